@@ -1,0 +1,178 @@
+package main
+
+import (
+	"fmt"
+
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	. "github.com/mmcloughlin/avo/reg"
+)
+
+// cols256 is the widest tile: 2*6 accumulators, two vectors of features, a broadcast and a product are all 16 registers.
+const cols256 = 6
+
+func broadcast256(v uint64) VecVirtual {
+	g, x, y := GP32(), XMM(), YMM()
+	MOVL(U32(v), g)
+	VMOVD(g, x)
+	VPBROADCASTD(x, y)
+	return y
+}
+
+func scale256() {
+	TEXT("scaleAVX2", NOSPLIT, "func(dst *int16, src *int16, gain int16)")
+	Doc("scaleAVX2 is scaleGeneric.")
+	dst, src := Load(Param("dst"), GP64()), Load(Param("src"), GP64())
+	g := YMM()
+	VMOVD(Load(Param("gain"), GP32()), g.AsX())
+	VPBROADCASTW(g.AsX(), g)
+	for i := range 2 {
+		v := YMM()
+		VPMULHRSW(Mem{Base: src, Disp: 32 * i}, g, v)
+		VMOVDQU(v, Mem{Base: dst, Disp: 32 * i})
+	}
+	VZEROUPPER()
+	RET()
+}
+
+func lift256() {
+	TEXT("liftAVX2", NOSPLIT, "func(dst *int16, f *int16, x *int16, lift int32)")
+	Doc("liftAVX2 is liftGeneric.")
+	dst, f, x := Load(Param("dst"), GP64()), Load(Param("f"), GP64()), Load(Param("x"), GP64())
+	lift := YMM()
+	VMOVD(Load(Param("lift"), GP32()), lift.AsX())
+	VPBROADCASTD(lift.AsX(), lift)
+	half, most, least := broadcast256(1<<13), broadcast256(32767), broadcast256(1<<32-32767)
+	for i := range 2 {
+		even, odd := YMM(), YMM()
+		VMOVDQU(Mem{Base: f, Disp: 32 * i}, even)
+		VPMULHRSW(Mem{Base: x, Disp: 32 * i}, even, even)
+		VPSRAD(Imm(16), even, odd)
+		VPSLLD(Imm(16), even, even)
+		VPSRAD(Imm(16), even, even)
+		for _, v := range []VecVirtual{even, odd} {
+			VPMULLD(lift, v, v)
+			VPADDD(half, v, v)
+			VPSRAD(Imm(14), v, v)
+			VPMINSD(most, v, v)
+			VPMAXSD(least, v, v)
+		}
+		VPSLLD(Imm(16), odd, odd)
+		VPBLENDW(Imm(0xaa), odd, even, even)
+		VMOVDQU(even, Mem{Base: dst, Disp: 32 * i})
+	}
+	VZEROUPPER()
+	RET()
+}
+
+// gen256 makes 8 features of 8 pairs at a time.
+func gen256() {
+	TEXT("genAVX2", NOSPLIT, "func(dst *int32, at *[32]int, f *int16, gt *int16, pairs int, norms *uint32)")
+	Doc("genAVX2 is genGeneric.")
+	dst, at := Load(Param("dst"), GP64()), Load(Param("at"), GP64())
+	f, g := Load(Param("f"), GP64()), Load(Param("gt"), GP64())
+	pairs, norms := Load(Param("pairs"), GP64()), Load(Param("norms"), GP64())
+	fo, gOff := GP64(), GP64()
+	evens := broadcast256(0xffff)
+	Label("loop")
+	for pass := range 4 { // two times 8 pairs, two times 8 features
+		of, first := pass/2, pass%2*8
+		var z [8]VecVirtual
+		even, both, t := YMM(), YMM(), YMM()
+		VMOVDQU(Mem{Base: norms, Disp: 32 * of}, even)
+		VMOVDQU(Mem{Base: norms, Disp: 64 + 32*of}, both)
+		for i := range z {
+			z[i] = YMM()
+			MOVQ(Mem{Base: at, Disp: 16 * (first + i)}, fo)
+			MOVQ(Mem{Base: at, Disp: 16*(first+i) + 8}, gOff)
+			VMOVDQU(Mem{Base: f, Index: fo, Scale: 1, Disp: 32 * of}, z[i])
+			VPMULHRSW(Mem{Base: g, Index: gOff, Scale: 1, Disp: 32 * of}, z[i], z[i])
+			VPMADDWD(z[i], z[i], t)
+			VPADDD(t, both, both)
+			VPAND(z[i], evens, t)
+			VPMADDWD(t, t, t)
+			VPADDD(t, even, even)
+		}
+		VMOVDQU(even, Mem{Base: norms, Disp: 32 * of})
+		VMOVDQU(both, Mem{Base: norms, Disp: 64 + 32*of})
+		couple := func(a, b int, low, high func(x, y, dst Op)) {
+			low(z[b], z[a], t)
+			high(z[b], z[a], z[b])
+			z[a], t = t, z[a]
+		}
+		for i := 0; i < 8; i += 2 {
+			couple(i, i+1, func(x, y, d Op) { VPUNPCKLDQ(x, y, d) }, func(x, y, d Op) { VPUNPCKHDQ(x, y, d) })
+		}
+		for i := 0; i < 8; i += 4 {
+			for j := range 2 {
+				couple(i+j, i+j+2, func(x, y, d Op) { VPUNPCKLQDQ(x, y, d) }, func(x, y, d Op) { VPUNPCKHQDQ(x, y, d) })
+			}
+		}
+		// Lane l of z[4k+n] holds features 4k..4k+3 of pair 4l + order[n].
+		order := [4]int{0, 2, 1, 3}
+		for n := range order {
+			couple(n, 4+n, func(x, y, d Op) { VPERM2I128(Imm(0x20), x, y, d) }, func(x, y, d Op) { VPERM2I128(Imm(0x31), x, y, d) })
+		}
+		for n, pair := range order {
+			for l := range 2 {
+				VMOVDQU(z[4*l+n], Mem{Base: dst, Disp: row*(8*of+4*l+pair) + 4*first})
+			}
+		}
+	}
+	ADDQ(U32(row*step), dst)
+	ADDQ(Imm(64), f)
+	ADDQ(Imm(64), g)
+	ADDQ(U32(128), norms)
+	SUBQ(Imm(16), pairs)
+	JNZ(LabelRef("loop"))
+	VZEROUPPER()
+	RET()
+}
+
+// tile256 takes the 32 features in two halves.
+func tile256(w int) {
+	name := fmt.Sprintf("tileAVX2x%d", w)
+	TEXT(name, NOSPLIT, "func(sums *int64, panel *int32, u *int16, pairs int)")
+	Doc(fmt.Sprintf("%s is tileGeneric for width %d.", name, w))
+	sums, panel := Load(Param("sums"), GP64()), Load(Param("panel"), GP64())
+	u := Load(Param("u"), GP64())
+	pairs, p, r := GP64(), GP64(), GP64()
+	for half := range 2 {
+		Load(Param("pairs"), pairs)
+		MOVQ(panel, p)
+		MOVQ(u, r)
+		acc := make([]VecVirtual, 2*w)
+		for i := range acc {
+			acc[i] = YMM()
+			VPXOR(acc[i], acc[i], acc[i])
+		}
+		f0, f1, b, t := YMM(), YMM(), YMM(), YMM()
+		label := fmt.Sprint("loop", half)
+		Label(label)
+		VMOVDQU(Mem{Base: p, Disp: 64 * half}, f0)
+		VMOVDQU(Mem{Base: p, Disp: 64*half + 32}, f1)
+		for c := range w {
+			VPBROADCASTD(Mem{Base: r, Disp: 4 * c}, b)
+			VPMADDWD(b, f0, t)
+			VPADDD(t, acc[2*c], acc[2*c])
+			VPMADDWD(b, f1, b)
+			VPADDD(b, acc[2*c+1], acc[2*c+1])
+		}
+		ADDQ(U32(row), p)
+		ADDQ(Imm(uint64(4*w)), r)
+		DECQ(pairs)
+		JNZ(LabelRef(label))
+		for i, a := range acc {
+			out := Mem{Base: sums, Disp: 8 * (lanes*(i/2) + step*half + 8*(i%2))}
+			VPMOVSXDQ(a.AsX(), f0)
+			VEXTRACTI128(Imm(1), a, f1.AsX())
+			VPMOVSXDQ(f1.AsX(), f1)
+			VPADDQ(out, f0, f0)
+			VPADDQ(out.Offset(32), f1, f1)
+			VMOVDQU(f0, out)
+			VMOVDQU(f1, out.Offset(32))
+		}
+	}
+	VZEROUPPER()
+	RET()
+}

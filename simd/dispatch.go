@@ -1,0 +1,45 @@
+package simd
+
+import (
+	"os"
+)
+
+// kernels are the inner loops of Batch. Each is a plain function of its arguments; the generic ones are the specification.
+type kernels struct {
+	name string
+	// scale: dst[i] = mulhrs(src[i], gain) for 32 rows.
+	scale func(dst, src *int16, gain int16)
+	// lift: dst[i] = clamp((mulhrs(f[i], x[i]) * lift + 2^13) >> 14) for 32 rows.
+	lift func(dst, f, x *int16, lift int32)
+	// gen makes 16 features of pairs pairs (a multiple of 16), two rows to a word:
+	//	dst[p*32+i] = mulhrs(f[at[2i] bytes + p], g[at[2i+1] bytes + p])
+	// and adds their squares to norms, [pairs/16][2][16]: of the even rows, of both rows.
+	gen func(dst *int32, at *[2 * step]int, f, g *int16, pairs int, norms *uint32)
+	// tiles[w]: sums[c*32+i] += sum_p panel[p*32+i] . u[p*w+c] (both rows of the pair) for c < w, i < 32; 1 <= w < len(tiles). The int32 sum must not
+	// overflow, pairs >= 1.
+	tiles []tileFunc
+}
+
+type tileFunc func(sums *int64, panel *int32, u *int16, pairs int)
+
+// cols is the widest tile.
+func (k *kernels) cols() int { return len(k.tiles) - 1 }
+
+// active is what this process uses: the best that the processor has, or the best up to the one that DPATTN_SIMD names. A name that the processor does not
+// have, or that nobody knows, gives generic: slow, never wrong.
+var active = choose(available(), os.Getenv("DPATTN_SIMD"))
+
+func choose(list []*kernels, most string) *kernels {
+	if most == "" {
+		return list[0]
+	}
+	for _, k := range list {
+		if k.name == most {
+			return k
+		}
+	}
+	return &generic
+}
+
+// Name says which kernels this process uses.
+func Name() string { return active.name }

@@ -1,0 +1,6 @@
+//go:build !amd64
+
+package simd
+
+// available lists what this processor has, best first.
+func available() []*kernels { return []*kernels{&generic} }

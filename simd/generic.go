@@ -1,0 +1,62 @@
+package simd
+
+import "unsafe"
+
+var generic = kernels{name: "generic", scale: scaleGeneric, lift: liftGeneric, gen: genGeneric, tiles: tilesGeneric()}
+
+func tilesGeneric() []tileFunc {
+	tiles := make([]tileFunc, 17)
+	for w := range tiles {
+		tiles[w] = func(sums *int64, panel *int32, u *int16, pairs int) { tileGeneric(w, sums, panel, u, pairs) }
+	}
+	return tiles
+}
+
+func scaleGeneric(dst, src *int16, gain int16) {
+	d, s := unsafe.Slice(dst, 2*step), unsafe.Slice(src, 2*step)
+	for i, v := range s {
+		d[i] = mulhrs(v, gain)
+	}
+}
+
+func liftGeneric(dst, f, x *int16, lift int32) {
+	d, a, b := unsafe.Slice(dst, 2*step), unsafe.Slice(f, 2*step), unsafe.Slice(x, 2*step)
+	for i, v := range a {
+		d[i] = lifted(v, b[i], lift)
+	}
+}
+
+func genGeneric(dst *int32, at *[2 * step]int, f, g *int16, pairs int, norms *uint32) {
+	out := unsafe.Slice((*int16)(unsafe.Pointer(dst)), (pairs-1)*2*Lanes+2*step)
+	sums := unsafe.Slice(norms, 2*pairs)
+	for i := range step {
+		a := unsafe.Slice((*int16)(unsafe.Add(unsafe.Pointer(f), at[2*i])), 2*pairs)
+		b := unsafe.Slice((*int16)(unsafe.Add(unsafe.Pointer(g), at[2*i+1])), 2*pairs)
+		for p := range pairs {
+			even, odd := mulhrs(a[2*p], b[2*p]), mulhrs(a[2*p+1], b[2*p+1])
+			out[p*2*Lanes+2*i], out[p*2*Lanes+2*i+1] = even, odd
+			e := uint32(int32(even) * int32(even))
+			sums[p/step*2*step+p%step] += e
+			sums[p/step*2*step+step+p%step] += e + uint32(int32(odd)*int32(odd))
+		}
+	}
+}
+
+func tileGeneric(width int, sums *int64, panel *int32, u *int16, pairs int) {
+	out := unsafe.Slice(sums, width*Lanes)
+	phi := unsafe.Slice((*int16)(unsafe.Pointer(panel)), pairs*2*Lanes)
+	right := unsafe.Slice(u, pairs*2*width)
+	for c := range width {
+		var sum [Lanes]int32
+		for p := range pairs {
+			a, b := int32(right[(p*width+c)*2]), int32(right[(p*width+c)*2+1])
+			row := (*[2 * Lanes]int16)(phi[p*2*Lanes:])
+			for i := range sum {
+				sum[i] += int32(row[2*i])*a + int32(row[2*i+1])*b
+			}
+		}
+		for i, v := range sum {
+			out[c*Lanes+i] += int64(v)
+		}
+	}
+}
