@@ -1,0 +1,141 @@
+package quant
+
+import "math"
+
+// KeyScale is the integer length of a key at its bound. A little below 2^15, so that rounding does not carry a key at the bound over the
+// gate |x|^2 < 2^30 (the slack, 131,000, is seven standard deviations of what rounding does to |x|^2).
+const KeyScale = 32766
+
+// ValueScale is the integer length of a value at its bound, and ValueNorm2 the public integer bound on its squared length.
+const (
+	ValueScale = 1022
+	ValueNorm2 = ValueMax * ValueMax
+	ValueMax   = 1 << 10 // hence the largest entry
+)
+
+// Grid quantises the rows of one head.
+type Grid struct {
+	KeyBound   float64
+	ValueBound float64
+	Center     []float64 // nil, or a public vector subtracted from every key
+	Rotation   *Rotation // nil: none
+}
+
+// Fate is what became of one vector.
+type Fate int
+
+// Fates.
+const (
+	Kept    Fate = iota
+	Clipped      // it was longer than its bound and was scaled to it
+	Bad          // it has a NaN or an Inf: the whole row counts as zero
+)
+
+// Key quantises a key in place of the scratch vector k, which is overwritten, to x = round(KeyScale * k/KeyBound), |x[j]| <= 32767.
+// Bad keys give x = 0.
+func (g *Grid) Key(k []float64, x []int16) Fate {
+	if g.Center != nil {
+		for i, c := range g.Center {
+			k[i] -= c
+		}
+	}
+	down, ok := normalise(k)
+	if !ok {
+		clear(x)
+		return Bad
+	}
+	if g.Rotation != nil {
+		g.Rotation.Apply(k)
+	}
+	factor, fate := clip(k, down, g.KeyBound, KeyScale)
+	for i, v := range k {
+		x[i] = round16(v * factor)
+	}
+	return fate
+}
+
+// Value quantises a value to u = round(ValueScale * v/ValueBound), with |u|^2 <= ValueNorm2 in exact integer arithmetic. v is overwritten.
+// Bad values give u = 0.
+func (g *Grid) Value(v []float64, u []int16) Fate {
+	down, ok := normalise(v)
+	if !ok {
+		clear(u)
+		return Bad
+	}
+	factor, fate := clip(v, down, g.ValueBound, ValueScale)
+	for i, e := range v {
+		u[i] = round16(e * factor)
+	}
+	Shrink(u, func() bool { return Norm2(u) <= ValueNorm2 })
+	return fate
+}
+
+// normalise scales v by a power of two, which is returned as an exponent (0 for vectors of ordinary size), so that no square over- or
+// underflows to a wrong length. It reports false if v has a NaN or an Inf.
+func normalise(v []float64) (down int, ok bool) {
+	largest := 0.0
+	for _, e := range v {
+		a := math.Abs(e)
+		if !(a <= math.MaxFloat64) {
+			return 0, false
+		}
+		largest = max(largest, a)
+	}
+	_, down = math.Frexp(largest)
+	if largest == 0 || -400 < down && down < 400 {
+		return 0, true
+	}
+	for i := range v {
+		v[i] = math.Ldexp(v[i], -down)
+	}
+	return down, true
+}
+
+// clip returns the factor that takes v, which stands for v*2^down, to the integer grid on which a vector of length bound has length scale;
+// longer vectors are taken to length scale.
+func clip(v []float64, down int, bound, scale float64) (float64, Fate) {
+	sum := 0.0
+	for _, e := range v {
+		sum += float64(e * e) // the conversion forbids fusing, so that every machine rounds alike
+	}
+	length := math.Sqrt(sum)
+	// Compared as length > bound * 2^-down: the right side may overflow to Inf or vanish, and both compare rightly.
+	if length > math.Ldexp(bound, -down) {
+		return scale / length, Clipped
+	}
+	return math.Ldexp(scale/bound, down), Kept
+}
+
+// round16 rounds to the nearest integer in -32767..32767.
+func round16(v float64) int16 {
+	return int16(math.RoundToEven(max(-32767, min(32767, v))))
+}
+
+// Norm2 is the exact squared length.
+func Norm2(v []int16) uint64 {
+	var sum uint64
+	for _, e := range v {
+		sum += uint64(int32(e) * int32(e))
+	}
+	return sum
+}
+
+// Shrink makes v shorter, by truncating v*m/2^15 toward zero, until admitted says yes; it reports whether it had to. Every step starts
+// from the vector as given and the m are fixed, so that the result is a function of v alone. The last step is the zero vector,
+// which is not asked about: it must be admissible.
+func Shrink(v []int16, admitted func() bool) bool {
+	if admitted() {
+		return false
+	}
+	given := append([]int16(nil), v...)
+	defer clear(given)
+	for step := 1 << 4; step <= 1<<15; step *= 2 {
+		for i, e := range given {
+			v[i] = int16(int32(e) * int32(1<<15-step) / (1 << 15)) // division truncates
+		}
+		if admitted() {
+			break
+		}
+	}
+	return true
+}
