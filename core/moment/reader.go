@@ -1,0 +1,156 @@
+package moment
+
+import (
+	"dpattn/core/internal/parallel"
+	"dpattn/simd"
+	"math"
+	"sync"
+)
+
+// Public is what a Reader needs besides the state: all of it public.
+type Public struct {
+	Map        FeatureMap
+	KeyDim     int
+	Cols       int     // value_dim + 1
+	ValueBound float64 // B_v
+	ValueStep  float64 // one integer unit of a value column
+	Lambda     int16   // integer weight of the denominator column
+	LogitBound float64 // b
+	Top        float64 // max(p(b), e^b)
+	Sigma      float64 // standard deviation of the noise on each integer
+	Rows       uint64  // n where it is public, else 0
+}
+
+// Reader answers queries of one head from the noisy state. It is immutable and safe for concurrent use. Everything here is
+// post-processing of the release.
+type Reader struct {
+	Public
+	low   float64 // bounds of the denominator
+	high  float64
+	part  int       // features in a part; fixed by r alone, so that the order of additions is
+	f32   []float32 // the state, in one of two precisions
+	f64   []float64
+	spare sync.Pool // *work
+}
+
+// Block is the most queries that Attend takes at a time.
+const Block = 16
+
+// NewReader makes a Reader from the noisy integers [r, cols] of one head. It keeps the state in f32 where that moves no entry by more than 1 % of
+// the noise, else in f64.
+func NewReader(p Public, state []int64) *Reader {
+	r := &Reader{Public: p}
+	rows := p.Map.Features()
+	r.part = max(1024, (rows+63)/64)
+	n := float64(p.Rows)
+	if p.Rows == 0 {
+		n = float64(state[p.Cols-1]) / (float64(p.Map.Constant()) * float64(p.Lambda))
+	}
+	n = max(n, 1)
+	r.low, r.high = n*math.Exp(-p.LogitBound), n*p.Top
+	largest := int64(0)
+	for _, v := range state {
+		largest = max(largest, v^v>>63) // |v| or |v|-1: unlike -v, this does not wrap at the minimum
+	}
+	if float64(largest)*0x1p-24 <= 0.01*p.Sigma {
+		r.f32 = convert[float32](state)
+	} else {
+		r.f64 = convert[float64](state)
+	}
+	return r
+}
+
+func convert[F simd.Number](state []int64) []F {
+	out := make([]F, len(state))
+	for i, v := range state {
+		out[i] = F(v)
+	}
+	return out
+}
+
+// Answer is where Attend writes the answer to one query.
+type Answer struct {
+	Out         []float64 // [value_dim]
+	Stddev      []float64 // nil or [value_dim]
+	Denominator float64   // sum_j w_j
+}
+
+// work is the memory of one block of queries.
+type work struct {
+	psi     [Block][]float64
+	partial []float64 // [parts, Block, cols]
+}
+
+func (r *Reader) parts() int { return (r.Map.Features() + r.part - 1) / r.part }
+
+// Attend answers up to Block rotated queries [d] each, of norm at most the query bound. The answers' bits do not depend on threads
+// nor on which queries share a block.
+func (r *Reader) Attend(queries [][]float64, answers []Answer, threads int) {
+	w, _ := r.spare.Get().(*work)
+	if w == nil {
+		w = &work{partial: make([]float64, r.parts()*Block*r.Cols)}
+	}
+	defer r.spare.Put(w)
+	features, parts := r.Map.Features(), r.parts()
+	if features*r.Cols*len(queries) < 1<<16 {
+		threads = 1 // less work than starting a goroutine
+	}
+	parallel.DoN(threads, len(queries), func(_, i int) {
+		if w.psi[i] == nil {
+			w.psi[i] = make([]float64, features)
+		}
+		r.Map.Psi(queries[i], w.psi[i])
+	})
+	parallel.DoN(threads, parts, func(_, p int) {
+		lo, hi := p*r.part, min((p+1)*r.part, features)
+		for i := range queries {
+			out := w.partial[(p*Block+i)*r.Cols:][:r.Cols]
+			clear(out)
+			if r.f32 != nil {
+				simd.Dot(out, w.psi[i][lo:hi], r.f32[lo*r.Cols:hi*r.Cols])
+			} else {
+				simd.Dot(out, w.psi[i][lo:hi], r.f64[lo*r.Cols:hi*r.Cols])
+			}
+		}
+	})
+	for i := range queries {
+		sum := w.partial[i*r.Cols:][:r.Cols]
+		for p := 1; p < parts; p++ {
+			for c, v := range w.partial[(p*Block+i)*r.Cols:][:r.Cols] {
+				sum[c] += v
+			}
+		}
+		r.finish(&answers[i], sum, w.psi[i])
+	}
+}
+
+// finish turns the sums <psi, S_c> into attention: divide, keep the denominator and the output in the sets where every exact
+// answer lies, and predict the error.
+func (r *Reader) finish(a *Answer, sum, psi []float64) {
+	last := r.Cols - 1
+	a.Denominator = max(r.low, min(r.high, sum[last]/float64(r.Lambda)))
+	norm2 := 0.0
+	for c := range a.Out {
+		a.Out[c] = sum[c] * r.ValueStep / a.Denominator
+		norm2 += a.Out[c] * a.Out[c]
+	}
+	if norm2 > r.ValueBound*r.ValueBound {
+		shrink := r.ValueBound / math.Sqrt(norm2)
+		for c := range a.Out {
+			a.Out[c] *= shrink
+		}
+	}
+	if a.Stddev == nil {
+		return
+	}
+	// With s = sigma |psi|: numerators carry s * ValueStep, the denominator s / lambda; to first order the quotient has
+	// std(out_c) = s/denominator * sqrt(ValueStep^2 + out_c^2/lambda^2).
+	psi2 := 0.0
+	for _, p := range psi {
+		psi2 += p * p
+	}
+	s := r.Sigma * math.Sqrt(psi2) / a.Denominator
+	for c, o := range a.Out {
+		a.Stddev[c] = s * math.Hypot(r.ValueStep, o/float64(r.Lambda))
+	}
+}
