@@ -1,0 +1,256 @@
+package core
+
+import (
+	"dpattn/core/fault"
+	"dpattn/core/internal/parallel"
+	"dpattn/core/moment"
+	"dpattn/core/quant"
+	"dpattn/core/tensor"
+)
+
+// chunk is one checked call of Add: rows of heads first..first+len(keys)-1, one 2-D view a head.
+type chunk struct {
+	first        int
+	rows         int
+	keys, values []tensor.Tensor
+	owners       []uint64
+}
+
+// chunk checks the arguments of Add: everything that can be wrong is found here, before any row is read.
+func (b *Builder) chunk(head int, keys, values tensor.Tensor, owners []uint64) (chunk, error) {
+	d := b.design
+	if err := keys.Check("keys"); err != nil {
+		return chunk{}, err
+	}
+	if err := values.Check("values"); err != nil {
+		return chunk{}, err
+	}
+	c := chunk{first: head}
+	heads, ndim := 1, 2
+	if head == AllHeads {
+		c.first = 0
+		if d.Heads > 1 || keys.NDim == 3 {
+			heads, ndim = d.Heads, 3
+		}
+	} else if head < 0 || head >= d.Heads {
+		return chunk{}, fault.Invalid("head is %d; it must be in 0..%d, or -1 for all heads", head, d.Heads-1)
+	}
+	for _, a := range []struct {
+		name string
+		t    *tensor.Tensor
+		dim  int
+		want string
+	}{{"keys", &keys, d.KeyDim, "key_dim"}, {"values", &values, d.ValueDim, "value_dim"}} {
+		if a.t.NDim != ndim {
+			return chunk{}, fault.Invalid("%s.ndim is %d; with head %d it must be %d", a.name, a.t.NDim, head, ndim)
+		}
+		if ndim == 3 && a.t.Shape[0] != heads {
+			return chunk{}, fault.Invalid("%s.shape[0] is %d; it must be heads = %d", a.name, a.t.Shape[0], heads)
+		}
+		if a.t.Shape[ndim-1] != a.dim {
+			return chunk{}, fault.Invalid("%s.shape[%d] is %d; it must be %s = %d", a.name, ndim-1, a.t.Shape[ndim-1], a.want, a.dim)
+		}
+	}
+	c.rows = keys.Shape[ndim-2]
+	if n := values.Shape[ndim-2]; n != c.rows {
+		return chunk{}, fault.Invalid("values.shape[%d] is %d; it must be the number of keys, %d", ndim-2, n, c.rows)
+	}
+	switch {
+	case d.OwnerRows == 0 && owners != nil:
+		return chunk{}, fault.Invalid("owners: ids were given, but params.owner_rows is 0 (the unit is a row); they must be NULL")
+	case d.OwnerRows > 0 && len(owners) != c.rows:
+		return chunk{}, fault.Invalid("owners has %d ids; with params.owner_rows = %d it must have one for each of the %d rows", len(owners), d.OwnerRows, c.rows)
+	}
+	c.owners = owners
+	for h := range heads {
+		if have := b.heads[c.first+h].rows; have+uint64(c.rows) > moment.MaxRows {
+			return chunk{}, fault.New(fault.Limit, "keys: %d rows on top of %d; one head takes at most %d", c.rows, have, moment.MaxRows)
+		}
+		c.keys = append(c.keys, keys.Head(h))
+		c.values = append(c.values, values.Head(h))
+	}
+	return c, nil
+}
+
+// ingest adds a checked chunk, all of it or, when cancelled, nothing.
+func (b *Builder) ingest(c chunk, p *Progress) error {
+	d := b.design
+	// What a cancelled call has added could not be taken out of the sums again: the caller's rows may have changed meanwhile. So it is summed aside.
+	aside := d.OwnerRows == 0 && p.cancellable()
+	if aside {
+		if err := fits("progress: summing a cancellable call aside", uint64(len(c.keys))*8*uint64(d.stateLen())); err != nil {
+			return err
+		}
+	}
+	sinks := make([]sink, len(c.keys))
+	defer func() {
+		for i := range sinks {
+			sinks[i].wipe(aside)
+		}
+	}()
+	for i := range sinks {
+		switch h := &b.heads[c.first+i]; {
+		case h.owners != nil:
+			sinks[i].owners = newOwners(d.OwnerRows)
+		case aside:
+			sinks[i].sums = h.sums.Empty()
+		default:
+			sinks[i].sums = h.sums
+		}
+	}
+	total := c.rows * len(c.keys)
+	for i := range c.keys {
+		grid := d.grid(c.first + i)
+		size := ownerBatch
+		if sinks[i].owners == nil {
+			size = b.intakeFor(sinks[i].sums, c.rows).Capacity()
+		}
+		for lo := 0; lo < c.rows; lo += size {
+			if !p.step(i*c.rows+lo, total) {
+				return errCancelled
+			}
+			hi := min(lo+size, c.rows)
+			keys, values := c.keys[i].Rows(lo, hi), c.values[i].Rows(lo, hi)
+			if sinks[i].owners != nil {
+				sinks[i].keep(d, &grid, keys, values, c.owners[lo:hi])
+				continue
+			}
+			sinks[i].tally.add(d.quantise(&grid, keys, values, func(row int, x, u []int16, bad bool) { b.intake.Set(row, x, u) }))
+			sinks[i].tally.RowsShrunk += b.intake.AddTo(sinks[i].sums, hi-lo)
+		}
+	}
+	if !p.step(total, total) {
+		return errCancelled
+	}
+	// Nothing below can fail or be cancelled.
+	for i := range sinks {
+		h := &b.heads[c.first+i]
+		h.rows += uint64(c.rows)
+		switch {
+		case h.owners != nil:
+			sinks[i].tally.RowsDropped += h.owners.absorb(sinks[i].owners)
+		case aside:
+			h.sums.Add(sinks[i].sums)
+		}
+		b.tally.add(sinks[i].tally)
+	}
+	return nil
+}
+
+// ownerBatch is how many rows are quantised at a time where they are kept for their owners.
+const ownerBatch = 256
+
+// sink is where one head's rows of one call go until the call is certain to succeed.
+type sink struct {
+	sums   moment.Sums
+	owners *owners
+	tally  Diagnostics
+}
+
+// wipe zeroes what is the sink's own.
+func (s *sink) wipe(aside bool) {
+	if s.owners != nil {
+		s.owners.wipe()
+	}
+	if aside && s.sums != nil {
+		s.sums.Wipe()
+	}
+}
+
+// keep offers rows to their owners. A row of NaN or Inf is none of the owner's rows.
+func (s *sink) keep(d *design, grid *quant.Grid, keys, values tensor.Tensor, ids []uint64) {
+	rows := make([]ownerRow, len(ids))
+	s.tally.add(d.quantise(grid, keys, values, func(i int, x, u []int16, bad bool) {
+		if bad {
+			return
+		}
+		rows[i].data = make([]int16, d.KeyDim+d.ValueDim)
+		copy(rows[i].data, x)
+		copy(rows[i].data[d.KeyDim:], u[:d.ValueDim])
+		rows[i].rank = rankOf(rows[i].data)
+	}))
+	for i, id := range ids {
+		s.owners.touch(id)
+		if rows[i].data != nil && s.owners.add(id, rows[i]) {
+			s.tally.RowsDropped++
+		}
+	}
+	clear(rows)
+}
+
+// piece is how many rows one goroutine quantises at a time.
+const piece = 32
+
+// quantise turns rows into integers, in parallel, and hands each to emit: key x [d], right factor u [cols] (value and lambda). Rows of NaN or Inf
+// are bad: x and u are zero, which makes the contribution zero whatever phi is and keeps no trace of the row. emit must not keep x and u.
+func (d *design) quantise(grid *quant.Grid, keys, values tensor.Tensor, emit func(i int, x, u []int16, bad bool)) (tally Diagnostics) {
+	n := keys.Shape[0]
+	tallies := make([]Diagnostics, (n+piece-1)/piece)
+	parallel.Do(len(tallies), func(_, i int) {
+		wide, narrow := make([]float64, d.KeyDim+d.ValueDim), make([]int16, d.KeyDim+d.cols)
+		defer clear(wide)
+		defer clear(narrow)
+		k, v := wide[:d.KeyDim], wide[d.KeyDim:]
+		x, u := narrow[:d.KeyDim], narrow[d.KeyDim:]
+		t := &tallies[i]
+		for j := i * piece; j < min((i+1)*piece, n); j++ {
+			keys.LoadRow(j, k)
+			values.LoadRow(j, v)
+			key, value := grid.Key(k, x), grid.Value(v, u[:d.ValueDim])
+			u[d.ValueDim] = d.lambda
+			t.Rows++
+			bad := key == quant.Bad || value == quant.Bad
+			switch {
+			case bad:
+				t.RowsZeroed++
+				clear(narrow)
+			default:
+				if key == quant.Clipped {
+					t.KeysClipped++
+				}
+				if value == quant.Clipped {
+					t.ValuesClipped++
+				}
+			}
+			emit(j, x, u, bad)
+		}
+	})
+	for _, t := range tallies {
+		tally.add(t)
+	}
+	return tally
+}
+
+// sumOwners sums the kept rows of one head into fresh sums, at release; nil if report says to stop.
+func (b *Builder) sumOwners(h int, report func(done int) bool) moment.Sums {
+	d := b.design
+	sums := d.newSums()
+	kept := b.heads[h].owners
+	in := b.intakeFor(sums, kept.count())
+	narrow := make([]int16, d.KeyDim+d.cols)
+	defer clear(narrow)
+	x, u := narrow[:d.KeyDim], narrow[d.KeyDim:]
+	waiting, done := 0, 0
+	flush := func() bool {
+		in.AddTo(sums, waiting)
+		done, waiting = done+waiting, 0
+		return report(done)
+	}
+	for _, rows := range kept.rows {
+		for _, row := range *rows {
+			copy(x, row.data)
+			copy(u, row.data[d.KeyDim:])
+			u[d.ValueDim] = d.lambda
+			in.Set(waiting, x, u)
+			if waiting++; waiting == in.Capacity() && !flush() {
+				sums.Wipe()
+				return nil
+			}
+		}
+	}
+	if !flush() {
+		sums.Wipe()
+		return nil
+	}
+	return sums
+}

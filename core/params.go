@@ -1,0 +1,218 @@
+package core
+
+import (
+	"dpattn/core/fault"
+	"dpattn/core/poly"
+	"math"
+)
+
+// Adjacency says which data sets are neighbours. It has no default.
+type Adjacency int32
+
+// Adjacencies, with the numbers of the C header.
+const (
+	AddRemove Adjacency = 1 // one unit is added or removed; the number of rows is private
+	Replace   Adjacency = 2 // one unit's rows are replaced; the number of rows is public
+)
+
+func (a Adjacency) String() string {
+	switch a {
+	case AddRemove:
+		return "add_remove"
+	case Replace:
+		return "replace"
+	}
+	return "unknown"
+}
+
+// Mechanism says how the release is made.
+type Mechanism int32
+
+// Mechanisms, with the numbers of the C header.
+const Gaussian Mechanism = 1 // the Gaussian moment release
+
+func (m Mechanism) String() string {
+	if m == Gaussian {
+		return "gaussian"
+	}
+	return "unknown"
+}
+
+// Polynomial says which polynomial stands for exp.
+type Polynomial int32
+
+// Polynomials, with the numbers of the C header.
+const (
+	Minimax Polynomial = 1
+	Taylor  Polynomial = 2
+)
+
+func (p Polynomial) String() string {
+	switch p {
+	case Minimax:
+		return "minimax"
+	case Taylor:
+		return "taylor"
+	}
+	return "unknown"
+}
+
+func (p Polynomial) kind() poly.Kind {
+	if p == Taylor {
+		return poly.Taylor
+	}
+	return poly.Minimax
+}
+
+// Rotation says how queries and keys are rotated together before keys are rounded.
+type Rotation int32
+
+// Rotations, with the numbers of the C header.
+const (
+	Hadamard   Rotation = 1
+	NoRotation Rotation = 2
+)
+
+func (r Rotation) String() string {
+	switch r {
+	case Hadamard:
+		return "hadamard"
+	case NoRotation:
+		return "none"
+	}
+	return "unknown"
+}
+
+// Params are the public choices. Zero means default where a default is named; the others are required. They must be chosen
+// without looking at the private data.
+type Params struct {
+	Heads      int        // 1..65536; 0: 1
+	KeyDim     int        // d, 1..65536
+	ValueDim   int        // d_v, 1..65536
+	Degree     int        // s, 1..8; 0: 2
+	Mechanism  Mechanism  // 0: Gaussian
+	Polynomial Polynomial // 0: Minimax
+	Adjacency  Adjacency  // required
+	OwnerRows  int        // 0: the unit is a row; m in 1..2^20: an owner with at most m rows a head
+	Rotation   Rotation   // 0: Hadamard
+
+	KeyBound   float64 // B_k: norm of a (centred) key
+	ValueBound float64 // B_v: norm of a value
+	QueryBound float64 // B_q: norm of a query
+	Scale      float64 // logit = Scale*<q,k>; 0: 1/sqrt(d)
+	Lambda     float64 // weight of the denominator column; 0: B_v * d_v^(-1/4)
+
+	Center      []float64 // nil or [Heads, KeyDim]: public vectors subtracted from the keys
+	HeadWeights []float64 // nil or [Heads]: shares of mu^2
+}
+
+// Limits of Params.
+const (
+	maxDim       = 1 << 16
+	maxOwnerRows = 1 << 20
+	maxLogit     = 64
+	defaultDeg   = 2
+)
+
+// Bounds, scale and centre stay in a range in which no product of theirs over- or underflows.
+const (
+	least   = 1e-100
+	largest = 1e100
+)
+
+// LogitBound returns b = Scale*QueryBound*KeyBound.
+func (p *Params) LogitBound() float64 { return p.Scale * p.QueryBound * p.KeyBound }
+
+// checked returns the parameters with their defaults filled in and their slices copied.
+func (p Params) checked() (Params, error) {
+	if p.Heads == 0 {
+		p.Heads = 1
+	}
+	if p.Degree == 0 {
+		p.Degree = defaultDeg
+	}
+	if p.Mechanism == 0 {
+		p.Mechanism = Gaussian
+	}
+	if p.Polynomial == 0 {
+		p.Polynomial = Minimax
+	}
+	if p.Rotation == 0 {
+		p.Rotation = Hadamard
+	}
+	for _, n := range []struct {
+		name        string
+		value       int
+		least, most int
+	}{
+		{"heads", p.Heads, 1, maxDim},
+		{"key_dim", p.KeyDim, 1, maxDim},
+		{"value_dim", p.ValueDim, 1, maxDim},
+		{"degree", p.Degree, 1, poly.MaxDegree},
+		{"owner_rows", p.OwnerRows, 0, maxOwnerRows},
+	} {
+		if n.value < n.least || n.value > n.most {
+			return p, fault.Invalid("params.%s is %d; it must be in %d..%d", n.name, n.value, n.least, n.most)
+		}
+	}
+	if p.Mechanism != Gaussian {
+		return p, fault.New(fault.Unsupported, "params.mechanism is %d; this version has 1 (gaussian)", p.Mechanism)
+	}
+	if p.Polynomial != Minimax && p.Polynomial != Taylor {
+		return p, fault.Invalid("params.polynomial is %d; it must be 1 (minimax) or 2 (taylor)", p.Polynomial)
+	}
+	if p.Adjacency != AddRemove && p.Adjacency != Replace {
+		return p, fault.Invalid("params.adjacency is %d; it is required and must be 1 (add_remove) or 2 (replace)", p.Adjacency)
+	}
+	if p.Rotation != Hadamard && p.Rotation != NoRotation {
+		return p, fault.Invalid("params.rotation is %d; it must be 1 (hadamard) or 2 (none)", p.Rotation)
+	}
+	if p.Scale == 0 {
+		p.Scale = 1 / math.Sqrt(float64(p.KeyDim))
+	}
+	for _, f := range []struct {
+		name  string
+		value float64
+	}{
+		{"key_bound", p.KeyBound}, {"value_bound", p.ValueBound}, {"query_bound", p.QueryBound}, {"scale", p.Scale},
+	} {
+		if !(f.value >= least && f.value <= largest) {
+			return p, fault.Invalid("params.%s is %v; it is required and must be a number in %g..%g", f.name, f.value, least, largest)
+		}
+	}
+	if p.Lambda == 0 {
+		p.Lambda = p.ValueBound * math.Pow(float64(p.ValueDim), -0.25)
+	}
+	if ratio := p.Lambda / p.ValueBound; !(ratio >= 1./64 && ratio <= 16) {
+		return p, fault.Invalid("params.lambda is %v; it must be in value_bound/64 .. value_bound*16 (value_bound is %v)", p.Lambda, p.ValueBound)
+	}
+	if b := p.LogitBound(); !(b >= 1e-6 && b <= maxLogit) {
+		return p, fault.Invalid("params: scale*query_bound*key_bound, the bound on a logit, is %v; it must be in 1e-6..%d", b, maxLogit)
+	}
+	if err := p.checkSlices(); err != nil {
+		return p, err
+	}
+	p.Center = append([]float64(nil), p.Center...)
+	p.HeadWeights = append([]float64(nil), p.HeadWeights...)
+	return p, nil
+}
+
+func (p *Params) checkSlices() error {
+	if n := len(p.Center); n != 0 && n != p.Heads*p.KeyDim {
+		return fault.Invalid("params.center has %d numbers; it must have heads*key_dim = %d", n, p.Heads*p.KeyDim)
+	}
+	for i, c := range p.Center {
+		if !(math.Abs(c) <= largest) {
+			return fault.Invalid("params.center[%d] is %v; it must be finite and at most %g in magnitude", i, c, largest)
+		}
+	}
+	if n := len(p.HeadWeights); n != 0 && n != p.Heads {
+		return fault.Invalid("params.head_weights has %d numbers; it must have heads = %d", n, p.Heads)
+	}
+	for i, w := range p.HeadWeights {
+		if !(w >= 1e-6 && w <= 1e6) {
+			return fault.Invalid("params.head_weights[%d] is %v; it must be in 1e-6..1e6", i, w)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,94 @@
+package core
+
+import (
+	"dpattn/core/fault"
+	"dpattn/core/privacy"
+	"math"
+	"math/big"
+	"slices"
+)
+
+// PlanResult says what a release would cost and how accurate it would be.
+type PlanResult struct {
+	Degree               int
+	Features             uint64  // r, a head
+	StateBytes           uint64  // of the builder
+	ReleaseBytes         uint64  // of the saved release
+	LogitBound           float64 // b
+	PolynomialError      float64 // max |p(x)/e^x - 1| on [-b, b]
+	Mu                   float64 // Gaussian DP parameter of the budget
+	SigmaOverSensitivity float64 // of the noisiest head
+	NoiseStddev          float64 // std of one output coordinate near 0, at |q| = QueryBound and mean attention weight 1
+	NoiseStddevWorst     float64 // the same with every weight e^-b
+	RowsForError         uint64  // least n with NoiseStddev <= targetError; 0 if targetError is 0
+}
+
+// planDegrees are the degrees that Plan chooses from.
+const planDegrees = 4
+
+// slack is how much more error Plan accepts for a smaller degree, whose state is many times smaller.
+const slack = 1.1
+
+// Plan works out a release of rows rows from public numbers alone. Degree 0 lets it choose: the smallest degree (1..4) whose polynomial error and
+// noise together are within 10 % of the best that fits memory. targetError is a wanted NoiseStddev, or 0.
+func Plan(p Params, rows uint64, budget privacy.Budget, targetError float64) (PlanResult, error) {
+	if rows < 1 || rows > 1<<40 {
+		return PlanResult{}, fault.Invalid("rows is %d; it must be in 1..2^40", rows)
+	}
+	if !(targetError >= 0 && targetError <= largest) {
+		return PlanResult{}, fault.Invalid("target_error is %v; it must be 0 (none) or a positive number", targetError)
+	}
+	if p.Degree != 0 {
+		return planDegree(p, rows, budget, targetError)
+	}
+	var plans []PlanResult
+	var failed error
+	for p.Degree = 1; p.Degree <= planDegrees; p.Degree++ {
+		if r, err := planDegree(p, rows, budget, targetError); err == nil {
+			plans = append(plans, r)
+		} else if failed == nil {
+			failed = err
+		}
+	}
+	if plans == nil {
+		return PlanResult{}, failed
+	}
+	// A relative error of the weights moves the output by at most about twice that share of its bound.
+	total := func(r PlanResult) float64 { return 2*p.ValueBound*r.PolynomialError + r.NoiseStddev }
+	best := math.Inf(1)
+	for _, r := range plans {
+		best = min(best, total(r))
+	}
+	return plans[slices.IndexFunc(plans, func(r PlanResult) bool { return total(r) <= slack*best })], nil
+}
+
+func planDegree(p Params, rows uint64, budget privacy.Budget, targetError float64) (PlanResult, error) {
+	d, err := newDesign(p)
+	if err != nil {
+		return PlanResult{}, err
+	}
+	heads, err := d.calibrate(budget)
+	if err != nil {
+		return PlanResult{}, err
+	}
+	release := Release{design: d, budget: budget, heads: heads}
+	noisiest := 0.0
+	for _, h := range heads {
+		noisiest = max(noisiest, float64(h.sigma))
+	}
+	sensitivity, _ := new(big.Float).Sqrt(new(big.Float).SetInt(d.sensitivity.Squared)).Float64()
+	// At |q| = B_q, |psi| |phi| = p+(b) with |phi| the integer length of a key at its bound; a numerator carries sigma |psi| ValueStep.
+	phi, _ := new(big.Float).Sqrt(new(big.Float).SetUint64(d.fmap.Norm2())).Float64()
+	numerator := noisiest * d.polynomial.Plus() / phi * d.valueStep()
+	n := float64(rows)
+	r := PlanResult{
+		Degree: d.Degree, Features: uint64(d.features), StateBytes: d.stateBytes(), ReleaseBytes: uint64(savedSize(d)),
+		LogitBound: d.LogitBound(), PolynomialError: d.polynomial.RelativeError,
+		Mu: release.muUp(), SigmaOverSensitivity: noisiest / sensitivity,
+		NoiseStddev: numerator / n, NoiseStddevWorst: numerator / n * math.Exp(d.LogitBound()),
+	}
+	if targetError > 0 {
+		r.RowsForError = uint64(min(math.Ceil(numerator/targetError), 1<<62))
+	}
+	return r, nil
+}

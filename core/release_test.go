@@ -1,0 +1,523 @@
+package core
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math"
+	"math/big"
+	"slices"
+	"testing"
+
+	"dpattn/core/fault"
+	"dpattn/core/moment"
+	"dpattn/core/privacy"
+	"dpattn/core/tensor"
+)
+
+// The measured standard deviation of outputs over many releases is the predicted one: at three query norms and both adjacencies.
+//
+// 400 releases x 12 queries x 3 columns. Columns of one query are nearly independent, queries share noise; the ratio of pooled variances has a
+// relative standard error below sqrt(2/400)/2 = 3.5 % in variance, 1.8 % in standard deviation even if the queries were one, so that 5 % is 2.8 standard
+// errors; the noise is drawn from a fixed seed (recorded), so there are no false alarms from run to run. The kernel's noise has its own tests.
+func TestPredictedStddev(t *testing.T) {
+	const n, releases, queries = 3000, 400, 12
+	for _, adjacency := range []Adjacency{AddRemove, Replace} {
+		p := Params{KeyDim: 4, ValueDim: 3, Degree: 3, Adjacency: adjacency, KeyBound: 1, ValueBound: 1, QueryBound: 2, Scale: 1}
+		source := built(t, p, ball(rng(20), n, 4, 1), ball(rng(21), n, 3, 1))
+		partial := exported(t, source)
+		for _, length := range []float64{2, 1, 0.25} {
+			q := zeros2(queries, 4)
+			for i := range queries {
+				copy(q.row(i), ball(rng(uint64(30+i)), 1, 4, length).row(0))
+			}
+			exact, _, _ := attended(t, silent(t, must[*Builder](t)(ImportSecret(partial))), q)
+			measured, predicted := 0.0, 0.0
+			for trial := range releases {
+				b := must[*Builder](t)(ImportSecret(partial))
+				r := must[*Release](t)(b.release(privacy.Budget{Epsilon: 2, Delta: 1e-5}, nil, recorded(uint64(trial*1000)), constant(1)))
+				out, _, std := attended(t, r, q)
+				for i, o := range out.data {
+					measured += (o - exact.data[i]) * (o - exact.data[i])
+					predicted += std.data[i] * std.data[i]
+				}
+			}
+			ratio := math.Sqrt(measured / predicted)
+			t.Logf("%v, |q| = %v: measured/predicted = %.3f", adjacency, length, ratio)
+			if math.Abs(ratio-1) > 0.05 {
+				t.Errorf("%v, |q| = %v: measured/predicted = %.3f", adjacency, length, ratio)
+			}
+		}
+	}
+}
+
+// Several heads, centres and head weights: every head's noise and the certificate's mu fit together.
+func TestHeads(t *testing.T) {
+	const n, heads = 200, 3
+	p := Params{Heads: heads, KeyDim: 4, ValueDim: 2, Degree: 4, Adjacency: Replace, KeyBound: 1, ValueBound: 1, QueryBound: 1, Scale: 0.5,
+		HeadWeights: []float64{1, 2, 5}, Center: []float64{1, 2, 3, 4, 0, 0, 0, 0, -1, 0, 0, 2}}
+	k, v := make([]float64, 0, heads*n*4), make([]float64, 0, heads*n*2)
+	var ks, vs []matrix
+	for h := range heads {
+		kh, vh := ball(rng(uint64(40+h)), n, 4, 1), ball(rng(uint64(50+h)), n, 2, 1)
+		for i := range n {
+			for j := range 4 {
+				kh.row(i)[j] += p.Center[h*4+j]
+			}
+		}
+		ks, vs = append(ks, kh), append(vs, vh)
+		k, v = append(k, kh.data...), append(v, vh.data...)
+	}
+	b := must[*Builder](t)(NewBuilder(p))
+	if err := b.Add(AllHeads, tensor.Of(k, heads, n, 4), tensor.Of(v, heads, n, 2), nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	apart := must[*Builder](t)(NewBuilder(p))
+	for h := range heads {
+		if err := apart.Add(h, ks[h].view(), vs[h].view(), nil, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !bytes.Equal(exported(t, b), exported(t, apart)) {
+		t.Error("all heads at once and head by head give other bits")
+	}
+	partial := exported(t, b)
+	r := silent(t, b)
+	q := ball(rng(60), 5, 4, 1)
+	queries := slices.Concat(q.data, q.data, q.data)
+	out, lse := make([]float64, heads*5*2), make([]float64, heads*5)
+	l := tensor.Of(lse, heads, 5, 1)
+	if _, err := r.Attend(tensor.Of(queries, heads, 5, 4), tensor.Of(out, heads, 5, 2), &l, nil); err != nil {
+		t.Fatal(err)
+	}
+	for h := range heads {
+		// Softmax itself, from the keys as they were given: degree 4 at b = 1/2 is within 1e-4.
+		for i := range 5 {
+			sum, den := [2]float64{}, 0.0
+			for j := range n {
+				dot := 0.0
+				for c := range 4 {
+					dot += q.row(i)[c] * ks[h].row(j)[c]
+				}
+				w := math.Exp(p.Scale * dot)
+				den += w
+				sum[0] += w * vs[h].row(j)[0]
+				sum[1] += w * vs[h].row(j)[1]
+			}
+			for c := range 2 {
+				if got, want := out[(h*5+i)*2+c], sum[c]/den; math.Abs(got-want) > 1e-3 {
+					t.Errorf("head %d query %d column %d: %v, softmax %v", h, i, c, got, want)
+				}
+			}
+			if math.Abs(lse[h*5+i]-math.Log(den)) > 1e-3 {
+				t.Errorf("head %d query %d: lse %v, softmax %v", h, i, lse[h*5+i], math.Log(den))
+			}
+		}
+	}
+	noisy := must[*Release](t)(must[*Builder](t)(ImportSecret(partial)).Release(someBudget, nil))
+	mu, _ := privacy.Mu(1, 1e-5)
+	sum := 0.0
+	for h, w := range p.HeadWeights {
+		s2, _ := new(big.Float).SetInt(noisy.design.sensitivity.Squared).Float64()
+		part := s2 / math.Pow(float64(noisy.heads[h].sigma), 2)
+		sum += part
+		if share := part / (mu * mu); math.Abs(share-w/8) > 1e-4 {
+			t.Errorf("head %d has %v of mu^2, want %v", h, share, w/8)
+		}
+		if noisy.heads[h].rows != n {
+			t.Errorf("REPLACE publishes the number of rows; head %d says %d", h, noisy.heads[h].rows)
+		}
+	}
+	if noisy.mu > mu*(1+1e-12) || math.Abs(math.Sqrt(sum)-noisy.mu) > 1e-9 {
+		t.Errorf("mu is %v; the budget allows %v and the heads add up to %v", noisy.mu, mu, math.Sqrt(sum))
+	}
+}
+
+// Promise 4: sigma/Delta at (1, 1e-5).
+func TestNoiseOfBothAdjacencies(t *testing.T) {
+	for _, c := range []struct {
+		name      string
+		change    func(*Params)
+		ratio     float64 // sigma over sqrt(Phi2 (Value2 + lambda^2)), the ADD_REMOVE sensitivity
+		sharper   bool
+		tolerance float64
+	}{
+		{"add_remove", func(p *Params) { p.Adjacency = AddRemove }, 3.7306316348159418322, false, 1e-6},
+		{"replace", func(p *Params) { p.Adjacency, p.Lambda = Replace, 2*p.ValueBound }, 7.4612632696318836644, false, 1e-6},
+		// lambda^2 = V/2 up to rounding: 2 sqrt(P V) / sqrt(P (V + V/2)) = 2 sqrt(2/3) of the ADD_REMOVE sensitivity.
+		{"replace, sharper", func(p *Params) { p.Adjacency, p.Lambda = Replace, p.ValueBound/math.Sqrt2 }, 3.7306316348159418322 * 2 * math.Sqrt(2./3), true, 2e-3},
+		{"add_remove, owners of 5", func(p *Params) { p.Adjacency, p.OwnerRows = AddRemove, 5 }, 5 * 3.7306316348159418322, false, 1e-6},
+	} {
+		p := smallParams()
+		c.change(&p)
+		d, err := newDesign(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		heads, err := d.calibrate(someBudget)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := d.bounds()
+		ratio := float64(heads[0].sigma) / math.Sqrt(float64(b.Phi2)*float64(b.Value2+uint64(b.Lambda)*uint64(b.Lambda)))
+		if math.Abs(ratio/c.ratio-1) > c.tolerance || d.sensitivity.Sharper != c.sharper {
+			t.Errorf("%s: sigma/Delta is %v (sharper bound: %v), want %v", c.name, ratio, d.sensitivity.Sharper, c.ratio)
+		}
+	}
+}
+
+func someRelease(t testing.TB, p Params) *Release {
+	return must[*Release](t)(built(t, p, ball(rng(70), 500, p.KeyDim, 1), ball(rng(71), 500, p.ValueDim, 1)).Release(someBudget, nil))
+}
+
+func TestSaveLoad(t *testing.T) {
+	for _, adjacency := range []Adjacency{AddRemove, Replace} {
+		p := smallParams()
+		p.Adjacency = adjacency
+		r := someRelease(t, p)
+		file := saved(t, r)
+		if uint64(len(file)) != r.Info().SaveBytes {
+			t.Errorf("%d bytes; Info says %d", len(file), r.Info().SaveBytes)
+		}
+		s := must[*Release](t)(Load(file))
+		if s.Info() != r.Info() || !bytes.Equal(s.Certificate(), r.Certificate()) || !bytes.Equal(saved(t, s), file) || !slices.Equal(s.State(), r.State()) {
+			t.Error("the loaded release differs")
+		}
+		q := ball(rng(72), 100, p.KeyDim, 3)
+		a, la, sa := attended(t, r, q)
+		b, lb, sb := attended(t, s, q)
+		for _, pair := range [][2]matrix{{a, b}, {la, lb}, {sa, sb}} {
+			if !slices.Equal(pair[0].data, pair[1].data) {
+				t.Error("the loaded release answers differently")
+			}
+		}
+	}
+}
+
+// Promise 13: every truncation and every flipped bit of a small file is found.
+func TestDamagedFiles(t *testing.T) {
+	p := Params{KeyDim: 1, ValueDim: 1, Degree: 1, Adjacency: AddRemove, KeyBound: 1, ValueBound: 1, QueryBound: 1}
+	release := saved(t, someRelease(t, p))
+	p.OwnerRows = 1
+	b := must[*Builder](t)(NewBuilder(p))
+	if err := b.Add(0, zeros2(2, 1).view(), zeros2(2, 1).view(), []uint64{1, 2}, nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range []struct {
+		name string
+		data []byte
+		load func([]byte) error
+	}{
+		{"release", release, func(d []byte) error { _, err := Load(d); return err }},
+		{"partial", exported(t, b), func(d []byte) error { _, err := ImportSecret(d); return err }},
+	} {
+		if err := f.load(f.data); err != nil {
+			t.Fatal(err)
+		}
+		for n := range f.data {
+			if code := fault.CodeOf(f.load(f.data[:n])); code != fault.Corrupt {
+				t.Errorf("%s cut to %d bytes: code %d", f.name, n, code)
+			}
+		}
+		for bit := range 8 * len(f.data) {
+			altered := slices.Clone(f.data)
+			altered[bit/8] ^= 1 << (bit % 8)
+			if code := fault.CodeOf(f.load(altered)); code != fault.Corrupt {
+				t.Errorf("%s with bit %d flipped: code %d", f.name, bit, code)
+			}
+		}
+	}
+	if _, err := Load(exported(t, b)); fault.CodeOf(err) != fault.Corrupt || !bytes.Contains([]byte(err.Error()), []byte("secret partial")) {
+		t.Errorf("a partial taken for a release: %v", err)
+	}
+}
+
+// resealed computes the checksum anew: what an attacker does.
+func resealed(data []byte) []byte {
+	if len(data) < 32 {
+		return data
+	}
+	w := writer{slices.Clone(data[:len(data)-32])}
+	w.seal()
+	return w.buf
+}
+
+// A file whose noise is smaller than its claim is refused even with a right checksum.
+func TestFalseClaim(t *testing.T) {
+	r := someRelease(t, smallParams())
+	r.heads[0].sigma--
+	if _, err := Load(resealed(saved(t, r))); fault.CodeOf(err) != fault.Corrupt {
+		t.Errorf("sigma one too small: %v", err)
+	}
+	r.heads[0].sigma++
+	r.budget.Epsilon *= 1 - 1e-6
+	if _, err := Load(resealed(saved(t, r))); fault.CodeOf(err) != fault.Corrupt {
+		t.Errorf("epsilon a little too small: %v", err)
+	}
+}
+
+func fuzzFile(f *testing.F, seeds [][]byte, load func(testing.TB, []byte) error) {
+	for _, s := range seeds {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		for _, d := range [][]byte{data, resealed(data)} {
+			switch code := fault.CodeOf(load(t, d)); code {
+			case fault.OK, fault.Corrupt, fault.Unsupported, fault.OutOfMemory:
+			default:
+				t.Fatalf("code %d", code)
+			}
+		}
+	})
+}
+
+func FuzzLoad(f *testing.F) {
+	p := Params{KeyDim: 2, ValueDim: 1, Degree: 2, Adjacency: Replace, KeyBound: 1, ValueBound: 1, QueryBound: 1}
+	q := p
+	q.Heads, q.Center, q.HeadWeights = 2, []float64{1, 2, 3, 4}, []float64{1, 2}
+	both := must[*Builder](f)(NewBuilder(q))
+	fuzzFile(f, [][]byte{saved(f, someRelease(f, p)), saved(f, must[*Release](f)(both.Release(someBudget, nil)))}, func(t testing.TB, d []byte) error {
+		r, err := Load(d)
+		if err == nil {
+			x := zeros2(3, r.design.KeyDim)
+			if r.design.Heads == 1 {
+				attended(t, r, x)
+			}
+			r.Certificate()
+		}
+		return err
+	})
+}
+
+func FuzzImportSecret(f *testing.F) {
+	p := Params{KeyDim: 2, ValueDim: 1, Degree: 2, Adjacency: Replace, KeyBound: 1, ValueBound: 1, QueryBound: 1}
+	q := p
+	q.OwnerRows = 2
+	owned := must[*Builder](f)(NewBuilder(q))
+	if err := owned.Add(0, zeros2(3, 2).view(), zeros2(3, 1).view(), []uint64{1, 2, 1}, nil); err != nil {
+		f.Fatal(err)
+	}
+	rows := built(f, p, ball(rng(80), 10, 2, 1), ball(rng(81), 10, 1, 1))
+	fuzzFile(f, [][]byte{exported(f, rows), exported(f, owned)}, func(t testing.TB, d []byte) error {
+		b, err := ImportSecret(d)
+		if err == nil {
+			if _, err := b.Release(someBudget, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return err
+	})
+}
+
+// What the certificate says is what the release does.
+func TestCertificate(t *testing.T) {
+	p := smallParams()
+	p.OwnerRows = 3
+	b := must[*Builder](t)(NewBuilder(p))
+	r := must[*Release](t)(b.Release(someBudget, nil))
+	var c certificate
+	if err := json.Unmarshal(r.Certificate(), &c); err != nil {
+		t.Fatal(err)
+	}
+	num, _ := new(big.Int).SetString(c.MuSquared.Numerator, 10)
+	den, _ := new(big.Int).SetString(c.MuSquared.Denominator, 10)
+	sigma := new(big.Int).SetUint64(r.heads[0].sigma)
+	want := new(big.Rat).SetFrac(r.design.sensitivity.Squared, sigma.Mul(sigma, sigma))
+	if new(big.Rat).SetFrac(num, den).Cmp(want) != 0 {
+		t.Errorf("mu^2 is %v/%v, want %v", num, den, want)
+	}
+	if mu, _ := want.Float64(); math.Abs(math.Sqrt(mu)/c.Mu-1) > 1e-15 || c.Mu*c.Mu < mu*(1-1e-15) {
+		t.Errorf("mu is %v, mu^2 %v", c.Mu, mu)
+	}
+	if c.Rows != nil {
+		t.Error("ADD_REMOVE must not publish the number of rows")
+	}
+	if c.Unit != (unit{"owner", 3}) || c.Adjacency != "add_remove" || c.Groups[0].Epsilon > 1+1e-9 || c.Groups[0].Epsilon < 0.9999 {
+		t.Errorf("certificate %+v", c)
+	}
+	// Under owner-level REPLACE an owner's rows may become fewer: their number is no public figure.
+	p.Adjacency = Replace
+	k, v := zeros2(6, 5), zeros2(6, 3)
+	b = must[*Builder](t)(NewBuilder(p))
+	if err := b.Add(0, k.view(), v.view(), []uint64{1, 1, 2, 2, 3, 3}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if r = must[*Release](t)(b.Release(someBudget, nil)); r.heads[0].rows != 0 {
+		t.Error("owner-level REPLACE published the number of rows")
+	}
+}
+
+// Answers do not depend on threads, on the batch they come in, nor on the element type's width beyond its rounding; strange queries
+// have stated answers.
+func TestAttend(t *testing.T) {
+	p := Params{KeyDim: 9, ValueDim: 4, Degree: 3, Adjacency: AddRemove, KeyBound: 1, ValueBound: 1, QueryBound: 2, Scale: 1}
+	r := someRelease(t, p)
+	q := ball(rng(90), 77, 9, 2)
+	want, lse, _ := attended(t, r, q)
+	defer func() { _ = SetThreads(0) }()
+	for _, threads := range []int{1, 2, 5} {
+		_ = SetThreads(threads)
+		if got, _, _ := attended(t, r, q); !slices.Equal(got.data, want.data) {
+			t.Errorf("%d threads: other bits", threads)
+		}
+		for i := range q.rows {
+			if got, _, _ := attended(t, r, q.slice(i, i+1)); !slices.Equal(got.data, want.row(i)) {
+				t.Errorf("query %d alone: other bits", i)
+			}
+		}
+	}
+	q32, out32 := make([]float32, len(q.data)), make([]float32, len(want.data))
+	for i, x := range q.data {
+		q32[i] = float32(x)
+	}
+	if _, err := r.Attend(tensor.Of(q32, 77, 9), tensor.Of(out32, 77, 4), nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	for i, x := range out32 {
+		if math.Abs(float64(x)-want.data[i]) > 1e-4 {
+			t.Fatalf("f32 answer %d: %v, f64 %v", i, x, want.data[i])
+		}
+	}
+	// Longer queries are scaled to the bound; NaN and Inf give NaN; all are counted.
+	odd := zeros2(4, 9)
+	for j, x := range q.row(0) {
+		odd.row(0)[j] = x / norm(q.row(0)) * 50
+		odd.row(3)[j] = x / norm(q.row(0)) * 2
+	}
+	odd.row(1)[3], odd.row(2)[8] = math.NaN(), math.Inf(1)
+	out, l := zeros2(4, 4), zeros2(4, 1)
+	lv := l.view()
+	clipped, err := r.Attend(odd.view(), out.view(), &lv, nil)
+	if err != nil || clipped != 3 {
+		t.Errorf("clipped %d, %v", clipped, err)
+	}
+	for c := range 4 {
+		if math.Abs(out.row(0)[c]-out.row(3)[c]) > 1e-9 {
+			t.Error("a long query must count as the one at the bound")
+		}
+		if out.row(1)[c] == out.row(1)[c] || out.row(2)[c] == out.row(2)[c] {
+			t.Error("queries with NaN or Inf must give NaN")
+		}
+	}
+	if l.data[1] == l.data[1] {
+		t.Error("lse of a query with NaN must be NaN")
+	}
+	for i := range q.rows {
+		if o := want.row(i); norm(o) > 1+1e-12 || math.IsNaN(lse.data[i]) {
+			t.Errorf("query %d: |out| = %v, lse = %v", i, norm(o), lse.data[i])
+		}
+	}
+}
+
+// Merging private parts by lse is attention over the union: exact softmax computed apart and merged equals softmax of all.
+func TestMergeAttention(t *testing.T) {
+	r := rng(95)
+	softmax := func(k, v, q matrix) (out, lse matrix) {
+		out, lse = zeros2(q.rows, v.cols), zeros2(q.rows, 1)
+		for i := range q.rows {
+			den := 0.0
+			for j := range k.rows {
+				dot := 0.0
+				for c, x := range q.row(i) {
+					dot += x * k.row(j)[c]
+				}
+				w := math.Exp(dot)
+				den += w
+				for c, x := range v.row(j) {
+					out.row(i)[c] += w * x
+				}
+			}
+			for c := range out.row(i) {
+				out.row(i)[c] /= den
+			}
+			lse.data[i] = math.Log(den)
+		}
+		return out, lse
+	}
+	k, v, q := ball(r, 30, 4, 3), ball(r, 30, 2, 1), ball(r, 8, 4, 3)
+	all, lall := softmax(k, v, q)
+	a, la := softmax(k.slice(0, 11), v.slice(0, 11), q)
+	b, lb := softmax(k.slice(11, 30), v.slice(11, 30), q)
+	lse := la.view()
+	// In place: out is outA, lse is lseA.
+	if err := MergeAttention(a.view(), la.view(), b.view(), lb.view(), a.view(), &lse); err != nil {
+		t.Fatal(err)
+	}
+	for i := range all.data {
+		if math.Abs(a.data[i]-all.data[i]) > 1e-12 {
+			t.Errorf("output %d: %v, want %v", i, a.data[i], all.data[i])
+		}
+	}
+	for i := range lall.data {
+		if math.Abs(la.data[i]-lall.data[i]) > 1e-12 {
+			t.Errorf("lse %d: %v, want %v", i, la.data[i], lall.data[i])
+		}
+	}
+	empty, none := matrix{8, 2, slices.Repeat([]float64{math.NaN()}, 16)}, matrix{8, 1, slices.Repeat([]float64{math.Inf(-1)}, 8)}
+	out := zeros2(8, 2)
+	if err := MergeAttention(all.view(), lall.view(), empty.view(), none.view(), out.view(), nil); err != nil || !slices.Equal(out.data, all.data) {
+		t.Errorf("merging with an empty set must change nothing: %v", err)
+	}
+	if err := MergeAttention(all.view(), lall.view(), b.slice(0, 7).view(), lb.view(), out.view(), nil); fault.CodeOf(err) != fault.InvalidArgument {
+		t.Errorf("shapes that differ: %v", err)
+	}
+}
+
+// Plan predicts what a release then has.
+func TestPlan(t *testing.T) {
+	p := smallParams()
+	got := must[PlanResult](t)(Plan(p, 500, someBudget, 0.01))
+	r := someRelease(t, p)
+	info := r.Info()
+	if got.Degree != 3 || got.Features != info.Features || got.StateBytes != info.StateBytes || got.ReleaseBytes != info.SaveBytes || math.Abs(got.Mu/info.Mu-1) > 1e-12 {
+		t.Errorf("plan %+v, release %+v", got, info)
+	}
+	// The design's law for the noise at the bound: p+(b) sqrt(B_v^2 + lambda^2)/mu over the number of rows.
+	want := r.design.polynomial.Plus() * math.Hypot(2, info.Lambda) / got.Mu / 500
+	if math.Abs(got.NoiseStddev/want-1) > 0.01 || math.Abs(got.NoiseStddevWorst/got.NoiseStddev/math.Exp(2)-1) > 1e-9 {
+		t.Errorf("noise %v (worst %v), want %v", got.NoiseStddev, got.NoiseStddevWorst, want)
+	}
+	if again := must[PlanResult](t)(Plan(p, got.RowsForError, someBudget, 0)); again.NoiseStddev > 0.01 || again.NoiseStddev < 0.0099 {
+		t.Errorf("%d rows give %v, wanted 0.01", got.RowsForError, again.NoiseStddev)
+	}
+	p.Degree = 0
+	few, many := must[PlanResult](t)(Plan(p, 30, someBudget, 0)), must[PlanResult](t)(Plan(p, 100000000, someBudget, 0))
+	if few.Degree >= many.Degree {
+		t.Errorf("degree %d for few rows, %d for many: more rows deserve a higher degree", few.Degree, many.Degree)
+	}
+	if _, err := Plan(p, 0, someBudget, 0); fault.CodeOf(err) != fault.InvalidArgument {
+		t.Errorf("no rows: %v", err)
+	}
+	if _, err := Plan(p, 10, someBudget, math.NaN()); fault.CodeOf(err) != fault.InvalidArgument {
+		t.Errorf("target NaN: %v", err)
+	}
+}
+
+// Bounds are such that int64 sums cannot overflow at the limit of rows, for every design.
+func TestNoOverflow(t *testing.T) {
+	for _, p := range []Params{smallParams(), {KeyDim: 64, ValueDim: 1, Degree: 4, Adjacency: AddRemove, KeyBound: 1, ValueBound: 1, QueryBound: 30, Scale: 1, Lambda: 16}} {
+		d, err := newDesign(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := d.bounds()
+		if c := math.Sqrt(float64(b.Phi2) * float64(b.Value2+uint64(b.Lambda)*uint64(b.Lambda))); c*moment.MaxRows >= 1<<62 || c >= 1<<31 {
+			t.Errorf("%+v: a row moves an entry by up to %v", p, c)
+		}
+	}
+}
+
+// A release can be made of no rows at all: their number is private.
+func TestEmptyRelease(t *testing.T) {
+	for _, adjacency := range []Adjacency{AddRemove, Replace} {
+		p := smallParams()
+		p.Adjacency = adjacency
+		r := must[*Release](t)(must[*Builder](t)(NewBuilder(p)).Release(someBudget, nil))
+		out, lse, std := attended(t, r, ball(rng(1), 3, 5, 2))
+		for _, x := range slices.Concat(out.data, lse.data, std.data) {
+			if math.IsNaN(x) || math.IsInf(x, 0) {
+				t.Fatalf("%v: %v", adjacency, fmt.Sprint(out, lse, std))
+			}
+		}
+	}
+}

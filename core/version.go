@@ -1,0 +1,40 @@
+package core
+
+import (
+	"dpattn/core/fault"
+	"dpattn/core/internal/parallel"
+	"dpattn/simd"
+	"encoding/json"
+	"runtime"
+)
+
+// version is the library's; include/dpattn.h has the same number and a test compares them.
+const version = "0.1.0"
+
+// Version returns "major.minor.patch".
+func Version() string { return version }
+
+// SetThreads bounds the goroutines of long work, process-wide; 0 means GOMAXPROCS. Results do not depend on it.
+func SetThreads(n int) error {
+	if n < 0 || n > 4096 {
+		return fault.Invalid("threads is %d; it must be in 0..4096", n)
+	}
+	parallel.SetThreads(n)
+	return nil
+}
+
+// BuildInfo returns a JSON object that says what is running.
+func BuildInfo() []byte {
+	info, err := json.Marshal(struct {
+		Version string `json:"version"`
+		Go      string `json:"go"`
+		OS      string `json:"os"`
+		Arch    string `json:"arch"`
+		SIMD    string `json:"simd"`
+		Threads int    `json:"threads"`
+	}{version, runtime.Version(), runtime.GOOS, runtime.GOARCH, simd.Name(), parallel.Threads()})
+	if err != nil {
+		panic(err)
+	}
+	return info
+}
