@@ -1,0 +1,374 @@
+/* dpattn: attention over private keys and values under (epsilon, delta)-differential privacy.
+ *
+ * Three objects, and a privacy line between the last two:
+ *
+ *   dpattn_params   PUBLIC  plain struct: shapes, norm bounds, adjacency.
+ *   dpattn_builder  SECRET  exact sums over private rows, no noise yet. Keep it in the trusted process.
+ *   dpattn_release  PUBLIC  the noisy state. Answers any number of queries, may be saved, shipped, published.
+ *
+ * Rows go in once (dpattn_builder_add), the budget is spent once (dpattn_builder_release), and everything done
+ * with the release afterwards is post-processing: it costs no further privacy, however many queries are asked and
+ * however they depend on earlier answers.
+ *
+ * For a query q, the exact value that is approximated is
+ *     out(q) = sum_j w_j v_j / sum_j w_j,   w_j = exp(scale * <q, k_j>),   lse(q) = ln sum_j w_j   (natural log).
+ *
+ * THE GUARANTEE is about rows (k_j, v_j) as given (or about owners of up to owner_rows rows). In a deep network one
+ * input token changes many rows of upper layers; bounding that is the caller's part. All bounds (key_bound, ...)
+ * must be chosen without looking at the private data.
+ *
+ * CONVENTIONS
+ * Status    Every function returns an int32_t status (enum dpattn_status) unless noted. Any function may return
+ *           DPATTN_FORKED (see below) or DPATTN_INTERNAL (a bug; please report); these two are not repeated below.
+ *           Detail text goes to the optional caller-owned `err` (NULL: not wanted); it names the argument, what it
+ *           was and what it must be, and never contains a private value. There is no thread-local state and nothing
+ *           to free. Outputs are untouched when the status is not DPATTN_OK, except `*needed` where documented.
+ * Pointers  are borrowed for the duration of the call only.
+ * Structs   begin with `uint32_t struct_size`, which the caller sets to sizeof(struct) (dpattn_params_init does
+ *           for params, DPATTN_ERROR_INIT for errors). Fields are only ever appended; a shorter, older struct is accepted and its
+ *           missing fields are zero. Zero means "default" for every field that has one.
+ * Handles   are integers checked by generation: zero, stale, freed twice or of the wrong type give
+ *           DPATTN_INVALID_HANDLE, never undefined behaviour.
+ * Threads   A release may be used from any number of threads at once. A builder serialises its own calls.
+ * fork      In a child made by fork() every function returns DPATTN_FORKED at once (the runtime inside has threads,
+ *           which do not survive a fork). Use exec, spawn or forkserver.
+ * Unload    The library stays in memory once loaded; dlclose is harmless.
+ */
+#ifndef DPATTN_H
+#define DPATTN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define DPATTN_VERSION_MAJOR 0
+#define DPATTN_VERSION_MINOR 1
+#define DPATTN_VERSION_PATCH 0
+
+/* Hosts that dlopen the library may define DPATTN_NO_PROTOTYPES and use the types alone. */
+#if defined(_WIN32) && !defined(DPATTN_BUILD)
+#define DPATTN_API __declspec(dllimport)
+#elif defined(_WIN32)
+#define DPATTN_API __declspec(dllexport)
+#elif defined(__GNUC__)
+#define DPATTN_API __attribute__((visibility("default")))
+#else
+#define DPATTN_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- Status ------------------------------------------------------------------------------------------------ */
+
+/* Append-only. */
+enum dpattn_status {
+    DPATTN_OK = 0,
+    DPATTN_INVALID_ARGUMENT = 1, /* an argument is NULL, out of range, of the wrong shape, or missing */
+    DPATTN_INVALID_HANDLE = 2,   /* zero, freed, stale or of another type */
+    DPATTN_CONSUMED = 3,         /* the builder was released or merged into another one; its data are wiped */
+    DPATTN_BUFFER_TOO_SMALL = 4, /* *needed says how many bytes (or elements) are */
+    DPATTN_OUT_OF_MEMORY = 5,    /* the state would not fit; the message says how many bytes it would need */
+    DPATTN_CANCELLED = 6,        /* the progress callback or the cancel flag asked to stop; nothing was changed */
+    DPATTN_FORKED = 7,           /* called in a child process made by fork() */
+    DPATTN_CORRUPT = 8,          /* a saved release or partial was cut, altered, or is not one */
+    DPATTN_UNSUPPORTED = 9,      /* valid, but not in this version of the library */
+    DPATTN_MISMATCH = 10,        /* two objects that should be combined have different parameters */
+    DPATTN_ENTROPY = 11,         /* the kernel gave no randomness; nothing was released, nothing was spent */
+    DPATTN_LIMIT = 12,           /* a fixed limit (rows, sigma) would be exceeded */
+    DPATTN_INTERNAL = 13         /* a bug in this library */
+};
+
+/* Where the detail text goes. Caller-owned; set size = sizeof(dpattn_error) or use DPATTN_ERROR_INIT. */
+typedef struct dpattn_error {
+    uint32_t size;     /* in: sizeof(dpattn_error) */
+    int32_t code;      /* out: the status returned */
+    char message[504]; /* out: NUL-terminated UTF-8, cut if too long */
+} dpattn_error;
+
+#define DPATTN_ERROR_INIT { (uint32_t)sizeof(dpattn_error), 0, { 0 } }
+
+/* ---- Tensors ----------------------------------------------------------------------------------------------- */
+
+/* Append-only. 16-bit types are stored in the machine's byte order. */
+enum dpattn_dtype {
+    DPATTN_F32 = 1,
+    DPATTN_F64 = 2,
+    DPATTN_F16 = 3, /* IEEE 754 binary16 */
+    DPATTN_BF16 = 4
+};
+
+#define DPATTN_MAX_NDIM 3
+
+/* A borrowed, strided view: element (i0, i1, i2) is at (char *)data + sum_a i_a * strides[a].
+ * Strides are in BYTES and may be negative, zero (inputs only: a broadcast axis) or unaligned. ndim is 2 or 3
+ * as each function says. Elements of an output must not overlap each other or any other argument. */
+typedef struct dpattn_tensor {
+    void *data;     /* may be NULL only when some shape[a] == 0 */
+    int32_t dtype;  /* enum dpattn_dtype */
+    int32_t ndim;   /* 2 or 3 */
+    int64_t shape[DPATTN_MAX_NDIM];
+    int64_t strides[DPATTN_MAX_NDIM]; /* bytes */
+} dpattn_tensor;
+
+/* ---- Parameters (PUBLIC) ------------------------------------------------------------------------------------ */
+
+/* Neighbouring data sets. Required; there is no default, because the two differ by up to a factor 2 in noise. */
+enum dpattn_adjacency {
+    DPATTN_ADD_REMOVE = 1, /* one unit is added or removed; the number of rows is private */
+    DPATTN_REPLACE = 2     /* one unit's rows are replaced by others; the number of rows is public */
+};
+
+enum dpattn_mechanism {
+    DPATTN_MECHANISM_DEFAULT = 0, /* = GAUSSIAN */
+    DPATTN_GAUSSIAN = 1           /* Gaussian moment release: exact integer sums + exactly sampled rounded Gaussian */
+};
+
+/* The polynomial p of degree `degree` that stands for exp on [-b, b], b = scale * query_bound * key_bound. */
+enum dpattn_polynomial {
+    DPATTN_POLYNOMIAL_DEFAULT = 0, /* = MINIMAX */
+    DPATTN_MINIMAX = 1,            /* smallest relative error on [-b, b]; use it when values matter */
+    DPATTN_TAYLOR = 2              /* Taylor at 0; often better when only the arg-max matters */
+};
+
+enum dpattn_rotation {
+    DPATTN_ROTATION_DEFAULT = 0, /* = HADAMARD */
+    DPATTN_ROTATION_HADAMARD = 1, /* fixed public randomised Hadamard rotation of queries and keys: spreads outliers */
+    DPATTN_ROTATION_NONE = 2
+};
+
+/* All public. Initialise with dpattn_params_init, then set at least key_dim, value_dim, the three bounds and
+ * adjacency. */
+typedef struct dpattn_params {
+    uint32_t struct_size;
+    uint32_t heads;      /* 1..65536; 0: 1. A row j is one unit across all heads: one budget covers them all */
+    uint32_t key_dim;    /* 1..65536, required */
+    uint32_t value_dim;  /* 1..65536, required */
+    uint32_t degree;     /* 1..8; 0: 2. Features per head: C(key_dim + degree, degree) */
+    int32_t mechanism;   /* enum dpattn_mechanism */
+    int32_t polynomial;  /* enum dpattn_polynomial */
+    int32_t adjacency;   /* enum dpattn_adjacency, required */
+    uint32_t owner_rows; /* 0: the unit is one row. m >= 1: the unit is one owner (document, person) with at most m rows
+                            a head; dpattn_builder_add then requires owner ids; 1..1048576 */
+    int32_t rotation;    /* enum dpattn_rotation */
+    double key_bound;    /* Euclidean norm bound of a (centred) key, required, > 0; longer keys are scaled to it */
+    double value_bound;  /* Euclidean norm bound of a value, required, > 0; longer values are scaled to it */
+    double query_bound;  /* Euclidean norm bound of a query, required, > 0; longer queries are scaled to it */
+    double scale;        /* logit = scale * <q, k>; > 0; 0: 1 / sqrt(key_dim). b = scale*query_bound*key_bound <= 64 */
+    double lambda;       /* weight of the denominator column in units of a value; 0: value_bound * value_dim^(-1/4);
+                            otherwise value_bound/64 .. value_bound*16 */
+    const double *center;       /* NULL or heads x key_dim doubles: a public vector subtracted from every key of the head */
+    const double *head_weights; /* NULL (equal) or `heads` positive doubles: head h gets the share w_h / sum w of the
+                                   squared privacy loss mu^2; a larger share means less noise on that head */
+} dpattn_params;
+
+/* What a release may cost: (epsilon, delta)-differential privacy for the adjacency and unit of the params. */
+typedef struct dpattn_budget {
+    uint32_t struct_size;
+    uint32_t reserved; /* 0 */
+    double epsilon;    /* > 0, finite */
+    double delta;      /* in (0, 1); choose it well below 1 / number of units */
+} dpattn_budget;
+
+/* Long work calls `callback(user, done, total)` now and then from the calling thread; a non-zero return cancels, from the last call
+ * (done == total) too. `cancel`, if not NULL, is polled as well and may be set from any thread or a signal handler; non-zero
+ * cancels. */
+typedef struct dpattn_progress {
+    uint32_t struct_size;
+    uint32_t reserved; /* 0 */
+    int32_t (*callback)(void *user, uint64_t done, uint64_t total); /* may be NULL */
+    void *user;
+    const volatile int32_t *cancel; /* may be NULL */
+} dpattn_progress;
+
+typedef uint64_t dpattn_builder; /* SECRET; 0 is never a valid handle */
+typedef uint64_t dpattn_release; /* PUBLIC; 0 is never a valid handle */
+
+#define DPATTN_ALL_HEADS (-1)
+
+/* ---- Planning (PUBLIC) --------------------------------------------------------------------------------------- */
+
+typedef struct dpattn_plan_result {
+    uint32_t struct_size;
+    uint32_t degree;           /* the degree asked for, or with params.degree == 0 the one with the least total error */
+    uint64_t features;         /* r = C(key_dim + degree, degree), a head */
+    uint64_t state_bytes;      /* int64 state of the builder: heads * r * (value_dim + 1) * 8 */
+    uint64_t release_bytes;    /* size of the saved release */
+    double logit_bound;        /* b */
+    double polynomial_error;   /* max |p(x)/e^x - 1| on [-b, b] */
+    double mu;                 /* Gaussian DP parameter of the budget */
+    double sigma_over_sensitivity; /* 1 / mu (with one head; of the largest-noise head otherwise) */
+    double noise_stddev;       /* predicted std of one output coordinate near 0, for |q| = query_bound and mean attention weight
+                                  1 (denominator = rows) */
+    double noise_stddev_worst; /* the same with every weight at its least, e^-b */
+    uint64_t rows_for_error;   /* least number of rows with noise_stddev <= target_error; 0 if target_error == 0 */
+} dpattn_plan_result;
+
+#ifndef DPATTN_NO_PROTOTYPES
+/* What a release of `rows` rows with this budget would cost and how accurate it would be. Needs no data.
+ *   params        degree 0 lets the plan choose (1..4)
+ *   rows          expected number of rows, >= 1 (a public guess)
+ *   target_error  wanted noise_stddev (in units of a value), or 0
+ *   result        struct_size set by the caller
+ * Status: OK, INVALID_ARGUMENT, LIMIT. */
+DPATTN_API int32_t dpattn_plan(const dpattn_params *params, uint64_t rows, const dpattn_budget *budget, double target_error,
+                               dpattn_plan_result *result, dpattn_error *err);
+
+/* ---- Library --------------------------------------------------------------------------------------------------- */
+
+/* (major << 16) | (minor << 8) | patch of the library in memory. Not a status. */
+DPATTN_API uint32_t dpattn_version(void);
+/* "major.minor.patch"; static, do not free. Not a status. */
+DPATTN_API const char *dpattn_version_string(void);
+/* Static JSON object: version, go, os, arch, simd (instruction set in use), threads (when first asked). Do not free. Not a status; NULL in a forked
+ * child. */
+DPATTN_API const char *dpattn_build_info(void);
+/* The name of a status, such as "INVALID_ARGUMENT"; static; "UNKNOWN" for other numbers. Not a status. */
+DPATTN_API const char *dpattn_status_string(int32_t status);
+/* Threads for long work, process-wide; 0: as many as the Go runtime uses (GOMAXPROCS). Results do not depend on it.
+ * Status: OK, INVALID_ARGUMENT (threads < 0 or > 4096). */
+DPATTN_API int32_t dpattn_set_threads(int32_t threads, dpattn_error *err);
+
+/* ---- Parameters ------------------------------------------------------------------------------------------------ */
+
+/* Zeroes *params and sets struct_size. `struct_size` is sizeof(dpattn_params) as the caller compiled it.
+ * Status: OK, INVALID_ARGUMENT. */
+DPATTN_API int32_t dpattn_params_init(dpattn_params *params, uint32_t struct_size, dpattn_error *err);
+
+/* ---- Builder (SECRET) ------------------------------------------------------------------------------------------ */
+
+/* Checks params (copying center and head_weights) and makes an empty builder in *builder.
+ * Memory: plan's state_bytes; refused before allocating if it would not fit.
+ * Ownership: the caller frees with dpattn_builder_free. Status: OK, INVALID_ARGUMENT, OUT_OF_MEMORY, UNSUPPORTED. */
+DPATTN_API int32_t dpattn_builder_create(const dpattn_params *params, dpattn_builder *builder, dpattn_error *err);
+
+/* Adds private rows. The result does not depend on order, chunking or threads.
+ *   head    0..heads-1 with 2-D tensors, or DPATTN_ALL_HEADS with 3-D tensors (leading axis = heads; row j is the same
+ *           unit in every head); with one head, DPATTN_ALL_HEADS takes 2-D tensors too
+ *   keys    [rows, key_dim] or [heads, rows, key_dim]; values [rows, value_dim] or [heads, rows, value_dim]
+ *   owners  NULL, or with owner_rows >= 1: one id a row (required then, refused otherwise). Of an owner with more than
+ *           owner_rows rows in a head, a fixed pseudo-random choice of owner_rows rows is kept, whatever the order
+ *   progress optional; when cancelled, no row of this call stays added (such a call sums aside: it takes the state's memory once more)
+ * Data never cause an error: long rows are scaled to the bounds, rows with NaN or Inf count as zero (see diagnostics).
+ * Status: OK, INVALID_ARGUMENT, INVALID_HANDLE, CONSUMED, CANCELLED, LIMIT (more than 2^30 rows a head), OUT_OF_MEMORY. */
+DPATTN_API int32_t dpattn_builder_add(dpattn_builder builder, int32_t head, const dpattn_tensor *keys, const dpattn_tensor *values,
+                                      const uint64_t *owners, const dpattn_progress *progress, dpattn_error *err);
+
+/* Adds everything in `from` to `into`; on OK `from` is consumed and wiped (its handle still wants freeing).
+ * Same bits as if all rows had gone into one builder. Status: OK, INVALID_ARGUMENT (both the same), INVALID_HANDLE,
+ * CONSUMED, MISMATCH, LIMIT. */
+DPATTN_API int32_t dpattn_builder_merge(dpattn_builder into, dpattn_builder from, dpattn_error *err);
+
+/* Writes the SECRET partial sums, un-noised, for another trusted process (its file magic says SECRET). Protect it like
+ * the data. *needed is set on OK and on BUFFER_TOO_SMALL; data == NULL with capacity 0 asks for the size and gives
+ * BUFFER_TOO_SMALL (so do the other functions with a capacity).
+ * Status: OK, INVALID_ARGUMENT, INVALID_HANDLE, CONSUMED, BUFFER_TOO_SMALL. */
+DPATTN_API int32_t dpattn_builder_export_secret(dpattn_builder builder, void *data, size_t capacity, size_t *needed, dpattn_error *err);
+
+/* Makes a builder from an exported secret partial, to be merged or continued. Status: OK, INVALID_ARGUMENT, CORRUPT,
+ * UNSUPPORTED, OUT_OF_MEMORY. */
+DPATTN_API int32_t dpattn_builder_import_secret(const void *data, size_t size, dpattn_builder *builder, dpattn_error *err);
+
+/* SECRET counts over all heads: these are exact functions of the private data; do not publish them. */
+typedef struct dpattn_diagnostics {
+    uint32_t struct_size;
+    uint32_t reserved;
+    uint64_t rows;           /* rows given, over all heads */
+    uint64_t keys_clipped;   /* keys longer than key_bound, scaled to it */
+    uint64_t values_clipped; /* values longer than value_bound, scaled to it */
+    uint64_t rows_zeroed;    /* rows with NaN or Inf: they contribute nothing */
+    uint64_t rows_shrunk;    /* rows over the integer norm gate by rounding, made a little shorter */
+    uint64_t rows_dropped;   /* rows beyond owner_rows of their owner */
+    uint64_t owners;         /* distinct owners, over all heads (0 when the unit is a row) */
+} dpattn_diagnostics;
+
+/* Status: OK, INVALID_ARGUMENT, INVALID_HANDLE, CONSUMED. */
+DPATTN_API int32_t dpattn_builder_diagnostics(dpattn_builder builder, dpattn_diagnostics *diagnostics, dpattn_error *err);
+
+/* Spends the budget: adds exactly sampled noise from kernel randomness, makes a release in *release, consumes the
+ * builder and wipes it. Budget and params are checked first; on any error the builder stays as it was.
+ * Ownership: the caller frees both handles. Status: OK, INVALID_ARGUMENT, INVALID_HANDLE, CONSUMED, CANCELLED, ENTROPY,
+ * LIMIT (epsilon too small for the integer grid), OUT_OF_MEMORY. */
+DPATTN_API int32_t dpattn_builder_release(dpattn_builder builder, const dpattn_budget *budget, const dpattn_progress *progress,
+                                          dpattn_release *release, dpattn_error *err);
+
+/* Wipes and frees. Status: OK, INVALID_HANDLE. */
+DPATTN_API int32_t dpattn_builder_free(dpattn_builder builder, dpattn_error *err);
+
+/* ---- Release (PUBLIC) ------------------------------------------------------------------------------------------ */
+
+/* Answers queries; one call serves many queries of many heads.
+ *   queries [m, key_dim] when heads == 1, else [heads, m, key_dim] (3-D is accepted for one head too); any dtype
+ *   out     [.., m, value_dim] like queries, any dtype
+ *   lse     NULL, or [m] ... as [m, 1] / [heads, m, 1]: natural log of the denominator, with scale*<q, center> added
+ *   stddev  NULL, or shaped as out: predicted standard deviation of the noise in out
+ *   clipped NULL, or receives the number of queries longer than query_bound (scaled to it) or not finite. A query with NaN or Inf
+ *           gets NaN in out, lse and stddev
+ * Status: OK, INVALID_ARGUMENT, INVALID_HANDLE. */
+DPATTN_API int32_t dpattn_release_attend(dpattn_release release, const dpattn_tensor *queries, const dpattn_tensor *out,
+                                         const dpattn_tensor *lse, const dpattn_tensor *stddev, uint64_t *clipped, dpattn_error *err);
+
+typedef struct dpattn_info {
+    uint32_t struct_size;
+    uint32_t heads;
+    uint32_t key_dim;
+    uint32_t value_dim;
+    uint32_t degree;
+    int32_t mechanism;
+    int32_t polynomial;
+    int32_t adjacency;
+    uint32_t owner_rows;
+    int32_t rotation;
+    double key_bound, value_bound, query_bound, scale, lambda;
+    double logit_bound;      /* b = scale * query_bound * key_bound */
+    double polynomial_error; /* max |p(x)/e^x - 1| on [-b, b] */
+    double epsilon, delta;   /* the guarantee */
+    double mu;               /* Gaussian DP parameter actually spent, <= what the budget allows */
+    uint64_t features;       /* r */
+    uint64_t state_bytes;    /* size of dpattn_release_state's answer */
+    uint64_t save_bytes;     /* size of dpattn_release_save's answer */
+    uint8_t id[16];          /* random, public; names this release */
+} dpattn_info;
+
+/* Status: OK, INVALID_ARGUMENT, INVALID_HANDLE. */
+DPATTN_API int32_t dpattn_release_info(dpattn_release release, dpattn_info *info, dpattn_error *err);
+
+/* The certificate: a NUL-terminated UTF-8 JSON object with everything needed to recompute the guarantee: mechanism, adjacency,
+ * unit, bounds, integer sensitivity, sigma, mu^2 as an exact rational, epsilon(delta) tables. *needed counts the NUL.
+ * Status: OK, INVALID_ARGUMENT, INVALID_HANDLE, BUFFER_TOO_SMALL. */
+DPATTN_API int32_t dpattn_release_certificate(dpattn_release release, char *json, size_t capacity, size_t *needed, dpattn_error *err);
+
+/* The noisy integers, row-major [heads][features][value_dim + 1] (public: for audits and other engines). capacity and *needed
+ * count elements. Status: OK, INVALID_ARGUMENT, INVALID_HANDLE, BUFFER_TOO_SMALL. */
+DPATTN_API int32_t dpattn_release_state(dpattn_release release, int64_t *state, size_t capacity, size_t *needed, dpattn_error *err);
+
+/* Bytes of a release file (magic, version, checksum; docs/format.md), the same on every machine.
+ * Status: OK, INVALID_ARGUMENT, INVALID_HANDLE, BUFFER_TOO_SMALL. */
+DPATTN_API int32_t dpattn_release_save(dpattn_release release, void *data, size_t capacity, size_t *needed, dpattn_error *err);
+
+/* Status: OK, INVALID_ARGUMENT, CORRUPT, UNSUPPORTED, OUT_OF_MEMORY. */
+DPATTN_API int32_t dpattn_release_load(const void *data, size_t size, dpattn_release *release, dpattn_error *err);
+
+/* A second handle to the same release in *copy; each is freed on its own. Status: OK, INVALID_ARGUMENT, INVALID_HANDLE. */
+DPATTN_API int32_t dpattn_release_retain(dpattn_release release, dpattn_release *copy, dpattn_error *err);
+
+/* Calls that still use the release finish safely. Status: OK, INVALID_HANDLE. */
+DPATTN_API int32_t dpattn_release_free(dpattn_release release, dpattn_error *err);
+
+/* ---- Attention over disjoint key sets ---------------------------------------------------------------------------- */
+
+/* Merges two partial attention results over disjoint key sets, as in flash attention:
+ *   out = (e^la out_a + e^lb out_b) / (e^la + e^lb),  lse = ln(e^la + e^lb)
+ * where la, lb are natural-log denominators. So a private context (a release) and a public one (exact attention) combine.
+ *   out_a, out_b, out [.., m, value_dim]; lse_a, lse_b, lse [.., m, 1]; 2-D or 3-D; lse may be NULL.
+ *   out may be out_a or out_b, and lse may be lse_a or lse_b, exactly (same data and strides).
+ * An lse of -inf means an empty set. Status: OK, INVALID_ARGUMENT. */
+DPATTN_API int32_t dpattn_merge(const dpattn_tensor *out_a, const dpattn_tensor *lse_a, const dpattn_tensor *out_b,
+                                const dpattn_tensor *lse_b, const dpattn_tensor *out, const dpattn_tensor *lse, dpattn_error *err);
+#endif /* DPATTN_NO_PROTOTYPES */
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* DPATTN_H */
