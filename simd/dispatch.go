@@ -4,7 +4,7 @@ import (
 	"os"
 )
 
-// kernels are the inner loops of Batch. Each is a plain function of its arguments; the generic ones are the specification.
+// kernels are the inner loops of Batch and of Queries. Each is a plain function of its arguments; the generic ones are the specification.
 type kernels struct {
 	name string
 	// scale: dst[i] = mulhrs(src[i], gain) for 32 rows.
@@ -18,6 +18,16 @@ type kernels struct {
 	// tiles[w]: sums[c*32+i] += sum_p panel[p*32+i] . u[p*w+c] (both rows of the pair) for c < w, i < 32; 1 <= w < len(tiles). The int32 sum must not
 	// overflow, pairs >= 1.
 	tiles []tileFunc
+
+	// runs makes the children of count prefixes, one query: for each node, dim-last numbers dst[i] = f * g[last+i], but the first f * g[run*dim+last];
+	// f goes on by one and dst by dim-last from node to node. It may write a vector beyond the end of dst.
+	runs func(dst, f, g *float32, nodes *node, count, dim int)
+	// products makes count features of lanes queries (16 or 64): dst[i*lanes+q] = f[factors[i].f*lanes+q] * g[factors[i].g*lanes+q].
+	products func(dst *float32, factors *factor, count int, f, g *float32, lanes int)
+	// gemv: out[c] += sum_i psi[i] * state[i][c], where columns 0..wide-1 (a multiple of 16) are body's and the narrow < 16 others tail's.
+	gemv func(out, psi, body, tail *float32, rows, wide, narrow int)
+	// gemm: out[c*lanes+q] += sum_i state[i*cols+c] * psi[i*lanes+q] for c < cols.
+	gemm func(out, psi, state *float32, rows, cols, lanes int)
 }
 
 type tileFunc func(sums *int64, panel *int32, u *int16, pairs int)

@@ -2,7 +2,8 @@ package simd
 
 import "unsafe"
 
-var generic = kernels{name: "generic", scale: scaleGeneric, lift: liftGeneric, gen: genGeneric, tiles: tilesGeneric()}
+var generic = kernels{name: "generic", scale: scaleGeneric, lift: liftGeneric, gen: genGeneric, tiles: tilesGeneric(),
+	runs: runsGeneric, products: productsGeneric, gemv: gemvGeneric, gemm: gemmGeneric}
 
 func tilesGeneric() []tileFunc {
 	tiles := make([]tileFunc, 17)

@@ -120,3 +120,258 @@ func tileAVX2x5(sums *int64, panel *int32, u *int16, pairs int)
 
 // tileAVX2x6 is tileGeneric for width 6.
 func tileAVX2x6(sums *int64, panel *int32, u *int16, pairs int)
+
+// runsAVX512 is runsGeneric.
+func runsAVX512(dst *float32, f *float32, gt *float32, nodes *int32, count int, dim int)
+
+// productsAVX512x16 is productsGeneric for 16 queries.
+func productsAVX512x16(dst *float32, factors *int32, count int, f *float32, gt *float32)
+
+// productsAVX512x64 is productsGeneric for 64 queries.
+func productsAVX512x64(dst *float32, factors *int32, count int, f *float32, gt *float32)
+
+// gemvAVX512x0One is gemvGeneric for 0 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512x0One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+
+// gemvAVX512x0Some is gemvGeneric for 0 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512x0Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+
+// gemvAVX512x1 is gemvGeneric for 1 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512x1(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+
+// gemvAVX512x1One is gemvGeneric for 1 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512x1One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+
+// gemvAVX512x1Some is gemvGeneric for 1 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512x1Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+
+// gemvAVX512x2 is gemvGeneric for 2 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512x2(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+
+// gemvAVX512x2One is gemvGeneric for 2 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512x2One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+
+// gemvAVX512x2Some is gemvGeneric for 2 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512x2Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+
+// gemvAVX512x3 is gemvGeneric for 3 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512x3(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+
+// gemvAVX512x3One is gemvGeneric for 3 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512x3One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+
+// gemvAVX512x3Some is gemvGeneric for 3 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512x3Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+
+// gemvAVX512x4 is gemvGeneric for 4 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512x4(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+
+// gemvAVX512x4One is gemvGeneric for 4 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512x4One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+
+// gemvAVX512x4Some is gemvGeneric for 4 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512x4Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+
+// gemvAVX512x5 is gemvGeneric for 5 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512x5(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+
+// gemvAVX512x5One is gemvGeneric for 5 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512x5One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+
+// gemvAVX512x5Some is gemvGeneric for 5 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512x5Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+
+// gemvAVX512x6 is gemvGeneric for 6 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512x6(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+
+// gemvAVX512x6One is gemvGeneric for 6 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512x6One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+
+// gemvAVX512x6Some is gemvGeneric for 6 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512x6Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+
+// gemvAVX512x7 is gemvGeneric for 7 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512x7(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+
+// gemvAVX512x7One is gemvGeneric for 7 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512x7One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+
+// gemvAVX512x7Some is gemvGeneric for 7 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512x7Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+
+// gemvAVX512x8 is gemvGeneric for 8 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512x8(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+
+// gemvAVX512x8One is gemvGeneric for 8 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512x8One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+
+// gemvAVX512x8Some is gemvGeneric for 8 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512x8Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+
+// gemmAVX512x1 is gemmGeneric for 1 columns and 64 queries.
+func gemmAVX512x1(out *float32, psi *float32, state *float32, rows int, stride int)
+
+// gemmAVX512x2 is gemmGeneric for 2 columns and 64 queries.
+func gemmAVX512x2(out *float32, psi *float32, state *float32, rows int, stride int)
+
+// gemmAVX512x3 is gemmGeneric for 3 columns and 64 queries.
+func gemmAVX512x3(out *float32, psi *float32, state *float32, rows int, stride int)
+
+// gemmAVX512x4 is gemmGeneric for 4 columns and 64 queries.
+func gemmAVX512x4(out *float32, psi *float32, state *float32, rows int, stride int)
+
+// gemmAVX512x5 is gemmGeneric for 5 columns and 64 queries.
+func gemmAVX512x5(out *float32, psi *float32, state *float32, rows int, stride int)
+
+// gemmAVX512x6 is gemmGeneric for 6 columns and 64 queries.
+func gemmAVX512x6(out *float32, psi *float32, state *float32, rows int, stride int)
+
+// gemmAVX512One1 is gemmGeneric for 1 columns and 16 queries.
+func gemmAVX512One1(out *float32, psi *float32, state *float32, rows int, stride int)
+
+// gemmAVX512One2 is gemmGeneric for 2 columns and 16 queries.
+func gemmAVX512One2(out *float32, psi *float32, state *float32, rows int, stride int)
+
+// gemmAVX512One3 is gemmGeneric for 3 columns and 16 queries.
+func gemmAVX512One3(out *float32, psi *float32, state *float32, rows int, stride int)
+
+// gemmAVX512One4 is gemmGeneric for 4 columns and 16 queries.
+func gemmAVX512One4(out *float32, psi *float32, state *float32, rows int, stride int)
+
+// gemmAVX512One5 is gemmGeneric for 5 columns and 16 queries.
+func gemmAVX512One5(out *float32, psi *float32, state *float32, rows int, stride int)
+
+// gemmAVX512One6 is gemmGeneric for 6 columns and 16 queries.
+func gemmAVX512One6(out *float32, psi *float32, state *float32, rows int, stride int)
+
+// gemmAVX512One7 is gemmGeneric for 7 columns and 16 queries.
+func gemmAVX512One7(out *float32, psi *float32, state *float32, rows int, stride int)
+
+// gemmAVX512One8 is gemmGeneric for 8 columns and 16 queries.
+func gemmAVX512One8(out *float32, psi *float32, state *float32, rows int, stride int)
+
+// gemmAVX512One9 is gemmGeneric for 9 columns and 16 queries.
+func gemmAVX512One9(out *float32, psi *float32, state *float32, rows int, stride int)
+
+// gemmAVX512One10 is gemmGeneric for 10 columns and 16 queries.
+func gemmAVX512One10(out *float32, psi *float32, state *float32, rows int, stride int)
+
+// gemmAVX512One11 is gemmGeneric for 11 columns and 16 queries.
+func gemmAVX512One11(out *float32, psi *float32, state *float32, rows int, stride int)
+
+// gemmAVX512One12 is gemmGeneric for 12 columns and 16 queries.
+func gemmAVX512One12(out *float32, psi *float32, state *float32, rows int, stride int)
+
+// gemmAVX512One13 is gemmGeneric for 13 columns and 16 queries.
+func gemmAVX512One13(out *float32, psi *float32, state *float32, rows int, stride int)
+
+// gemmAVX512One14 is gemmGeneric for 14 columns and 16 queries.
+func gemmAVX512One14(out *float32, psi *float32, state *float32, rows int, stride int)
+
+// gemmAVX512One15 is gemmGeneric for 15 columns and 16 queries.
+func gemmAVX512One15(out *float32, psi *float32, state *float32, rows int, stride int)
+
+// gemmAVX512One16 is gemmGeneric for 16 columns and 16 queries.
+func gemmAVX512One16(out *float32, psi *float32, state *float32, rows int, stride int)
+
+// gemmAVX512One17 is gemmGeneric for 17 columns and 16 queries.
+func gemmAVX512One17(out *float32, psi *float32, state *float32, rows int, stride int)
+
+// gemmAVX512One18 is gemmGeneric for 18 columns and 16 queries.
+func gemmAVX512One18(out *float32, psi *float32, state *float32, rows int, stride int)
+
+// gemmAVX512One19 is gemmGeneric for 19 columns and 16 queries.
+func gemmAVX512One19(out *float32, psi *float32, state *float32, rows int, stride int)
+
+// gemmAVX512One20 is gemmGeneric for 20 columns and 16 queries.
+func gemmAVX512One20(out *float32, psi *float32, state *float32, rows int, stride int)
+
+// gemmAVX512One21 is gemmGeneric for 21 columns and 16 queries.
+func gemmAVX512One21(out *float32, psi *float32, state *float32, rows int, stride int)
+
+// gemmAVX512One22 is gemmGeneric for 22 columns and 16 queries.
+func gemmAVX512One22(out *float32, psi *float32, state *float32, rows int, stride int)
+
+// gemmAVX512One23 is gemmGeneric for 23 columns and 16 queries.
+func gemmAVX512One23(out *float32, psi *float32, state *float32, rows int, stride int)
+
+// gemmAVX512One24 is gemmGeneric for 24 columns and 16 queries.
+func gemmAVX512One24(out *float32, psi *float32, state *float32, rows int, stride int)
+
+// runsAVX2 is runsGeneric.
+func runsAVX2(dst *float32, f *float32, gt *float32, nodes *int32, count int, dim int)
+
+// productsAVX2x16 is productsGeneric for 16 queries.
+func productsAVX2x16(dst *float32, factors *int32, count int, f *float32, gt *float32)
+
+// productsAVX2x64 is productsGeneric for 64 queries.
+func productsAVX2x64(dst *float32, factors *int32, count int, f *float32, gt *float32)
+
+// gemvAVX2x0One is gemvGeneric for 0 pairs of vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX2x0One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
+
+// gemvAVX2x0Some is gemvGeneric for 0 pairs of vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX2x0Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
+
+// gemvAVX2x1 is gemvGeneric for 1 pairs of vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX2x1(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
+
+// gemvAVX2x1One is gemvGeneric for 1 pairs of vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX2x1One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
+
+// gemvAVX2x1Some is gemvGeneric for 1 pairs of vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX2x1Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
+
+// gemvAVX2x2 is gemvGeneric for 2 pairs of vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX2x2(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
+
+// gemvAVX2x2One is gemvGeneric for 2 pairs of vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX2x2One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
+
+// gemvAVX2x2Some is gemvGeneric for 2 pairs of vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX2x2Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
+
+// gemvAVX2x3 is gemvGeneric for 3 pairs of vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX2x3(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
+
+// gemvAVX2x3One is gemvGeneric for 3 pairs of vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX2x3One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
+
+// gemvAVX2x3Some is gemvGeneric for 3 pairs of vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX2x3Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
+
+// gemvAVX2x4 is gemvGeneric for 4 pairs of vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX2x4(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
+
+// gemvAVX2x4One is gemvGeneric for 4 pairs of vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX2x4One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
+
+// gemvAVX2x4Some is gemvGeneric for 4 pairs of vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX2x4Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
+
+// gemvAVX2x5 is gemvGeneric for 5 pairs of vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX2x5(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
+
+// gemvAVX2x5One is gemvGeneric for 5 pairs of vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX2x5One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
+
+// gemvAVX2x5Some is gemvGeneric for 5 pairs of vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX2x5Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
+
+// gemmAVX2x1 is gemmGeneric for 1 columns and 16 queries; rows of psi and out are lanes bytes apart.
+func gemmAVX2x1(out *float32, psi *float32, state *float32, rows int, stride int, lanes int)
+
+// gemmAVX2x2 is gemmGeneric for 2 columns and 16 queries; rows of psi and out are lanes bytes apart.
+func gemmAVX2x2(out *float32, psi *float32, state *float32, rows int, stride int, lanes int)
+
+// gemmAVX2x3 is gemmGeneric for 3 columns and 16 queries; rows of psi and out are lanes bytes apart.
+func gemmAVX2x3(out *float32, psi *float32, state *float32, rows int, stride int, lanes int)
+
+// gemmAVX2x4 is gemmGeneric for 4 columns and 16 queries; rows of psi and out are lanes bytes apart.
+func gemmAVX2x4(out *float32, psi *float32, state *float32, rows int, stride int, lanes int)
+
+// gemmAVX2x5 is gemmGeneric for 5 columns and 16 queries; rows of psi and out are lanes bytes apart.
+func gemmAVX2x5(out *float32, psi *float32, state *float32, rows int, stride int, lanes int)
+
+// gemmAVX2x6 is gemmGeneric for 6 columns and 16 queries; rows of psi and out are lanes bytes apart.
+func gemmAVX2x6(out *float32, psi *float32, state *float32, rows int, stride int, lanes int)

@@ -6223,3 +6223,3899 @@ loop1:
 	VMOVDQU      Y13, 1504(AX)
 	VZEROUPPER
 	RET
+
+// func runsAVX512(dst *float32, f *float32, gt *float32, nodes *int32, count int, dim int)
+// Requires: AVX, AVX512F
+TEXT ·runsAVX512(SB), NOSPLIT, $0-48
+	MOVQ dst+0(FP), AX
+	MOVQ f+8(FP), CX
+	MOVQ gt+16(FP), DX
+	MOVQ nodes+24(FP), BX
+	MOVQ count+32(FP), SI
+	MOVQ dim+40(FP), DI
+
+node:
+	MOVLQSX      4(BX), R8
+	MOVLQSX      8(BX), R9
+	VBROADCASTSS (CX), Z0
+	LEAQ         (DX)(R8*4), R11
+	MOVQ         AX, R12
+	MOVQ         DI, R10
+	SUBQ         R8, R10
+
+run:
+	VMULPS  (R11), Z0, Z1
+	VMOVUPS Z1, (R12)
+	ADDQ    $0x00000040, R11
+	ADDQ    $0x00000040, R12
+	SUBQ    $0x00000010, R10
+	JG      run
+	IMULQ   DI, R9
+	ADDQ    R8, R9
+	VMULSS  (DX)(R9*4), X0, X1
+	VMOVSS  X1, (AX)
+	MOVQ    DI, R10
+	SUBQ    R8, R10
+	LEAQ    (AX)(R10*4), AX
+	ADDQ    $0x04, CX
+	ADDQ    $0x10, BX
+	DECQ    SI
+	JNZ     node
+	VZEROUPPER
+	RET
+
+// func productsAVX512x16(dst *float32, factors *int32, count int, f *float32, gt *float32)
+// Requires: AVX, AVX512F
+TEXT ·productsAVX512x16(SB), NOSPLIT, $0-40
+	MOVQ dst+0(FP), AX
+	MOVQ factors+8(FP), CX
+	MOVQ count+16(FP), DX
+	MOVQ f+24(FP), BX
+	MOVQ gt+32(FP), SI
+
+loop:
+	MOVLQSX (CX), DI
+	MOVLQSX 4(CX), R8
+	SHLQ    $0x06, DI
+	SHLQ    $0x06, R8
+	VMOVUPS (BX)(DI*1), Z0
+	VMULPS  (SI)(R8*1), Z0, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    $0x08, CX
+	ADDQ    $0x00000040, AX
+	DECQ    DX
+	JNZ     loop
+	VZEROUPPER
+	RET
+
+// func productsAVX512x64(dst *float32, factors *int32, count int, f *float32, gt *float32)
+// Requires: AVX, AVX512F
+TEXT ·productsAVX512x64(SB), NOSPLIT, $0-40
+	MOVQ dst+0(FP), AX
+	MOVQ factors+8(FP), CX
+	MOVQ count+16(FP), DX
+	MOVQ f+24(FP), BX
+	MOVQ gt+32(FP), SI
+
+loop:
+	MOVLQSX (CX), DI
+	MOVLQSX 4(CX), R8
+	SHLQ    $0x08, DI
+	SHLQ    $0x08, R8
+	VMOVUPS (BX)(DI*1), Z0
+	VMULPS  (SI)(R8*1), Z0, Z0
+	VMOVUPS Z0, (AX)
+	VMOVUPS 64(BX)(DI*1), Z0
+	VMULPS  64(SI)(R8*1), Z0, Z0
+	VMOVUPS Z0, 64(AX)
+	VMOVUPS 128(BX)(DI*1), Z0
+	VMULPS  128(SI)(R8*1), Z0, Z0
+	VMOVUPS Z0, 128(AX)
+	VMOVUPS 192(BX)(DI*1), Z0
+	VMULPS  192(SI)(R8*1), Z0, Z0
+	VMOVUPS Z0, 192(AX)
+	ADDQ    $0x08, CX
+	ADDQ    $0x00000100, AX
+	DECQ    DX
+	JNZ     loop
+	VZEROUPPER
+	RET
+
+// func gemvAVX512x0One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·gemvAVX512x0One(SB), NOSPLIT, $0-72
+	MOVQ   out+0(FP), AX
+	MOVQ   psi+8(FP), AX
+	MOVQ   rows+32(FP), CX
+	MOVQ   body+16(FP), DX
+	MOVQ   stride+40(FP), BX
+	MOVQ   rest+24(FP), SI
+	MOVQ   step+48(FP), DI
+	MOVQ   last+64(FP), R8
+	VMOVSS (R8), X0
+
+loop:
+	VBROADCASTSS (AX), Z1
+	VFMADD231SS  (SI), X1, X0
+	ADDQ         $0x04, AX
+	ADDQ         BX, DX
+	ADDQ         DI, SI
+	DECQ         CX
+	JNZ          loop
+	VMOVSS       X0, (R8)
+	VZEROUPPER
+	RET
+
+// func gemvAVX512x0Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·gemvAVX512x0Some(SB), NOSPLIT, $0-72
+	MOVQ      out+0(FP), AX
+	MOVQ      psi+8(FP), AX
+	MOVQ      rows+32(FP), CX
+	MOVQ      body+16(FP), DX
+	MOVQ      stride+40(FP), BX
+	MOVQ      rest+24(FP), SI
+	MOVQ      step+48(FP), DI
+	MOVQ      last+64(FP), R8
+	KMOVQ     mask+56(FP), K1
+	VMOVUPS.Z (R8), K1, Z0
+
+loop:
+	VBROADCASTSS (AX), Z1
+	VFMADD231PS  (SI), Z1, K1, Z0
+	ADDQ         $0x04, AX
+	ADDQ         BX, DX
+	ADDQ         DI, SI
+	DECQ         CX
+	JNZ          loop
+	VMOVUPS      Z0, K1, (R8)
+	VZEROUPPER
+	RET
+
+// func gemvAVX512x1(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// Requires: AVX, AVX512F
+TEXT ·gemvAVX512x1(SB), NOSPLIT, $0-72
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	VMOVUPS (AX), Z0
+
+loop:
+	VBROADCASTSS (CX), Z1
+	VFMADD231PS  (BX), Z1, Z0
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         DX
+	JNZ          loop
+	VMOVUPS      Z0, (AX)
+	VZEROUPPER
+	RET
+
+// func gemvAVX512x1One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·gemvAVX512x1One(SB), NOSPLIT, $0-72
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	VMOVUPS (AX), Z0
+	MOVQ    rest+24(FP), DI
+	MOVQ    step+48(FP), R8
+	MOVQ    last+64(FP), R9
+	VMOVSS  (R9), X1
+
+loop:
+	VBROADCASTSS (CX), Z2
+	VFMADD231PS  (BX), Z2, Z0
+	VFMADD231SS  (DI), X2, X1
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R8, DI
+	DECQ         DX
+	JNZ          loop
+	VMOVUPS      Z0, (AX)
+	VMOVSS       X1, (R9)
+	VZEROUPPER
+	RET
+
+// func gemvAVX512x1Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·gemvAVX512x1Some(SB), NOSPLIT, $0-72
+	MOVQ      out+0(FP), AX
+	MOVQ      psi+8(FP), CX
+	MOVQ      rows+32(FP), DX
+	MOVQ      body+16(FP), BX
+	MOVQ      stride+40(FP), SI
+	VMOVUPS   (AX), Z0
+	MOVQ      rest+24(FP), DI
+	MOVQ      step+48(FP), R8
+	MOVQ      last+64(FP), R9
+	KMOVQ     mask+56(FP), K1
+	VMOVUPS.Z (R9), K1, Z1
+
+loop:
+	VBROADCASTSS (CX), Z2
+	VFMADD231PS  (BX), Z2, Z0
+	VFMADD231PS  (DI), Z2, K1, Z1
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R8, DI
+	DECQ         DX
+	JNZ          loop
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, K1, (R9)
+	VZEROUPPER
+	RET
+
+// func gemvAVX512x2(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// Requires: AVX, AVX512F
+TEXT ·gemvAVX512x2(SB), NOSPLIT, $0-72
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+
+loop:
+	VBROADCASTSS (CX), Z2
+	VFMADD231PS  (BX), Z2, Z0
+	VFMADD231PS  64(BX), Z2, Z1
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         DX
+	JNZ          loop
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	VZEROUPPER
+	RET
+
+// func gemvAVX512x2One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·gemvAVX512x2One(SB), NOSPLIT, $0-72
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	MOVQ    rest+24(FP), DI
+	MOVQ    step+48(FP), R8
+	MOVQ    last+64(FP), R9
+	VMOVSS  (R9), X2
+
+loop:
+	VBROADCASTSS (CX), Z3
+	VFMADD231PS  (BX), Z3, Z0
+	VFMADD231PS  64(BX), Z3, Z1
+	VFMADD231SS  (DI), X3, X2
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R8, DI
+	DECQ         DX
+	JNZ          loop
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVSS       X2, (R9)
+	VZEROUPPER
+	RET
+
+// func gemvAVX512x2Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·gemvAVX512x2Some(SB), NOSPLIT, $0-72
+	MOVQ      out+0(FP), AX
+	MOVQ      psi+8(FP), CX
+	MOVQ      rows+32(FP), DX
+	MOVQ      body+16(FP), BX
+	MOVQ      stride+40(FP), SI
+	VMOVUPS   (AX), Z0
+	VMOVUPS   64(AX), Z1
+	MOVQ      rest+24(FP), DI
+	MOVQ      step+48(FP), R8
+	MOVQ      last+64(FP), R9
+	KMOVQ     mask+56(FP), K1
+	VMOVUPS.Z (R9), K1, Z2
+
+loop:
+	VBROADCASTSS (CX), Z3
+	VFMADD231PS  (BX), Z3, Z0
+	VFMADD231PS  64(BX), Z3, Z1
+	VFMADD231PS  (DI), Z3, K1, Z2
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R8, DI
+	DECQ         DX
+	JNZ          loop
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Z2, K1, (R9)
+	VZEROUPPER
+	RET
+
+// func gemvAVX512x3(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// Requires: AVX, AVX512F
+TEXT ·gemvAVX512x3(SB), NOSPLIT, $0-72
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+
+loop:
+	VBROADCASTSS (CX), Z3
+	VFMADD231PS  (BX), Z3, Z0
+	VFMADD231PS  64(BX), Z3, Z1
+	VFMADD231PS  128(BX), Z3, Z2
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         DX
+	JNZ          loop
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Z2, 128(AX)
+	VZEROUPPER
+	RET
+
+// func gemvAVX512x3One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·gemvAVX512x3One(SB), NOSPLIT, $0-72
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	MOVQ    rest+24(FP), DI
+	MOVQ    step+48(FP), R8
+	MOVQ    last+64(FP), R9
+	VMOVSS  (R9), X3
+
+loop:
+	VBROADCASTSS (CX), Z4
+	VFMADD231PS  (BX), Z4, Z0
+	VFMADD231PS  64(BX), Z4, Z1
+	VFMADD231PS  128(BX), Z4, Z2
+	VFMADD231SS  (DI), X4, X3
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R8, DI
+	DECQ         DX
+	JNZ          loop
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Z2, 128(AX)
+	VMOVSS       X3, (R9)
+	VZEROUPPER
+	RET
+
+// func gemvAVX512x3Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·gemvAVX512x3Some(SB), NOSPLIT, $0-72
+	MOVQ      out+0(FP), AX
+	MOVQ      psi+8(FP), CX
+	MOVQ      rows+32(FP), DX
+	MOVQ      body+16(FP), BX
+	MOVQ      stride+40(FP), SI
+	VMOVUPS   (AX), Z0
+	VMOVUPS   64(AX), Z1
+	VMOVUPS   128(AX), Z2
+	MOVQ      rest+24(FP), DI
+	MOVQ      step+48(FP), R8
+	MOVQ      last+64(FP), R9
+	KMOVQ     mask+56(FP), K1
+	VMOVUPS.Z (R9), K1, Z3
+
+loop:
+	VBROADCASTSS (CX), Z4
+	VFMADD231PS  (BX), Z4, Z0
+	VFMADD231PS  64(BX), Z4, Z1
+	VFMADD231PS  128(BX), Z4, Z2
+	VFMADD231PS  (DI), Z4, K1, Z3
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R8, DI
+	DECQ         DX
+	JNZ          loop
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Z2, 128(AX)
+	VMOVUPS      Z3, K1, (R9)
+	VZEROUPPER
+	RET
+
+// func gemvAVX512x4(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// Requires: AVX, AVX512F
+TEXT ·gemvAVX512x4(SB), NOSPLIT, $0-72
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS 192(AX), Z3
+
+loop:
+	VBROADCASTSS (CX), Z4
+	VFMADD231PS  (BX), Z4, Z0
+	VFMADD231PS  64(BX), Z4, Z1
+	VFMADD231PS  128(BX), Z4, Z2
+	VFMADD231PS  192(BX), Z4, Z3
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         DX
+	JNZ          loop
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Z2, 128(AX)
+	VMOVUPS      Z3, 192(AX)
+	VZEROUPPER
+	RET
+
+// func gemvAVX512x4One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·gemvAVX512x4One(SB), NOSPLIT, $0-72
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS 192(AX), Z3
+	MOVQ    rest+24(FP), DI
+	MOVQ    step+48(FP), R8
+	MOVQ    last+64(FP), R9
+	VMOVSS  (R9), X4
+
+loop:
+	VBROADCASTSS (CX), Z5
+	VFMADD231PS  (BX), Z5, Z0
+	VFMADD231PS  64(BX), Z5, Z1
+	VFMADD231PS  128(BX), Z5, Z2
+	VFMADD231PS  192(BX), Z5, Z3
+	VFMADD231SS  (DI), X5, X4
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R8, DI
+	DECQ         DX
+	JNZ          loop
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Z2, 128(AX)
+	VMOVUPS      Z3, 192(AX)
+	VMOVSS       X4, (R9)
+	VZEROUPPER
+	RET
+
+// func gemvAVX512x4Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·gemvAVX512x4Some(SB), NOSPLIT, $0-72
+	MOVQ      out+0(FP), AX
+	MOVQ      psi+8(FP), CX
+	MOVQ      rows+32(FP), DX
+	MOVQ      body+16(FP), BX
+	MOVQ      stride+40(FP), SI
+	VMOVUPS   (AX), Z0
+	VMOVUPS   64(AX), Z1
+	VMOVUPS   128(AX), Z2
+	VMOVUPS   192(AX), Z3
+	MOVQ      rest+24(FP), DI
+	MOVQ      step+48(FP), R8
+	MOVQ      last+64(FP), R9
+	KMOVQ     mask+56(FP), K1
+	VMOVUPS.Z (R9), K1, Z4
+
+loop:
+	VBROADCASTSS (CX), Z5
+	VFMADD231PS  (BX), Z5, Z0
+	VFMADD231PS  64(BX), Z5, Z1
+	VFMADD231PS  128(BX), Z5, Z2
+	VFMADD231PS  192(BX), Z5, Z3
+	VFMADD231PS  (DI), Z5, K1, Z4
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R8, DI
+	DECQ         DX
+	JNZ          loop
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Z2, 128(AX)
+	VMOVUPS      Z3, 192(AX)
+	VMOVUPS      Z4, K1, (R9)
+	VZEROUPPER
+	RET
+
+// func gemvAVX512x5(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// Requires: AVX, AVX512F
+TEXT ·gemvAVX512x5(SB), NOSPLIT, $0-72
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS 192(AX), Z3
+	VMOVUPS 256(AX), Z4
+
+loop:
+	VBROADCASTSS (CX), Z5
+	VFMADD231PS  (BX), Z5, Z0
+	VFMADD231PS  64(BX), Z5, Z1
+	VFMADD231PS  128(BX), Z5, Z2
+	VFMADD231PS  192(BX), Z5, Z3
+	VFMADD231PS  256(BX), Z5, Z4
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         DX
+	JNZ          loop
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Z2, 128(AX)
+	VMOVUPS      Z3, 192(AX)
+	VMOVUPS      Z4, 256(AX)
+	VZEROUPPER
+	RET
+
+// func gemvAVX512x5One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·gemvAVX512x5One(SB), NOSPLIT, $0-72
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS 192(AX), Z3
+	VMOVUPS 256(AX), Z4
+	MOVQ    rest+24(FP), DI
+	MOVQ    step+48(FP), R8
+	MOVQ    last+64(FP), R9
+	VMOVSS  (R9), X5
+
+loop:
+	VBROADCASTSS (CX), Z6
+	VFMADD231PS  (BX), Z6, Z0
+	VFMADD231PS  64(BX), Z6, Z1
+	VFMADD231PS  128(BX), Z6, Z2
+	VFMADD231PS  192(BX), Z6, Z3
+	VFMADD231PS  256(BX), Z6, Z4
+	VFMADD231SS  (DI), X6, X5
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R8, DI
+	DECQ         DX
+	JNZ          loop
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Z2, 128(AX)
+	VMOVUPS      Z3, 192(AX)
+	VMOVUPS      Z4, 256(AX)
+	VMOVSS       X5, (R9)
+	VZEROUPPER
+	RET
+
+// func gemvAVX512x5Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·gemvAVX512x5Some(SB), NOSPLIT, $0-72
+	MOVQ      out+0(FP), AX
+	MOVQ      psi+8(FP), CX
+	MOVQ      rows+32(FP), DX
+	MOVQ      body+16(FP), BX
+	MOVQ      stride+40(FP), SI
+	VMOVUPS   (AX), Z0
+	VMOVUPS   64(AX), Z1
+	VMOVUPS   128(AX), Z2
+	VMOVUPS   192(AX), Z3
+	VMOVUPS   256(AX), Z4
+	MOVQ      rest+24(FP), DI
+	MOVQ      step+48(FP), R8
+	MOVQ      last+64(FP), R9
+	KMOVQ     mask+56(FP), K1
+	VMOVUPS.Z (R9), K1, Z5
+
+loop:
+	VBROADCASTSS (CX), Z6
+	VFMADD231PS  (BX), Z6, Z0
+	VFMADD231PS  64(BX), Z6, Z1
+	VFMADD231PS  128(BX), Z6, Z2
+	VFMADD231PS  192(BX), Z6, Z3
+	VFMADD231PS  256(BX), Z6, Z4
+	VFMADD231PS  (DI), Z6, K1, Z5
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R8, DI
+	DECQ         DX
+	JNZ          loop
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Z2, 128(AX)
+	VMOVUPS      Z3, 192(AX)
+	VMOVUPS      Z4, 256(AX)
+	VMOVUPS      Z5, K1, (R9)
+	VZEROUPPER
+	RET
+
+// func gemvAVX512x6(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// Requires: AVX, AVX512F
+TEXT ·gemvAVX512x6(SB), NOSPLIT, $0-72
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS 192(AX), Z3
+	VMOVUPS 256(AX), Z4
+	VMOVUPS 320(AX), Z5
+
+loop:
+	VBROADCASTSS (CX), Z6
+	VFMADD231PS  (BX), Z6, Z0
+	VFMADD231PS  64(BX), Z6, Z1
+	VFMADD231PS  128(BX), Z6, Z2
+	VFMADD231PS  192(BX), Z6, Z3
+	VFMADD231PS  256(BX), Z6, Z4
+	VFMADD231PS  320(BX), Z6, Z5
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         DX
+	JNZ          loop
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Z2, 128(AX)
+	VMOVUPS      Z3, 192(AX)
+	VMOVUPS      Z4, 256(AX)
+	VMOVUPS      Z5, 320(AX)
+	VZEROUPPER
+	RET
+
+// func gemvAVX512x6One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·gemvAVX512x6One(SB), NOSPLIT, $0-72
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS 192(AX), Z3
+	VMOVUPS 256(AX), Z4
+	VMOVUPS 320(AX), Z5
+	MOVQ    rest+24(FP), DI
+	MOVQ    step+48(FP), R8
+	MOVQ    last+64(FP), R9
+	VMOVSS  (R9), X6
+
+loop:
+	VBROADCASTSS (CX), Z7
+	VFMADD231PS  (BX), Z7, Z0
+	VFMADD231PS  64(BX), Z7, Z1
+	VFMADD231PS  128(BX), Z7, Z2
+	VFMADD231PS  192(BX), Z7, Z3
+	VFMADD231PS  256(BX), Z7, Z4
+	VFMADD231PS  320(BX), Z7, Z5
+	VFMADD231SS  (DI), X7, X6
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R8, DI
+	DECQ         DX
+	JNZ          loop
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Z2, 128(AX)
+	VMOVUPS      Z3, 192(AX)
+	VMOVUPS      Z4, 256(AX)
+	VMOVUPS      Z5, 320(AX)
+	VMOVSS       X6, (R9)
+	VZEROUPPER
+	RET
+
+// func gemvAVX512x6Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·gemvAVX512x6Some(SB), NOSPLIT, $0-72
+	MOVQ      out+0(FP), AX
+	MOVQ      psi+8(FP), CX
+	MOVQ      rows+32(FP), DX
+	MOVQ      body+16(FP), BX
+	MOVQ      stride+40(FP), SI
+	VMOVUPS   (AX), Z0
+	VMOVUPS   64(AX), Z1
+	VMOVUPS   128(AX), Z2
+	VMOVUPS   192(AX), Z3
+	VMOVUPS   256(AX), Z4
+	VMOVUPS   320(AX), Z5
+	MOVQ      rest+24(FP), DI
+	MOVQ      step+48(FP), R8
+	MOVQ      last+64(FP), R9
+	KMOVQ     mask+56(FP), K1
+	VMOVUPS.Z (R9), K1, Z6
+
+loop:
+	VBROADCASTSS (CX), Z7
+	VFMADD231PS  (BX), Z7, Z0
+	VFMADD231PS  64(BX), Z7, Z1
+	VFMADD231PS  128(BX), Z7, Z2
+	VFMADD231PS  192(BX), Z7, Z3
+	VFMADD231PS  256(BX), Z7, Z4
+	VFMADD231PS  320(BX), Z7, Z5
+	VFMADD231PS  (DI), Z7, K1, Z6
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R8, DI
+	DECQ         DX
+	JNZ          loop
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Z2, 128(AX)
+	VMOVUPS      Z3, 192(AX)
+	VMOVUPS      Z4, 256(AX)
+	VMOVUPS      Z5, 320(AX)
+	VMOVUPS      Z6, K1, (R9)
+	VZEROUPPER
+	RET
+
+// func gemvAVX512x7(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// Requires: AVX, AVX512F
+TEXT ·gemvAVX512x7(SB), NOSPLIT, $0-72
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS 192(AX), Z3
+	VMOVUPS 256(AX), Z4
+	VMOVUPS 320(AX), Z5
+	VMOVUPS 384(AX), Z6
+
+loop:
+	VBROADCASTSS (CX), Z7
+	VFMADD231PS  (BX), Z7, Z0
+	VFMADD231PS  64(BX), Z7, Z1
+	VFMADD231PS  128(BX), Z7, Z2
+	VFMADD231PS  192(BX), Z7, Z3
+	VFMADD231PS  256(BX), Z7, Z4
+	VFMADD231PS  320(BX), Z7, Z5
+	VFMADD231PS  384(BX), Z7, Z6
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         DX
+	JNZ          loop
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Z2, 128(AX)
+	VMOVUPS      Z3, 192(AX)
+	VMOVUPS      Z4, 256(AX)
+	VMOVUPS      Z5, 320(AX)
+	VMOVUPS      Z6, 384(AX)
+	VZEROUPPER
+	RET
+
+// func gemvAVX512x7One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·gemvAVX512x7One(SB), NOSPLIT, $0-72
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS 192(AX), Z3
+	VMOVUPS 256(AX), Z4
+	VMOVUPS 320(AX), Z5
+	VMOVUPS 384(AX), Z6
+	MOVQ    rest+24(FP), DI
+	MOVQ    step+48(FP), R8
+	MOVQ    last+64(FP), R9
+	VMOVSS  (R9), X7
+
+loop:
+	VBROADCASTSS (CX), Z8
+	VFMADD231PS  (BX), Z8, Z0
+	VFMADD231PS  64(BX), Z8, Z1
+	VFMADD231PS  128(BX), Z8, Z2
+	VFMADD231PS  192(BX), Z8, Z3
+	VFMADD231PS  256(BX), Z8, Z4
+	VFMADD231PS  320(BX), Z8, Z5
+	VFMADD231PS  384(BX), Z8, Z6
+	VFMADD231SS  (DI), X8, X7
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R8, DI
+	DECQ         DX
+	JNZ          loop
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Z2, 128(AX)
+	VMOVUPS      Z3, 192(AX)
+	VMOVUPS      Z4, 256(AX)
+	VMOVUPS      Z5, 320(AX)
+	VMOVUPS      Z6, 384(AX)
+	VMOVSS       X7, (R9)
+	VZEROUPPER
+	RET
+
+// func gemvAVX512x7Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·gemvAVX512x7Some(SB), NOSPLIT, $0-72
+	MOVQ      out+0(FP), AX
+	MOVQ      psi+8(FP), CX
+	MOVQ      rows+32(FP), DX
+	MOVQ      body+16(FP), BX
+	MOVQ      stride+40(FP), SI
+	VMOVUPS   (AX), Z0
+	VMOVUPS   64(AX), Z1
+	VMOVUPS   128(AX), Z2
+	VMOVUPS   192(AX), Z3
+	VMOVUPS   256(AX), Z4
+	VMOVUPS   320(AX), Z5
+	VMOVUPS   384(AX), Z6
+	MOVQ      rest+24(FP), DI
+	MOVQ      step+48(FP), R8
+	MOVQ      last+64(FP), R9
+	KMOVQ     mask+56(FP), K1
+	VMOVUPS.Z (R9), K1, Z7
+
+loop:
+	VBROADCASTSS (CX), Z8
+	VFMADD231PS  (BX), Z8, Z0
+	VFMADD231PS  64(BX), Z8, Z1
+	VFMADD231PS  128(BX), Z8, Z2
+	VFMADD231PS  192(BX), Z8, Z3
+	VFMADD231PS  256(BX), Z8, Z4
+	VFMADD231PS  320(BX), Z8, Z5
+	VFMADD231PS  384(BX), Z8, Z6
+	VFMADD231PS  (DI), Z8, K1, Z7
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R8, DI
+	DECQ         DX
+	JNZ          loop
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Z2, 128(AX)
+	VMOVUPS      Z3, 192(AX)
+	VMOVUPS      Z4, 256(AX)
+	VMOVUPS      Z5, 320(AX)
+	VMOVUPS      Z6, 384(AX)
+	VMOVUPS      Z7, K1, (R9)
+	VZEROUPPER
+	RET
+
+// func gemvAVX512x8(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// Requires: AVX, AVX512F
+TEXT ·gemvAVX512x8(SB), NOSPLIT, $0-72
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS 192(AX), Z3
+	VMOVUPS 256(AX), Z4
+	VMOVUPS 320(AX), Z5
+	VMOVUPS 384(AX), Z6
+	VMOVUPS 448(AX), Z7
+
+loop:
+	VBROADCASTSS (CX), Z8
+	VFMADD231PS  (BX), Z8, Z0
+	VFMADD231PS  64(BX), Z8, Z1
+	VFMADD231PS  128(BX), Z8, Z2
+	VFMADD231PS  192(BX), Z8, Z3
+	VFMADD231PS  256(BX), Z8, Z4
+	VFMADD231PS  320(BX), Z8, Z5
+	VFMADD231PS  384(BX), Z8, Z6
+	VFMADD231PS  448(BX), Z8, Z7
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         DX
+	JNZ          loop
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Z2, 128(AX)
+	VMOVUPS      Z3, 192(AX)
+	VMOVUPS      Z4, 256(AX)
+	VMOVUPS      Z5, 320(AX)
+	VMOVUPS      Z6, 384(AX)
+	VMOVUPS      Z7, 448(AX)
+	VZEROUPPER
+	RET
+
+// func gemvAVX512x8One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·gemvAVX512x8One(SB), NOSPLIT, $0-72
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS 192(AX), Z3
+	VMOVUPS 256(AX), Z4
+	VMOVUPS 320(AX), Z5
+	VMOVUPS 384(AX), Z6
+	VMOVUPS 448(AX), Z7
+	MOVQ    rest+24(FP), DI
+	MOVQ    step+48(FP), R8
+	MOVQ    last+64(FP), R9
+	VMOVSS  (R9), X8
+
+loop:
+	VBROADCASTSS (CX), Z9
+	VFMADD231PS  (BX), Z9, Z0
+	VFMADD231PS  64(BX), Z9, Z1
+	VFMADD231PS  128(BX), Z9, Z2
+	VFMADD231PS  192(BX), Z9, Z3
+	VFMADD231PS  256(BX), Z9, Z4
+	VFMADD231PS  320(BX), Z9, Z5
+	VFMADD231PS  384(BX), Z9, Z6
+	VFMADD231PS  448(BX), Z9, Z7
+	VFMADD231SS  (DI), X9, X8
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R8, DI
+	DECQ         DX
+	JNZ          loop
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Z2, 128(AX)
+	VMOVUPS      Z3, 192(AX)
+	VMOVUPS      Z4, 256(AX)
+	VMOVUPS      Z5, 320(AX)
+	VMOVUPS      Z6, 384(AX)
+	VMOVUPS      Z7, 448(AX)
+	VMOVSS       X8, (R9)
+	VZEROUPPER
+	RET
+
+// func gemvAVX512x8Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·gemvAVX512x8Some(SB), NOSPLIT, $0-72
+	MOVQ      out+0(FP), AX
+	MOVQ      psi+8(FP), CX
+	MOVQ      rows+32(FP), DX
+	MOVQ      body+16(FP), BX
+	MOVQ      stride+40(FP), SI
+	VMOVUPS   (AX), Z0
+	VMOVUPS   64(AX), Z1
+	VMOVUPS   128(AX), Z2
+	VMOVUPS   192(AX), Z3
+	VMOVUPS   256(AX), Z4
+	VMOVUPS   320(AX), Z5
+	VMOVUPS   384(AX), Z6
+	VMOVUPS   448(AX), Z7
+	MOVQ      rest+24(FP), DI
+	MOVQ      step+48(FP), R8
+	MOVQ      last+64(FP), R9
+	KMOVQ     mask+56(FP), K1
+	VMOVUPS.Z (R9), K1, Z8
+
+loop:
+	VBROADCASTSS (CX), Z9
+	VFMADD231PS  (BX), Z9, Z0
+	VFMADD231PS  64(BX), Z9, Z1
+	VFMADD231PS  128(BX), Z9, Z2
+	VFMADD231PS  192(BX), Z9, Z3
+	VFMADD231PS  256(BX), Z9, Z4
+	VFMADD231PS  320(BX), Z9, Z5
+	VFMADD231PS  384(BX), Z9, Z6
+	VFMADD231PS  448(BX), Z9, Z7
+	VFMADD231PS  (DI), Z9, K1, Z8
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R8, DI
+	DECQ         DX
+	JNZ          loop
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Z2, 128(AX)
+	VMOVUPS      Z3, 192(AX)
+	VMOVUPS      Z4, 256(AX)
+	VMOVUPS      Z5, 320(AX)
+	VMOVUPS      Z6, 384(AX)
+	VMOVUPS      Z7, 448(AX)
+	VMOVUPS      Z8, K1, (R9)
+	VZEROUPPER
+	RET
+
+// func gemmAVX512x1(out *float32, psi *float32, state *float32, rows int, stride int)
+// Requires: AVX, AVX512F
+TEXT ·gemmAVX512x1(SB), NOSPLIT, $0-40
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    state+16(FP), DX
+	MOVQ    rows+24(FP), BX
+	MOVQ    stride+32(FP), SI
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS 192(AX), Z3
+
+loop:
+	VMOVUPS      (CX), Z4
+	VMOVUPS      64(CX), Z5
+	VMOVUPS      128(CX), Z6
+	VMOVUPS      192(CX), Z7
+	VBROADCASTSS (DX), Z8
+	VFMADD231PS  Z8, Z4, Z0
+	VFMADD231PS  Z8, Z5, Z1
+	VFMADD231PS  Z8, Z6, Z2
+	VFMADD231PS  Z8, Z7, Z3
+	ADDQ         $0x00000100, CX
+	ADDQ         SI, DX
+	DECQ         BX
+	JNZ          loop
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Z2, 128(AX)
+	VMOVUPS      Z3, 192(AX)
+	VZEROUPPER
+	RET
+
+// func gemmAVX512x2(out *float32, psi *float32, state *float32, rows int, stride int)
+// Requires: AVX, AVX512F
+TEXT ·gemmAVX512x2(SB), NOSPLIT, $0-40
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    state+16(FP), DX
+	MOVQ    rows+24(FP), BX
+	MOVQ    stride+32(FP), SI
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS 192(AX), Z3
+	VMOVUPS 256(AX), Z4
+	VMOVUPS 320(AX), Z5
+	VMOVUPS 384(AX), Z6
+	VMOVUPS 448(AX), Z7
+
+loop:
+	VMOVUPS      (CX), Z8
+	VMOVUPS      64(CX), Z9
+	VMOVUPS      128(CX), Z10
+	VMOVUPS      192(CX), Z11
+	VBROADCASTSS (DX), Z12
+	VFMADD231PS  Z12, Z8, Z0
+	VFMADD231PS  Z12, Z9, Z1
+	VFMADD231PS  Z12, Z10, Z2
+	VFMADD231PS  Z12, Z11, Z3
+	VBROADCASTSS 4(DX), Z12
+	VFMADD231PS  Z12, Z8, Z4
+	VFMADD231PS  Z12, Z9, Z5
+	VFMADD231PS  Z12, Z10, Z6
+	VFMADD231PS  Z12, Z11, Z7
+	ADDQ         $0x00000100, CX
+	ADDQ         SI, DX
+	DECQ         BX
+	JNZ          loop
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Z2, 128(AX)
+	VMOVUPS      Z3, 192(AX)
+	VMOVUPS      Z4, 256(AX)
+	VMOVUPS      Z5, 320(AX)
+	VMOVUPS      Z6, 384(AX)
+	VMOVUPS      Z7, 448(AX)
+	VZEROUPPER
+	RET
+
+// func gemmAVX512x3(out *float32, psi *float32, state *float32, rows int, stride int)
+// Requires: AVX, AVX512F
+TEXT ·gemmAVX512x3(SB), NOSPLIT, $0-40
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    state+16(FP), DX
+	MOVQ    rows+24(FP), BX
+	MOVQ    stride+32(FP), SI
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS 192(AX), Z3
+	VMOVUPS 256(AX), Z4
+	VMOVUPS 320(AX), Z5
+	VMOVUPS 384(AX), Z6
+	VMOVUPS 448(AX), Z7
+	VMOVUPS 512(AX), Z8
+	VMOVUPS 576(AX), Z9
+	VMOVUPS 640(AX), Z10
+	VMOVUPS 704(AX), Z11
+
+loop:
+	VMOVUPS      (CX), Z12
+	VMOVUPS      64(CX), Z13
+	VMOVUPS      128(CX), Z14
+	VMOVUPS      192(CX), Z15
+	VBROADCASTSS (DX), Z16
+	VFMADD231PS  Z16, Z12, Z0
+	VFMADD231PS  Z16, Z13, Z1
+	VFMADD231PS  Z16, Z14, Z2
+	VFMADD231PS  Z16, Z15, Z3
+	VBROADCASTSS 4(DX), Z16
+	VFMADD231PS  Z16, Z12, Z4
+	VFMADD231PS  Z16, Z13, Z5
+	VFMADD231PS  Z16, Z14, Z6
+	VFMADD231PS  Z16, Z15, Z7
+	VBROADCASTSS 8(DX), Z16
+	VFMADD231PS  Z16, Z12, Z8
+	VFMADD231PS  Z16, Z13, Z9
+	VFMADD231PS  Z16, Z14, Z10
+	VFMADD231PS  Z16, Z15, Z11
+	ADDQ         $0x00000100, CX
+	ADDQ         SI, DX
+	DECQ         BX
+	JNZ          loop
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Z2, 128(AX)
+	VMOVUPS      Z3, 192(AX)
+	VMOVUPS      Z4, 256(AX)
+	VMOVUPS      Z5, 320(AX)
+	VMOVUPS      Z6, 384(AX)
+	VMOVUPS      Z7, 448(AX)
+	VMOVUPS      Z8, 512(AX)
+	VMOVUPS      Z9, 576(AX)
+	VMOVUPS      Z10, 640(AX)
+	VMOVUPS      Z11, 704(AX)
+	VZEROUPPER
+	RET
+
+// func gemmAVX512x4(out *float32, psi *float32, state *float32, rows int, stride int)
+// Requires: AVX, AVX512F
+TEXT ·gemmAVX512x4(SB), NOSPLIT, $0-40
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    state+16(FP), DX
+	MOVQ    rows+24(FP), BX
+	MOVQ    stride+32(FP), SI
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS 192(AX), Z3
+	VMOVUPS 256(AX), Z4
+	VMOVUPS 320(AX), Z5
+	VMOVUPS 384(AX), Z6
+	VMOVUPS 448(AX), Z7
+	VMOVUPS 512(AX), Z8
+	VMOVUPS 576(AX), Z9
+	VMOVUPS 640(AX), Z10
+	VMOVUPS 704(AX), Z11
+	VMOVUPS 768(AX), Z12
+	VMOVUPS 832(AX), Z13
+	VMOVUPS 896(AX), Z14
+	VMOVUPS 960(AX), Z15
+
+loop:
+	VMOVUPS      (CX), Z16
+	VMOVUPS      64(CX), Z17
+	VMOVUPS      128(CX), Z18
+	VMOVUPS      192(CX), Z19
+	VBROADCASTSS (DX), Z20
+	VFMADD231PS  Z20, Z16, Z0
+	VFMADD231PS  Z20, Z17, Z1
+	VFMADD231PS  Z20, Z18, Z2
+	VFMADD231PS  Z20, Z19, Z3
+	VBROADCASTSS 4(DX), Z20
+	VFMADD231PS  Z20, Z16, Z4
+	VFMADD231PS  Z20, Z17, Z5
+	VFMADD231PS  Z20, Z18, Z6
+	VFMADD231PS  Z20, Z19, Z7
+	VBROADCASTSS 8(DX), Z20
+	VFMADD231PS  Z20, Z16, Z8
+	VFMADD231PS  Z20, Z17, Z9
+	VFMADD231PS  Z20, Z18, Z10
+	VFMADD231PS  Z20, Z19, Z11
+	VBROADCASTSS 12(DX), Z20
+	VFMADD231PS  Z20, Z16, Z12
+	VFMADD231PS  Z20, Z17, Z13
+	VFMADD231PS  Z20, Z18, Z14
+	VFMADD231PS  Z20, Z19, Z15
+	ADDQ         $0x00000100, CX
+	ADDQ         SI, DX
+	DECQ         BX
+	JNZ          loop
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Z2, 128(AX)
+	VMOVUPS      Z3, 192(AX)
+	VMOVUPS      Z4, 256(AX)
+	VMOVUPS      Z5, 320(AX)
+	VMOVUPS      Z6, 384(AX)
+	VMOVUPS      Z7, 448(AX)
+	VMOVUPS      Z8, 512(AX)
+	VMOVUPS      Z9, 576(AX)
+	VMOVUPS      Z10, 640(AX)
+	VMOVUPS      Z11, 704(AX)
+	VMOVUPS      Z12, 768(AX)
+	VMOVUPS      Z13, 832(AX)
+	VMOVUPS      Z14, 896(AX)
+	VMOVUPS      Z15, 960(AX)
+	VZEROUPPER
+	RET
+
+// func gemmAVX512x5(out *float32, psi *float32, state *float32, rows int, stride int)
+// Requires: AVX, AVX512F
+TEXT ·gemmAVX512x5(SB), NOSPLIT, $0-40
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    state+16(FP), DX
+	MOVQ    rows+24(FP), BX
+	MOVQ    stride+32(FP), SI
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS 192(AX), Z3
+	VMOVUPS 256(AX), Z4
+	VMOVUPS 320(AX), Z5
+	VMOVUPS 384(AX), Z6
+	VMOVUPS 448(AX), Z7
+	VMOVUPS 512(AX), Z8
+	VMOVUPS 576(AX), Z9
+	VMOVUPS 640(AX), Z10
+	VMOVUPS 704(AX), Z11
+	VMOVUPS 768(AX), Z12
+	VMOVUPS 832(AX), Z13
+	VMOVUPS 896(AX), Z14
+	VMOVUPS 960(AX), Z15
+	VMOVUPS 1024(AX), Z16
+	VMOVUPS 1088(AX), Z17
+	VMOVUPS 1152(AX), Z18
+	VMOVUPS 1216(AX), Z19
+
+loop:
+	VMOVUPS      (CX), Z20
+	VMOVUPS      64(CX), Z21
+	VMOVUPS      128(CX), Z22
+	VMOVUPS      192(CX), Z23
+	VBROADCASTSS (DX), Z24
+	VFMADD231PS  Z24, Z20, Z0
+	VFMADD231PS  Z24, Z21, Z1
+	VFMADD231PS  Z24, Z22, Z2
+	VFMADD231PS  Z24, Z23, Z3
+	VBROADCASTSS 4(DX), Z24
+	VFMADD231PS  Z24, Z20, Z4
+	VFMADD231PS  Z24, Z21, Z5
+	VFMADD231PS  Z24, Z22, Z6
+	VFMADD231PS  Z24, Z23, Z7
+	VBROADCASTSS 8(DX), Z24
+	VFMADD231PS  Z24, Z20, Z8
+	VFMADD231PS  Z24, Z21, Z9
+	VFMADD231PS  Z24, Z22, Z10
+	VFMADD231PS  Z24, Z23, Z11
+	VBROADCASTSS 12(DX), Z24
+	VFMADD231PS  Z24, Z20, Z12
+	VFMADD231PS  Z24, Z21, Z13
+	VFMADD231PS  Z24, Z22, Z14
+	VFMADD231PS  Z24, Z23, Z15
+	VBROADCASTSS 16(DX), Z24
+	VFMADD231PS  Z24, Z20, Z16
+	VFMADD231PS  Z24, Z21, Z17
+	VFMADD231PS  Z24, Z22, Z18
+	VFMADD231PS  Z24, Z23, Z19
+	ADDQ         $0x00000100, CX
+	ADDQ         SI, DX
+	DECQ         BX
+	JNZ          loop
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Z2, 128(AX)
+	VMOVUPS      Z3, 192(AX)
+	VMOVUPS      Z4, 256(AX)
+	VMOVUPS      Z5, 320(AX)
+	VMOVUPS      Z6, 384(AX)
+	VMOVUPS      Z7, 448(AX)
+	VMOVUPS      Z8, 512(AX)
+	VMOVUPS      Z9, 576(AX)
+	VMOVUPS      Z10, 640(AX)
+	VMOVUPS      Z11, 704(AX)
+	VMOVUPS      Z12, 768(AX)
+	VMOVUPS      Z13, 832(AX)
+	VMOVUPS      Z14, 896(AX)
+	VMOVUPS      Z15, 960(AX)
+	VMOVUPS      Z16, 1024(AX)
+	VMOVUPS      Z17, 1088(AX)
+	VMOVUPS      Z18, 1152(AX)
+	VMOVUPS      Z19, 1216(AX)
+	VZEROUPPER
+	RET
+
+// func gemmAVX512x6(out *float32, psi *float32, state *float32, rows int, stride int)
+// Requires: AVX, AVX512F
+TEXT ·gemmAVX512x6(SB), NOSPLIT, $0-40
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    state+16(FP), DX
+	MOVQ    rows+24(FP), BX
+	MOVQ    stride+32(FP), SI
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS 192(AX), Z3
+	VMOVUPS 256(AX), Z4
+	VMOVUPS 320(AX), Z5
+	VMOVUPS 384(AX), Z6
+	VMOVUPS 448(AX), Z7
+	VMOVUPS 512(AX), Z8
+	VMOVUPS 576(AX), Z9
+	VMOVUPS 640(AX), Z10
+	VMOVUPS 704(AX), Z11
+	VMOVUPS 768(AX), Z12
+	VMOVUPS 832(AX), Z13
+	VMOVUPS 896(AX), Z14
+	VMOVUPS 960(AX), Z15
+	VMOVUPS 1024(AX), Z16
+	VMOVUPS 1088(AX), Z17
+	VMOVUPS 1152(AX), Z18
+	VMOVUPS 1216(AX), Z19
+	VMOVUPS 1280(AX), Z20
+	VMOVUPS 1344(AX), Z21
+	VMOVUPS 1408(AX), Z22
+	VMOVUPS 1472(AX), Z23
+
+loop:
+	VMOVUPS      (CX), Z24
+	VMOVUPS      64(CX), Z25
+	VMOVUPS      128(CX), Z26
+	VMOVUPS      192(CX), Z27
+	VBROADCASTSS (DX), Z28
+	VFMADD231PS  Z28, Z24, Z0
+	VFMADD231PS  Z28, Z25, Z1
+	VFMADD231PS  Z28, Z26, Z2
+	VFMADD231PS  Z28, Z27, Z3
+	VBROADCASTSS 4(DX), Z28
+	VFMADD231PS  Z28, Z24, Z4
+	VFMADD231PS  Z28, Z25, Z5
+	VFMADD231PS  Z28, Z26, Z6
+	VFMADD231PS  Z28, Z27, Z7
+	VBROADCASTSS 8(DX), Z28
+	VFMADD231PS  Z28, Z24, Z8
+	VFMADD231PS  Z28, Z25, Z9
+	VFMADD231PS  Z28, Z26, Z10
+	VFMADD231PS  Z28, Z27, Z11
+	VBROADCASTSS 12(DX), Z28
+	VFMADD231PS  Z28, Z24, Z12
+	VFMADD231PS  Z28, Z25, Z13
+	VFMADD231PS  Z28, Z26, Z14
+	VFMADD231PS  Z28, Z27, Z15
+	VBROADCASTSS 16(DX), Z28
+	VFMADD231PS  Z28, Z24, Z16
+	VFMADD231PS  Z28, Z25, Z17
+	VFMADD231PS  Z28, Z26, Z18
+	VFMADD231PS  Z28, Z27, Z19
+	VBROADCASTSS 20(DX), Z28
+	VFMADD231PS  Z28, Z24, Z20
+	VFMADD231PS  Z28, Z25, Z21
+	VFMADD231PS  Z28, Z26, Z22
+	VFMADD231PS  Z28, Z27, Z23
+	ADDQ         $0x00000100, CX
+	ADDQ         SI, DX
+	DECQ         BX
+	JNZ          loop
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Z2, 128(AX)
+	VMOVUPS      Z3, 192(AX)
+	VMOVUPS      Z4, 256(AX)
+	VMOVUPS      Z5, 320(AX)
+	VMOVUPS      Z6, 384(AX)
+	VMOVUPS      Z7, 448(AX)
+	VMOVUPS      Z8, 512(AX)
+	VMOVUPS      Z9, 576(AX)
+	VMOVUPS      Z10, 640(AX)
+	VMOVUPS      Z11, 704(AX)
+	VMOVUPS      Z12, 768(AX)
+	VMOVUPS      Z13, 832(AX)
+	VMOVUPS      Z14, 896(AX)
+	VMOVUPS      Z15, 960(AX)
+	VMOVUPS      Z16, 1024(AX)
+	VMOVUPS      Z17, 1088(AX)
+	VMOVUPS      Z18, 1152(AX)
+	VMOVUPS      Z19, 1216(AX)
+	VMOVUPS      Z20, 1280(AX)
+	VMOVUPS      Z21, 1344(AX)
+	VMOVUPS      Z22, 1408(AX)
+	VMOVUPS      Z23, 1472(AX)
+	VZEROUPPER
+	RET
+
+// func gemmAVX512One1(out *float32, psi *float32, state *float32, rows int, stride int)
+// Requires: AVX, AVX512F
+TEXT ·gemmAVX512One1(SB), NOSPLIT, $0-40
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    state+16(FP), DX
+	MOVQ    rows+24(FP), BX
+	MOVQ    stride+32(FP), SI
+	VMOVUPS (AX), Z0
+
+loop:
+	VMOVUPS          (CX), Z1
+	VFMADD231PS.BCST (DX), Z1, Z0
+	ADDQ             $0x40, CX
+	ADDQ             SI, DX
+	DECQ             BX
+	JNZ              loop
+	VMOVUPS          Z0, (AX)
+	VZEROUPPER
+	RET
+
+// func gemmAVX512One2(out *float32, psi *float32, state *float32, rows int, stride int)
+// Requires: AVX, AVX512F
+TEXT ·gemmAVX512One2(SB), NOSPLIT, $0-40
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    state+16(FP), DX
+	MOVQ    rows+24(FP), BX
+	MOVQ    stride+32(FP), SI
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+
+loop:
+	VMOVUPS          (CX), Z2
+	VFMADD231PS.BCST (DX), Z2, Z0
+	VFMADD231PS.BCST 4(DX), Z2, Z1
+	ADDQ             $0x40, CX
+	ADDQ             SI, DX
+	DECQ             BX
+	JNZ              loop
+	VMOVUPS          Z0, (AX)
+	VMOVUPS          Z1, 64(AX)
+	VZEROUPPER
+	RET
+
+// func gemmAVX512One3(out *float32, psi *float32, state *float32, rows int, stride int)
+// Requires: AVX, AVX512F
+TEXT ·gemmAVX512One3(SB), NOSPLIT, $0-40
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    state+16(FP), DX
+	MOVQ    rows+24(FP), BX
+	MOVQ    stride+32(FP), SI
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+
+loop:
+	VMOVUPS          (CX), Z3
+	VFMADD231PS.BCST (DX), Z3, Z0
+	VFMADD231PS.BCST 4(DX), Z3, Z1
+	VFMADD231PS.BCST 8(DX), Z3, Z2
+	ADDQ             $0x40, CX
+	ADDQ             SI, DX
+	DECQ             BX
+	JNZ              loop
+	VMOVUPS          Z0, (AX)
+	VMOVUPS          Z1, 64(AX)
+	VMOVUPS          Z2, 128(AX)
+	VZEROUPPER
+	RET
+
+// func gemmAVX512One4(out *float32, psi *float32, state *float32, rows int, stride int)
+// Requires: AVX, AVX512F
+TEXT ·gemmAVX512One4(SB), NOSPLIT, $0-40
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    state+16(FP), DX
+	MOVQ    rows+24(FP), BX
+	MOVQ    stride+32(FP), SI
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS 192(AX), Z3
+
+loop:
+	VMOVUPS          (CX), Z4
+	VFMADD231PS.BCST (DX), Z4, Z0
+	VFMADD231PS.BCST 4(DX), Z4, Z1
+	VFMADD231PS.BCST 8(DX), Z4, Z2
+	VFMADD231PS.BCST 12(DX), Z4, Z3
+	ADDQ             $0x40, CX
+	ADDQ             SI, DX
+	DECQ             BX
+	JNZ              loop
+	VMOVUPS          Z0, (AX)
+	VMOVUPS          Z1, 64(AX)
+	VMOVUPS          Z2, 128(AX)
+	VMOVUPS          Z3, 192(AX)
+	VZEROUPPER
+	RET
+
+// func gemmAVX512One5(out *float32, psi *float32, state *float32, rows int, stride int)
+// Requires: AVX, AVX512F
+TEXT ·gemmAVX512One5(SB), NOSPLIT, $0-40
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    state+16(FP), DX
+	MOVQ    rows+24(FP), BX
+	MOVQ    stride+32(FP), SI
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS 192(AX), Z3
+	VMOVUPS 256(AX), Z4
+
+loop:
+	VMOVUPS          (CX), Z5
+	VFMADD231PS.BCST (DX), Z5, Z0
+	VFMADD231PS.BCST 4(DX), Z5, Z1
+	VFMADD231PS.BCST 8(DX), Z5, Z2
+	VFMADD231PS.BCST 12(DX), Z5, Z3
+	VFMADD231PS.BCST 16(DX), Z5, Z4
+	ADDQ             $0x40, CX
+	ADDQ             SI, DX
+	DECQ             BX
+	JNZ              loop
+	VMOVUPS          Z0, (AX)
+	VMOVUPS          Z1, 64(AX)
+	VMOVUPS          Z2, 128(AX)
+	VMOVUPS          Z3, 192(AX)
+	VMOVUPS          Z4, 256(AX)
+	VZEROUPPER
+	RET
+
+// func gemmAVX512One6(out *float32, psi *float32, state *float32, rows int, stride int)
+// Requires: AVX, AVX512F
+TEXT ·gemmAVX512One6(SB), NOSPLIT, $0-40
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    state+16(FP), DX
+	MOVQ    rows+24(FP), BX
+	MOVQ    stride+32(FP), SI
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS 192(AX), Z3
+	VMOVUPS 256(AX), Z4
+	VMOVUPS 320(AX), Z5
+
+loop:
+	VMOVUPS          (CX), Z6
+	VFMADD231PS.BCST (DX), Z6, Z0
+	VFMADD231PS.BCST 4(DX), Z6, Z1
+	VFMADD231PS.BCST 8(DX), Z6, Z2
+	VFMADD231PS.BCST 12(DX), Z6, Z3
+	VFMADD231PS.BCST 16(DX), Z6, Z4
+	VFMADD231PS.BCST 20(DX), Z6, Z5
+	ADDQ             $0x40, CX
+	ADDQ             SI, DX
+	DECQ             BX
+	JNZ              loop
+	VMOVUPS          Z0, (AX)
+	VMOVUPS          Z1, 64(AX)
+	VMOVUPS          Z2, 128(AX)
+	VMOVUPS          Z3, 192(AX)
+	VMOVUPS          Z4, 256(AX)
+	VMOVUPS          Z5, 320(AX)
+	VZEROUPPER
+	RET
+
+// func gemmAVX512One7(out *float32, psi *float32, state *float32, rows int, stride int)
+// Requires: AVX, AVX512F
+TEXT ·gemmAVX512One7(SB), NOSPLIT, $0-40
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    state+16(FP), DX
+	MOVQ    rows+24(FP), BX
+	MOVQ    stride+32(FP), SI
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS 192(AX), Z3
+	VMOVUPS 256(AX), Z4
+	VMOVUPS 320(AX), Z5
+	VMOVUPS 384(AX), Z6
+
+loop:
+	VMOVUPS          (CX), Z7
+	VFMADD231PS.BCST (DX), Z7, Z0
+	VFMADD231PS.BCST 4(DX), Z7, Z1
+	VFMADD231PS.BCST 8(DX), Z7, Z2
+	VFMADD231PS.BCST 12(DX), Z7, Z3
+	VFMADD231PS.BCST 16(DX), Z7, Z4
+	VFMADD231PS.BCST 20(DX), Z7, Z5
+	VFMADD231PS.BCST 24(DX), Z7, Z6
+	ADDQ             $0x40, CX
+	ADDQ             SI, DX
+	DECQ             BX
+	JNZ              loop
+	VMOVUPS          Z0, (AX)
+	VMOVUPS          Z1, 64(AX)
+	VMOVUPS          Z2, 128(AX)
+	VMOVUPS          Z3, 192(AX)
+	VMOVUPS          Z4, 256(AX)
+	VMOVUPS          Z5, 320(AX)
+	VMOVUPS          Z6, 384(AX)
+	VZEROUPPER
+	RET
+
+// func gemmAVX512One8(out *float32, psi *float32, state *float32, rows int, stride int)
+// Requires: AVX, AVX512F
+TEXT ·gemmAVX512One8(SB), NOSPLIT, $0-40
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    state+16(FP), DX
+	MOVQ    rows+24(FP), BX
+	MOVQ    stride+32(FP), SI
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS 192(AX), Z3
+	VMOVUPS 256(AX), Z4
+	VMOVUPS 320(AX), Z5
+	VMOVUPS 384(AX), Z6
+	VMOVUPS 448(AX), Z7
+
+loop:
+	VMOVUPS          (CX), Z8
+	VFMADD231PS.BCST (DX), Z8, Z0
+	VFMADD231PS.BCST 4(DX), Z8, Z1
+	VFMADD231PS.BCST 8(DX), Z8, Z2
+	VFMADD231PS.BCST 12(DX), Z8, Z3
+	VFMADD231PS.BCST 16(DX), Z8, Z4
+	VFMADD231PS.BCST 20(DX), Z8, Z5
+	VFMADD231PS.BCST 24(DX), Z8, Z6
+	VFMADD231PS.BCST 28(DX), Z8, Z7
+	ADDQ             $0x40, CX
+	ADDQ             SI, DX
+	DECQ             BX
+	JNZ              loop
+	VMOVUPS          Z0, (AX)
+	VMOVUPS          Z1, 64(AX)
+	VMOVUPS          Z2, 128(AX)
+	VMOVUPS          Z3, 192(AX)
+	VMOVUPS          Z4, 256(AX)
+	VMOVUPS          Z5, 320(AX)
+	VMOVUPS          Z6, 384(AX)
+	VMOVUPS          Z7, 448(AX)
+	VZEROUPPER
+	RET
+
+// func gemmAVX512One9(out *float32, psi *float32, state *float32, rows int, stride int)
+// Requires: AVX, AVX512F
+TEXT ·gemmAVX512One9(SB), NOSPLIT, $0-40
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    state+16(FP), DX
+	MOVQ    rows+24(FP), BX
+	MOVQ    stride+32(FP), SI
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS 192(AX), Z3
+	VMOVUPS 256(AX), Z4
+	VMOVUPS 320(AX), Z5
+	VMOVUPS 384(AX), Z6
+	VMOVUPS 448(AX), Z7
+	VMOVUPS 512(AX), Z8
+
+loop:
+	VMOVUPS          (CX), Z9
+	VFMADD231PS.BCST (DX), Z9, Z0
+	VFMADD231PS.BCST 4(DX), Z9, Z1
+	VFMADD231PS.BCST 8(DX), Z9, Z2
+	VFMADD231PS.BCST 12(DX), Z9, Z3
+	VFMADD231PS.BCST 16(DX), Z9, Z4
+	VFMADD231PS.BCST 20(DX), Z9, Z5
+	VFMADD231PS.BCST 24(DX), Z9, Z6
+	VFMADD231PS.BCST 28(DX), Z9, Z7
+	VFMADD231PS.BCST 32(DX), Z9, Z8
+	ADDQ             $0x40, CX
+	ADDQ             SI, DX
+	DECQ             BX
+	JNZ              loop
+	VMOVUPS          Z0, (AX)
+	VMOVUPS          Z1, 64(AX)
+	VMOVUPS          Z2, 128(AX)
+	VMOVUPS          Z3, 192(AX)
+	VMOVUPS          Z4, 256(AX)
+	VMOVUPS          Z5, 320(AX)
+	VMOVUPS          Z6, 384(AX)
+	VMOVUPS          Z7, 448(AX)
+	VMOVUPS          Z8, 512(AX)
+	VZEROUPPER
+	RET
+
+// func gemmAVX512One10(out *float32, psi *float32, state *float32, rows int, stride int)
+// Requires: AVX, AVX512F
+TEXT ·gemmAVX512One10(SB), NOSPLIT, $0-40
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    state+16(FP), DX
+	MOVQ    rows+24(FP), BX
+	MOVQ    stride+32(FP), SI
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS 192(AX), Z3
+	VMOVUPS 256(AX), Z4
+	VMOVUPS 320(AX), Z5
+	VMOVUPS 384(AX), Z6
+	VMOVUPS 448(AX), Z7
+	VMOVUPS 512(AX), Z8
+	VMOVUPS 576(AX), Z9
+
+loop:
+	VMOVUPS          (CX), Z10
+	VFMADD231PS.BCST (DX), Z10, Z0
+	VFMADD231PS.BCST 4(DX), Z10, Z1
+	VFMADD231PS.BCST 8(DX), Z10, Z2
+	VFMADD231PS.BCST 12(DX), Z10, Z3
+	VFMADD231PS.BCST 16(DX), Z10, Z4
+	VFMADD231PS.BCST 20(DX), Z10, Z5
+	VFMADD231PS.BCST 24(DX), Z10, Z6
+	VFMADD231PS.BCST 28(DX), Z10, Z7
+	VFMADD231PS.BCST 32(DX), Z10, Z8
+	VFMADD231PS.BCST 36(DX), Z10, Z9
+	ADDQ             $0x40, CX
+	ADDQ             SI, DX
+	DECQ             BX
+	JNZ              loop
+	VMOVUPS          Z0, (AX)
+	VMOVUPS          Z1, 64(AX)
+	VMOVUPS          Z2, 128(AX)
+	VMOVUPS          Z3, 192(AX)
+	VMOVUPS          Z4, 256(AX)
+	VMOVUPS          Z5, 320(AX)
+	VMOVUPS          Z6, 384(AX)
+	VMOVUPS          Z7, 448(AX)
+	VMOVUPS          Z8, 512(AX)
+	VMOVUPS          Z9, 576(AX)
+	VZEROUPPER
+	RET
+
+// func gemmAVX512One11(out *float32, psi *float32, state *float32, rows int, stride int)
+// Requires: AVX, AVX512F
+TEXT ·gemmAVX512One11(SB), NOSPLIT, $0-40
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    state+16(FP), DX
+	MOVQ    rows+24(FP), BX
+	MOVQ    stride+32(FP), SI
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS 192(AX), Z3
+	VMOVUPS 256(AX), Z4
+	VMOVUPS 320(AX), Z5
+	VMOVUPS 384(AX), Z6
+	VMOVUPS 448(AX), Z7
+	VMOVUPS 512(AX), Z8
+	VMOVUPS 576(AX), Z9
+	VMOVUPS 640(AX), Z10
+
+loop:
+	VMOVUPS          (CX), Z11
+	VFMADD231PS.BCST (DX), Z11, Z0
+	VFMADD231PS.BCST 4(DX), Z11, Z1
+	VFMADD231PS.BCST 8(DX), Z11, Z2
+	VFMADD231PS.BCST 12(DX), Z11, Z3
+	VFMADD231PS.BCST 16(DX), Z11, Z4
+	VFMADD231PS.BCST 20(DX), Z11, Z5
+	VFMADD231PS.BCST 24(DX), Z11, Z6
+	VFMADD231PS.BCST 28(DX), Z11, Z7
+	VFMADD231PS.BCST 32(DX), Z11, Z8
+	VFMADD231PS.BCST 36(DX), Z11, Z9
+	VFMADD231PS.BCST 40(DX), Z11, Z10
+	ADDQ             $0x40, CX
+	ADDQ             SI, DX
+	DECQ             BX
+	JNZ              loop
+	VMOVUPS          Z0, (AX)
+	VMOVUPS          Z1, 64(AX)
+	VMOVUPS          Z2, 128(AX)
+	VMOVUPS          Z3, 192(AX)
+	VMOVUPS          Z4, 256(AX)
+	VMOVUPS          Z5, 320(AX)
+	VMOVUPS          Z6, 384(AX)
+	VMOVUPS          Z7, 448(AX)
+	VMOVUPS          Z8, 512(AX)
+	VMOVUPS          Z9, 576(AX)
+	VMOVUPS          Z10, 640(AX)
+	VZEROUPPER
+	RET
+
+// func gemmAVX512One12(out *float32, psi *float32, state *float32, rows int, stride int)
+// Requires: AVX, AVX512F
+TEXT ·gemmAVX512One12(SB), NOSPLIT, $0-40
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    state+16(FP), DX
+	MOVQ    rows+24(FP), BX
+	MOVQ    stride+32(FP), SI
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS 192(AX), Z3
+	VMOVUPS 256(AX), Z4
+	VMOVUPS 320(AX), Z5
+	VMOVUPS 384(AX), Z6
+	VMOVUPS 448(AX), Z7
+	VMOVUPS 512(AX), Z8
+	VMOVUPS 576(AX), Z9
+	VMOVUPS 640(AX), Z10
+	VMOVUPS 704(AX), Z11
+
+loop:
+	VMOVUPS          (CX), Z12
+	VFMADD231PS.BCST (DX), Z12, Z0
+	VFMADD231PS.BCST 4(DX), Z12, Z1
+	VFMADD231PS.BCST 8(DX), Z12, Z2
+	VFMADD231PS.BCST 12(DX), Z12, Z3
+	VFMADD231PS.BCST 16(DX), Z12, Z4
+	VFMADD231PS.BCST 20(DX), Z12, Z5
+	VFMADD231PS.BCST 24(DX), Z12, Z6
+	VFMADD231PS.BCST 28(DX), Z12, Z7
+	VFMADD231PS.BCST 32(DX), Z12, Z8
+	VFMADD231PS.BCST 36(DX), Z12, Z9
+	VFMADD231PS.BCST 40(DX), Z12, Z10
+	VFMADD231PS.BCST 44(DX), Z12, Z11
+	ADDQ             $0x40, CX
+	ADDQ             SI, DX
+	DECQ             BX
+	JNZ              loop
+	VMOVUPS          Z0, (AX)
+	VMOVUPS          Z1, 64(AX)
+	VMOVUPS          Z2, 128(AX)
+	VMOVUPS          Z3, 192(AX)
+	VMOVUPS          Z4, 256(AX)
+	VMOVUPS          Z5, 320(AX)
+	VMOVUPS          Z6, 384(AX)
+	VMOVUPS          Z7, 448(AX)
+	VMOVUPS          Z8, 512(AX)
+	VMOVUPS          Z9, 576(AX)
+	VMOVUPS          Z10, 640(AX)
+	VMOVUPS          Z11, 704(AX)
+	VZEROUPPER
+	RET
+
+// func gemmAVX512One13(out *float32, psi *float32, state *float32, rows int, stride int)
+// Requires: AVX, AVX512F
+TEXT ·gemmAVX512One13(SB), NOSPLIT, $0-40
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    state+16(FP), DX
+	MOVQ    rows+24(FP), BX
+	MOVQ    stride+32(FP), SI
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS 192(AX), Z3
+	VMOVUPS 256(AX), Z4
+	VMOVUPS 320(AX), Z5
+	VMOVUPS 384(AX), Z6
+	VMOVUPS 448(AX), Z7
+	VMOVUPS 512(AX), Z8
+	VMOVUPS 576(AX), Z9
+	VMOVUPS 640(AX), Z10
+	VMOVUPS 704(AX), Z11
+	VMOVUPS 768(AX), Z12
+
+loop:
+	VMOVUPS          (CX), Z13
+	VFMADD231PS.BCST (DX), Z13, Z0
+	VFMADD231PS.BCST 4(DX), Z13, Z1
+	VFMADD231PS.BCST 8(DX), Z13, Z2
+	VFMADD231PS.BCST 12(DX), Z13, Z3
+	VFMADD231PS.BCST 16(DX), Z13, Z4
+	VFMADD231PS.BCST 20(DX), Z13, Z5
+	VFMADD231PS.BCST 24(DX), Z13, Z6
+	VFMADD231PS.BCST 28(DX), Z13, Z7
+	VFMADD231PS.BCST 32(DX), Z13, Z8
+	VFMADD231PS.BCST 36(DX), Z13, Z9
+	VFMADD231PS.BCST 40(DX), Z13, Z10
+	VFMADD231PS.BCST 44(DX), Z13, Z11
+	VFMADD231PS.BCST 48(DX), Z13, Z12
+	ADDQ             $0x40, CX
+	ADDQ             SI, DX
+	DECQ             BX
+	JNZ              loop
+	VMOVUPS          Z0, (AX)
+	VMOVUPS          Z1, 64(AX)
+	VMOVUPS          Z2, 128(AX)
+	VMOVUPS          Z3, 192(AX)
+	VMOVUPS          Z4, 256(AX)
+	VMOVUPS          Z5, 320(AX)
+	VMOVUPS          Z6, 384(AX)
+	VMOVUPS          Z7, 448(AX)
+	VMOVUPS          Z8, 512(AX)
+	VMOVUPS          Z9, 576(AX)
+	VMOVUPS          Z10, 640(AX)
+	VMOVUPS          Z11, 704(AX)
+	VMOVUPS          Z12, 768(AX)
+	VZEROUPPER
+	RET
+
+// func gemmAVX512One14(out *float32, psi *float32, state *float32, rows int, stride int)
+// Requires: AVX, AVX512F
+TEXT ·gemmAVX512One14(SB), NOSPLIT, $0-40
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    state+16(FP), DX
+	MOVQ    rows+24(FP), BX
+	MOVQ    stride+32(FP), SI
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS 192(AX), Z3
+	VMOVUPS 256(AX), Z4
+	VMOVUPS 320(AX), Z5
+	VMOVUPS 384(AX), Z6
+	VMOVUPS 448(AX), Z7
+	VMOVUPS 512(AX), Z8
+	VMOVUPS 576(AX), Z9
+	VMOVUPS 640(AX), Z10
+	VMOVUPS 704(AX), Z11
+	VMOVUPS 768(AX), Z12
+	VMOVUPS 832(AX), Z13
+
+loop:
+	VMOVUPS          (CX), Z14
+	VFMADD231PS.BCST (DX), Z14, Z0
+	VFMADD231PS.BCST 4(DX), Z14, Z1
+	VFMADD231PS.BCST 8(DX), Z14, Z2
+	VFMADD231PS.BCST 12(DX), Z14, Z3
+	VFMADD231PS.BCST 16(DX), Z14, Z4
+	VFMADD231PS.BCST 20(DX), Z14, Z5
+	VFMADD231PS.BCST 24(DX), Z14, Z6
+	VFMADD231PS.BCST 28(DX), Z14, Z7
+	VFMADD231PS.BCST 32(DX), Z14, Z8
+	VFMADD231PS.BCST 36(DX), Z14, Z9
+	VFMADD231PS.BCST 40(DX), Z14, Z10
+	VFMADD231PS.BCST 44(DX), Z14, Z11
+	VFMADD231PS.BCST 48(DX), Z14, Z12
+	VFMADD231PS.BCST 52(DX), Z14, Z13
+	ADDQ             $0x40, CX
+	ADDQ             SI, DX
+	DECQ             BX
+	JNZ              loop
+	VMOVUPS          Z0, (AX)
+	VMOVUPS          Z1, 64(AX)
+	VMOVUPS          Z2, 128(AX)
+	VMOVUPS          Z3, 192(AX)
+	VMOVUPS          Z4, 256(AX)
+	VMOVUPS          Z5, 320(AX)
+	VMOVUPS          Z6, 384(AX)
+	VMOVUPS          Z7, 448(AX)
+	VMOVUPS          Z8, 512(AX)
+	VMOVUPS          Z9, 576(AX)
+	VMOVUPS          Z10, 640(AX)
+	VMOVUPS          Z11, 704(AX)
+	VMOVUPS          Z12, 768(AX)
+	VMOVUPS          Z13, 832(AX)
+	VZEROUPPER
+	RET
+
+// func gemmAVX512One15(out *float32, psi *float32, state *float32, rows int, stride int)
+// Requires: AVX, AVX512F
+TEXT ·gemmAVX512One15(SB), NOSPLIT, $0-40
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    state+16(FP), DX
+	MOVQ    rows+24(FP), BX
+	MOVQ    stride+32(FP), SI
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS 192(AX), Z3
+	VMOVUPS 256(AX), Z4
+	VMOVUPS 320(AX), Z5
+	VMOVUPS 384(AX), Z6
+	VMOVUPS 448(AX), Z7
+	VMOVUPS 512(AX), Z8
+	VMOVUPS 576(AX), Z9
+	VMOVUPS 640(AX), Z10
+	VMOVUPS 704(AX), Z11
+	VMOVUPS 768(AX), Z12
+	VMOVUPS 832(AX), Z13
+	VMOVUPS 896(AX), Z14
+
+loop:
+	VMOVUPS          (CX), Z15
+	VFMADD231PS.BCST (DX), Z15, Z0
+	VFMADD231PS.BCST 4(DX), Z15, Z1
+	VFMADD231PS.BCST 8(DX), Z15, Z2
+	VFMADD231PS.BCST 12(DX), Z15, Z3
+	VFMADD231PS.BCST 16(DX), Z15, Z4
+	VFMADD231PS.BCST 20(DX), Z15, Z5
+	VFMADD231PS.BCST 24(DX), Z15, Z6
+	VFMADD231PS.BCST 28(DX), Z15, Z7
+	VFMADD231PS.BCST 32(DX), Z15, Z8
+	VFMADD231PS.BCST 36(DX), Z15, Z9
+	VFMADD231PS.BCST 40(DX), Z15, Z10
+	VFMADD231PS.BCST 44(DX), Z15, Z11
+	VFMADD231PS.BCST 48(DX), Z15, Z12
+	VFMADD231PS.BCST 52(DX), Z15, Z13
+	VFMADD231PS.BCST 56(DX), Z15, Z14
+	ADDQ             $0x40, CX
+	ADDQ             SI, DX
+	DECQ             BX
+	JNZ              loop
+	VMOVUPS          Z0, (AX)
+	VMOVUPS          Z1, 64(AX)
+	VMOVUPS          Z2, 128(AX)
+	VMOVUPS          Z3, 192(AX)
+	VMOVUPS          Z4, 256(AX)
+	VMOVUPS          Z5, 320(AX)
+	VMOVUPS          Z6, 384(AX)
+	VMOVUPS          Z7, 448(AX)
+	VMOVUPS          Z8, 512(AX)
+	VMOVUPS          Z9, 576(AX)
+	VMOVUPS          Z10, 640(AX)
+	VMOVUPS          Z11, 704(AX)
+	VMOVUPS          Z12, 768(AX)
+	VMOVUPS          Z13, 832(AX)
+	VMOVUPS          Z14, 896(AX)
+	VZEROUPPER
+	RET
+
+// func gemmAVX512One16(out *float32, psi *float32, state *float32, rows int, stride int)
+// Requires: AVX, AVX512F
+TEXT ·gemmAVX512One16(SB), NOSPLIT, $0-40
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    state+16(FP), DX
+	MOVQ    rows+24(FP), BX
+	MOVQ    stride+32(FP), SI
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS 192(AX), Z3
+	VMOVUPS 256(AX), Z4
+	VMOVUPS 320(AX), Z5
+	VMOVUPS 384(AX), Z6
+	VMOVUPS 448(AX), Z7
+	VMOVUPS 512(AX), Z8
+	VMOVUPS 576(AX), Z9
+	VMOVUPS 640(AX), Z10
+	VMOVUPS 704(AX), Z11
+	VMOVUPS 768(AX), Z12
+	VMOVUPS 832(AX), Z13
+	VMOVUPS 896(AX), Z14
+	VMOVUPS 960(AX), Z15
+
+loop:
+	VMOVUPS          (CX), Z16
+	VFMADD231PS.BCST (DX), Z16, Z0
+	VFMADD231PS.BCST 4(DX), Z16, Z1
+	VFMADD231PS.BCST 8(DX), Z16, Z2
+	VFMADD231PS.BCST 12(DX), Z16, Z3
+	VFMADD231PS.BCST 16(DX), Z16, Z4
+	VFMADD231PS.BCST 20(DX), Z16, Z5
+	VFMADD231PS.BCST 24(DX), Z16, Z6
+	VFMADD231PS.BCST 28(DX), Z16, Z7
+	VFMADD231PS.BCST 32(DX), Z16, Z8
+	VFMADD231PS.BCST 36(DX), Z16, Z9
+	VFMADD231PS.BCST 40(DX), Z16, Z10
+	VFMADD231PS.BCST 44(DX), Z16, Z11
+	VFMADD231PS.BCST 48(DX), Z16, Z12
+	VFMADD231PS.BCST 52(DX), Z16, Z13
+	VFMADD231PS.BCST 56(DX), Z16, Z14
+	VFMADD231PS.BCST 60(DX), Z16, Z15
+	ADDQ             $0x40, CX
+	ADDQ             SI, DX
+	DECQ             BX
+	JNZ              loop
+	VMOVUPS          Z0, (AX)
+	VMOVUPS          Z1, 64(AX)
+	VMOVUPS          Z2, 128(AX)
+	VMOVUPS          Z3, 192(AX)
+	VMOVUPS          Z4, 256(AX)
+	VMOVUPS          Z5, 320(AX)
+	VMOVUPS          Z6, 384(AX)
+	VMOVUPS          Z7, 448(AX)
+	VMOVUPS          Z8, 512(AX)
+	VMOVUPS          Z9, 576(AX)
+	VMOVUPS          Z10, 640(AX)
+	VMOVUPS          Z11, 704(AX)
+	VMOVUPS          Z12, 768(AX)
+	VMOVUPS          Z13, 832(AX)
+	VMOVUPS          Z14, 896(AX)
+	VMOVUPS          Z15, 960(AX)
+	VZEROUPPER
+	RET
+
+// func gemmAVX512One17(out *float32, psi *float32, state *float32, rows int, stride int)
+// Requires: AVX, AVX512F
+TEXT ·gemmAVX512One17(SB), NOSPLIT, $0-40
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    state+16(FP), DX
+	MOVQ    rows+24(FP), BX
+	MOVQ    stride+32(FP), SI
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS 192(AX), Z3
+	VMOVUPS 256(AX), Z4
+	VMOVUPS 320(AX), Z5
+	VMOVUPS 384(AX), Z6
+	VMOVUPS 448(AX), Z7
+	VMOVUPS 512(AX), Z8
+	VMOVUPS 576(AX), Z9
+	VMOVUPS 640(AX), Z10
+	VMOVUPS 704(AX), Z11
+	VMOVUPS 768(AX), Z12
+	VMOVUPS 832(AX), Z13
+	VMOVUPS 896(AX), Z14
+	VMOVUPS 960(AX), Z15
+	VMOVUPS 1024(AX), Z16
+
+loop:
+	VMOVUPS          (CX), Z17
+	VFMADD231PS.BCST (DX), Z17, Z0
+	VFMADD231PS.BCST 4(DX), Z17, Z1
+	VFMADD231PS.BCST 8(DX), Z17, Z2
+	VFMADD231PS.BCST 12(DX), Z17, Z3
+	VFMADD231PS.BCST 16(DX), Z17, Z4
+	VFMADD231PS.BCST 20(DX), Z17, Z5
+	VFMADD231PS.BCST 24(DX), Z17, Z6
+	VFMADD231PS.BCST 28(DX), Z17, Z7
+	VFMADD231PS.BCST 32(DX), Z17, Z8
+	VFMADD231PS.BCST 36(DX), Z17, Z9
+	VFMADD231PS.BCST 40(DX), Z17, Z10
+	VFMADD231PS.BCST 44(DX), Z17, Z11
+	VFMADD231PS.BCST 48(DX), Z17, Z12
+	VFMADD231PS.BCST 52(DX), Z17, Z13
+	VFMADD231PS.BCST 56(DX), Z17, Z14
+	VFMADD231PS.BCST 60(DX), Z17, Z15
+	VFMADD231PS.BCST 64(DX), Z17, Z16
+	ADDQ             $0x40, CX
+	ADDQ             SI, DX
+	DECQ             BX
+	JNZ              loop
+	VMOVUPS          Z0, (AX)
+	VMOVUPS          Z1, 64(AX)
+	VMOVUPS          Z2, 128(AX)
+	VMOVUPS          Z3, 192(AX)
+	VMOVUPS          Z4, 256(AX)
+	VMOVUPS          Z5, 320(AX)
+	VMOVUPS          Z6, 384(AX)
+	VMOVUPS          Z7, 448(AX)
+	VMOVUPS          Z8, 512(AX)
+	VMOVUPS          Z9, 576(AX)
+	VMOVUPS          Z10, 640(AX)
+	VMOVUPS          Z11, 704(AX)
+	VMOVUPS          Z12, 768(AX)
+	VMOVUPS          Z13, 832(AX)
+	VMOVUPS          Z14, 896(AX)
+	VMOVUPS          Z15, 960(AX)
+	VMOVUPS          Z16, 1024(AX)
+	VZEROUPPER
+	RET
+
+// func gemmAVX512One18(out *float32, psi *float32, state *float32, rows int, stride int)
+// Requires: AVX, AVX512F
+TEXT ·gemmAVX512One18(SB), NOSPLIT, $0-40
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    state+16(FP), DX
+	MOVQ    rows+24(FP), BX
+	MOVQ    stride+32(FP), SI
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS 192(AX), Z3
+	VMOVUPS 256(AX), Z4
+	VMOVUPS 320(AX), Z5
+	VMOVUPS 384(AX), Z6
+	VMOVUPS 448(AX), Z7
+	VMOVUPS 512(AX), Z8
+	VMOVUPS 576(AX), Z9
+	VMOVUPS 640(AX), Z10
+	VMOVUPS 704(AX), Z11
+	VMOVUPS 768(AX), Z12
+	VMOVUPS 832(AX), Z13
+	VMOVUPS 896(AX), Z14
+	VMOVUPS 960(AX), Z15
+	VMOVUPS 1024(AX), Z16
+	VMOVUPS 1088(AX), Z17
+
+loop:
+	VMOVUPS          (CX), Z18
+	VFMADD231PS.BCST (DX), Z18, Z0
+	VFMADD231PS.BCST 4(DX), Z18, Z1
+	VFMADD231PS.BCST 8(DX), Z18, Z2
+	VFMADD231PS.BCST 12(DX), Z18, Z3
+	VFMADD231PS.BCST 16(DX), Z18, Z4
+	VFMADD231PS.BCST 20(DX), Z18, Z5
+	VFMADD231PS.BCST 24(DX), Z18, Z6
+	VFMADD231PS.BCST 28(DX), Z18, Z7
+	VFMADD231PS.BCST 32(DX), Z18, Z8
+	VFMADD231PS.BCST 36(DX), Z18, Z9
+	VFMADD231PS.BCST 40(DX), Z18, Z10
+	VFMADD231PS.BCST 44(DX), Z18, Z11
+	VFMADD231PS.BCST 48(DX), Z18, Z12
+	VFMADD231PS.BCST 52(DX), Z18, Z13
+	VFMADD231PS.BCST 56(DX), Z18, Z14
+	VFMADD231PS.BCST 60(DX), Z18, Z15
+	VFMADD231PS.BCST 64(DX), Z18, Z16
+	VFMADD231PS.BCST 68(DX), Z18, Z17
+	ADDQ             $0x40, CX
+	ADDQ             SI, DX
+	DECQ             BX
+	JNZ              loop
+	VMOVUPS          Z0, (AX)
+	VMOVUPS          Z1, 64(AX)
+	VMOVUPS          Z2, 128(AX)
+	VMOVUPS          Z3, 192(AX)
+	VMOVUPS          Z4, 256(AX)
+	VMOVUPS          Z5, 320(AX)
+	VMOVUPS          Z6, 384(AX)
+	VMOVUPS          Z7, 448(AX)
+	VMOVUPS          Z8, 512(AX)
+	VMOVUPS          Z9, 576(AX)
+	VMOVUPS          Z10, 640(AX)
+	VMOVUPS          Z11, 704(AX)
+	VMOVUPS          Z12, 768(AX)
+	VMOVUPS          Z13, 832(AX)
+	VMOVUPS          Z14, 896(AX)
+	VMOVUPS          Z15, 960(AX)
+	VMOVUPS          Z16, 1024(AX)
+	VMOVUPS          Z17, 1088(AX)
+	VZEROUPPER
+	RET
+
+// func gemmAVX512One19(out *float32, psi *float32, state *float32, rows int, stride int)
+// Requires: AVX, AVX512F
+TEXT ·gemmAVX512One19(SB), NOSPLIT, $0-40
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    state+16(FP), DX
+	MOVQ    rows+24(FP), BX
+	MOVQ    stride+32(FP), SI
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS 192(AX), Z3
+	VMOVUPS 256(AX), Z4
+	VMOVUPS 320(AX), Z5
+	VMOVUPS 384(AX), Z6
+	VMOVUPS 448(AX), Z7
+	VMOVUPS 512(AX), Z8
+	VMOVUPS 576(AX), Z9
+	VMOVUPS 640(AX), Z10
+	VMOVUPS 704(AX), Z11
+	VMOVUPS 768(AX), Z12
+	VMOVUPS 832(AX), Z13
+	VMOVUPS 896(AX), Z14
+	VMOVUPS 960(AX), Z15
+	VMOVUPS 1024(AX), Z16
+	VMOVUPS 1088(AX), Z17
+	VMOVUPS 1152(AX), Z18
+
+loop:
+	VMOVUPS          (CX), Z19
+	VFMADD231PS.BCST (DX), Z19, Z0
+	VFMADD231PS.BCST 4(DX), Z19, Z1
+	VFMADD231PS.BCST 8(DX), Z19, Z2
+	VFMADD231PS.BCST 12(DX), Z19, Z3
+	VFMADD231PS.BCST 16(DX), Z19, Z4
+	VFMADD231PS.BCST 20(DX), Z19, Z5
+	VFMADD231PS.BCST 24(DX), Z19, Z6
+	VFMADD231PS.BCST 28(DX), Z19, Z7
+	VFMADD231PS.BCST 32(DX), Z19, Z8
+	VFMADD231PS.BCST 36(DX), Z19, Z9
+	VFMADD231PS.BCST 40(DX), Z19, Z10
+	VFMADD231PS.BCST 44(DX), Z19, Z11
+	VFMADD231PS.BCST 48(DX), Z19, Z12
+	VFMADD231PS.BCST 52(DX), Z19, Z13
+	VFMADD231PS.BCST 56(DX), Z19, Z14
+	VFMADD231PS.BCST 60(DX), Z19, Z15
+	VFMADD231PS.BCST 64(DX), Z19, Z16
+	VFMADD231PS.BCST 68(DX), Z19, Z17
+	VFMADD231PS.BCST 72(DX), Z19, Z18
+	ADDQ             $0x40, CX
+	ADDQ             SI, DX
+	DECQ             BX
+	JNZ              loop
+	VMOVUPS          Z0, (AX)
+	VMOVUPS          Z1, 64(AX)
+	VMOVUPS          Z2, 128(AX)
+	VMOVUPS          Z3, 192(AX)
+	VMOVUPS          Z4, 256(AX)
+	VMOVUPS          Z5, 320(AX)
+	VMOVUPS          Z6, 384(AX)
+	VMOVUPS          Z7, 448(AX)
+	VMOVUPS          Z8, 512(AX)
+	VMOVUPS          Z9, 576(AX)
+	VMOVUPS          Z10, 640(AX)
+	VMOVUPS          Z11, 704(AX)
+	VMOVUPS          Z12, 768(AX)
+	VMOVUPS          Z13, 832(AX)
+	VMOVUPS          Z14, 896(AX)
+	VMOVUPS          Z15, 960(AX)
+	VMOVUPS          Z16, 1024(AX)
+	VMOVUPS          Z17, 1088(AX)
+	VMOVUPS          Z18, 1152(AX)
+	VZEROUPPER
+	RET
+
+// func gemmAVX512One20(out *float32, psi *float32, state *float32, rows int, stride int)
+// Requires: AVX, AVX512F
+TEXT ·gemmAVX512One20(SB), NOSPLIT, $0-40
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    state+16(FP), DX
+	MOVQ    rows+24(FP), BX
+	MOVQ    stride+32(FP), SI
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS 192(AX), Z3
+	VMOVUPS 256(AX), Z4
+	VMOVUPS 320(AX), Z5
+	VMOVUPS 384(AX), Z6
+	VMOVUPS 448(AX), Z7
+	VMOVUPS 512(AX), Z8
+	VMOVUPS 576(AX), Z9
+	VMOVUPS 640(AX), Z10
+	VMOVUPS 704(AX), Z11
+	VMOVUPS 768(AX), Z12
+	VMOVUPS 832(AX), Z13
+	VMOVUPS 896(AX), Z14
+	VMOVUPS 960(AX), Z15
+	VMOVUPS 1024(AX), Z16
+	VMOVUPS 1088(AX), Z17
+	VMOVUPS 1152(AX), Z18
+	VMOVUPS 1216(AX), Z19
+
+loop:
+	VMOVUPS          (CX), Z20
+	VFMADD231PS.BCST (DX), Z20, Z0
+	VFMADD231PS.BCST 4(DX), Z20, Z1
+	VFMADD231PS.BCST 8(DX), Z20, Z2
+	VFMADD231PS.BCST 12(DX), Z20, Z3
+	VFMADD231PS.BCST 16(DX), Z20, Z4
+	VFMADD231PS.BCST 20(DX), Z20, Z5
+	VFMADD231PS.BCST 24(DX), Z20, Z6
+	VFMADD231PS.BCST 28(DX), Z20, Z7
+	VFMADD231PS.BCST 32(DX), Z20, Z8
+	VFMADD231PS.BCST 36(DX), Z20, Z9
+	VFMADD231PS.BCST 40(DX), Z20, Z10
+	VFMADD231PS.BCST 44(DX), Z20, Z11
+	VFMADD231PS.BCST 48(DX), Z20, Z12
+	VFMADD231PS.BCST 52(DX), Z20, Z13
+	VFMADD231PS.BCST 56(DX), Z20, Z14
+	VFMADD231PS.BCST 60(DX), Z20, Z15
+	VFMADD231PS.BCST 64(DX), Z20, Z16
+	VFMADD231PS.BCST 68(DX), Z20, Z17
+	VFMADD231PS.BCST 72(DX), Z20, Z18
+	VFMADD231PS.BCST 76(DX), Z20, Z19
+	ADDQ             $0x40, CX
+	ADDQ             SI, DX
+	DECQ             BX
+	JNZ              loop
+	VMOVUPS          Z0, (AX)
+	VMOVUPS          Z1, 64(AX)
+	VMOVUPS          Z2, 128(AX)
+	VMOVUPS          Z3, 192(AX)
+	VMOVUPS          Z4, 256(AX)
+	VMOVUPS          Z5, 320(AX)
+	VMOVUPS          Z6, 384(AX)
+	VMOVUPS          Z7, 448(AX)
+	VMOVUPS          Z8, 512(AX)
+	VMOVUPS          Z9, 576(AX)
+	VMOVUPS          Z10, 640(AX)
+	VMOVUPS          Z11, 704(AX)
+	VMOVUPS          Z12, 768(AX)
+	VMOVUPS          Z13, 832(AX)
+	VMOVUPS          Z14, 896(AX)
+	VMOVUPS          Z15, 960(AX)
+	VMOVUPS          Z16, 1024(AX)
+	VMOVUPS          Z17, 1088(AX)
+	VMOVUPS          Z18, 1152(AX)
+	VMOVUPS          Z19, 1216(AX)
+	VZEROUPPER
+	RET
+
+// func gemmAVX512One21(out *float32, psi *float32, state *float32, rows int, stride int)
+// Requires: AVX, AVX512F
+TEXT ·gemmAVX512One21(SB), NOSPLIT, $0-40
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    state+16(FP), DX
+	MOVQ    rows+24(FP), BX
+	MOVQ    stride+32(FP), SI
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS 192(AX), Z3
+	VMOVUPS 256(AX), Z4
+	VMOVUPS 320(AX), Z5
+	VMOVUPS 384(AX), Z6
+	VMOVUPS 448(AX), Z7
+	VMOVUPS 512(AX), Z8
+	VMOVUPS 576(AX), Z9
+	VMOVUPS 640(AX), Z10
+	VMOVUPS 704(AX), Z11
+	VMOVUPS 768(AX), Z12
+	VMOVUPS 832(AX), Z13
+	VMOVUPS 896(AX), Z14
+	VMOVUPS 960(AX), Z15
+	VMOVUPS 1024(AX), Z16
+	VMOVUPS 1088(AX), Z17
+	VMOVUPS 1152(AX), Z18
+	VMOVUPS 1216(AX), Z19
+	VMOVUPS 1280(AX), Z20
+
+loop:
+	VMOVUPS          (CX), Z21
+	VFMADD231PS.BCST (DX), Z21, Z0
+	VFMADD231PS.BCST 4(DX), Z21, Z1
+	VFMADD231PS.BCST 8(DX), Z21, Z2
+	VFMADD231PS.BCST 12(DX), Z21, Z3
+	VFMADD231PS.BCST 16(DX), Z21, Z4
+	VFMADD231PS.BCST 20(DX), Z21, Z5
+	VFMADD231PS.BCST 24(DX), Z21, Z6
+	VFMADD231PS.BCST 28(DX), Z21, Z7
+	VFMADD231PS.BCST 32(DX), Z21, Z8
+	VFMADD231PS.BCST 36(DX), Z21, Z9
+	VFMADD231PS.BCST 40(DX), Z21, Z10
+	VFMADD231PS.BCST 44(DX), Z21, Z11
+	VFMADD231PS.BCST 48(DX), Z21, Z12
+	VFMADD231PS.BCST 52(DX), Z21, Z13
+	VFMADD231PS.BCST 56(DX), Z21, Z14
+	VFMADD231PS.BCST 60(DX), Z21, Z15
+	VFMADD231PS.BCST 64(DX), Z21, Z16
+	VFMADD231PS.BCST 68(DX), Z21, Z17
+	VFMADD231PS.BCST 72(DX), Z21, Z18
+	VFMADD231PS.BCST 76(DX), Z21, Z19
+	VFMADD231PS.BCST 80(DX), Z21, Z20
+	ADDQ             $0x40, CX
+	ADDQ             SI, DX
+	DECQ             BX
+	JNZ              loop
+	VMOVUPS          Z0, (AX)
+	VMOVUPS          Z1, 64(AX)
+	VMOVUPS          Z2, 128(AX)
+	VMOVUPS          Z3, 192(AX)
+	VMOVUPS          Z4, 256(AX)
+	VMOVUPS          Z5, 320(AX)
+	VMOVUPS          Z6, 384(AX)
+	VMOVUPS          Z7, 448(AX)
+	VMOVUPS          Z8, 512(AX)
+	VMOVUPS          Z9, 576(AX)
+	VMOVUPS          Z10, 640(AX)
+	VMOVUPS          Z11, 704(AX)
+	VMOVUPS          Z12, 768(AX)
+	VMOVUPS          Z13, 832(AX)
+	VMOVUPS          Z14, 896(AX)
+	VMOVUPS          Z15, 960(AX)
+	VMOVUPS          Z16, 1024(AX)
+	VMOVUPS          Z17, 1088(AX)
+	VMOVUPS          Z18, 1152(AX)
+	VMOVUPS          Z19, 1216(AX)
+	VMOVUPS          Z20, 1280(AX)
+	VZEROUPPER
+	RET
+
+// func gemmAVX512One22(out *float32, psi *float32, state *float32, rows int, stride int)
+// Requires: AVX, AVX512F
+TEXT ·gemmAVX512One22(SB), NOSPLIT, $0-40
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    state+16(FP), DX
+	MOVQ    rows+24(FP), BX
+	MOVQ    stride+32(FP), SI
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS 192(AX), Z3
+	VMOVUPS 256(AX), Z4
+	VMOVUPS 320(AX), Z5
+	VMOVUPS 384(AX), Z6
+	VMOVUPS 448(AX), Z7
+	VMOVUPS 512(AX), Z8
+	VMOVUPS 576(AX), Z9
+	VMOVUPS 640(AX), Z10
+	VMOVUPS 704(AX), Z11
+	VMOVUPS 768(AX), Z12
+	VMOVUPS 832(AX), Z13
+	VMOVUPS 896(AX), Z14
+	VMOVUPS 960(AX), Z15
+	VMOVUPS 1024(AX), Z16
+	VMOVUPS 1088(AX), Z17
+	VMOVUPS 1152(AX), Z18
+	VMOVUPS 1216(AX), Z19
+	VMOVUPS 1280(AX), Z20
+	VMOVUPS 1344(AX), Z21
+
+loop:
+	VMOVUPS          (CX), Z22
+	VFMADD231PS.BCST (DX), Z22, Z0
+	VFMADD231PS.BCST 4(DX), Z22, Z1
+	VFMADD231PS.BCST 8(DX), Z22, Z2
+	VFMADD231PS.BCST 12(DX), Z22, Z3
+	VFMADD231PS.BCST 16(DX), Z22, Z4
+	VFMADD231PS.BCST 20(DX), Z22, Z5
+	VFMADD231PS.BCST 24(DX), Z22, Z6
+	VFMADD231PS.BCST 28(DX), Z22, Z7
+	VFMADD231PS.BCST 32(DX), Z22, Z8
+	VFMADD231PS.BCST 36(DX), Z22, Z9
+	VFMADD231PS.BCST 40(DX), Z22, Z10
+	VFMADD231PS.BCST 44(DX), Z22, Z11
+	VFMADD231PS.BCST 48(DX), Z22, Z12
+	VFMADD231PS.BCST 52(DX), Z22, Z13
+	VFMADD231PS.BCST 56(DX), Z22, Z14
+	VFMADD231PS.BCST 60(DX), Z22, Z15
+	VFMADD231PS.BCST 64(DX), Z22, Z16
+	VFMADD231PS.BCST 68(DX), Z22, Z17
+	VFMADD231PS.BCST 72(DX), Z22, Z18
+	VFMADD231PS.BCST 76(DX), Z22, Z19
+	VFMADD231PS.BCST 80(DX), Z22, Z20
+	VFMADD231PS.BCST 84(DX), Z22, Z21
+	ADDQ             $0x40, CX
+	ADDQ             SI, DX
+	DECQ             BX
+	JNZ              loop
+	VMOVUPS          Z0, (AX)
+	VMOVUPS          Z1, 64(AX)
+	VMOVUPS          Z2, 128(AX)
+	VMOVUPS          Z3, 192(AX)
+	VMOVUPS          Z4, 256(AX)
+	VMOVUPS          Z5, 320(AX)
+	VMOVUPS          Z6, 384(AX)
+	VMOVUPS          Z7, 448(AX)
+	VMOVUPS          Z8, 512(AX)
+	VMOVUPS          Z9, 576(AX)
+	VMOVUPS          Z10, 640(AX)
+	VMOVUPS          Z11, 704(AX)
+	VMOVUPS          Z12, 768(AX)
+	VMOVUPS          Z13, 832(AX)
+	VMOVUPS          Z14, 896(AX)
+	VMOVUPS          Z15, 960(AX)
+	VMOVUPS          Z16, 1024(AX)
+	VMOVUPS          Z17, 1088(AX)
+	VMOVUPS          Z18, 1152(AX)
+	VMOVUPS          Z19, 1216(AX)
+	VMOVUPS          Z20, 1280(AX)
+	VMOVUPS          Z21, 1344(AX)
+	VZEROUPPER
+	RET
+
+// func gemmAVX512One23(out *float32, psi *float32, state *float32, rows int, stride int)
+// Requires: AVX, AVX512F
+TEXT ·gemmAVX512One23(SB), NOSPLIT, $0-40
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    state+16(FP), DX
+	MOVQ    rows+24(FP), BX
+	MOVQ    stride+32(FP), SI
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS 192(AX), Z3
+	VMOVUPS 256(AX), Z4
+	VMOVUPS 320(AX), Z5
+	VMOVUPS 384(AX), Z6
+	VMOVUPS 448(AX), Z7
+	VMOVUPS 512(AX), Z8
+	VMOVUPS 576(AX), Z9
+	VMOVUPS 640(AX), Z10
+	VMOVUPS 704(AX), Z11
+	VMOVUPS 768(AX), Z12
+	VMOVUPS 832(AX), Z13
+	VMOVUPS 896(AX), Z14
+	VMOVUPS 960(AX), Z15
+	VMOVUPS 1024(AX), Z16
+	VMOVUPS 1088(AX), Z17
+	VMOVUPS 1152(AX), Z18
+	VMOVUPS 1216(AX), Z19
+	VMOVUPS 1280(AX), Z20
+	VMOVUPS 1344(AX), Z21
+	VMOVUPS 1408(AX), Z22
+
+loop:
+	VMOVUPS          (CX), Z23
+	VFMADD231PS.BCST (DX), Z23, Z0
+	VFMADD231PS.BCST 4(DX), Z23, Z1
+	VFMADD231PS.BCST 8(DX), Z23, Z2
+	VFMADD231PS.BCST 12(DX), Z23, Z3
+	VFMADD231PS.BCST 16(DX), Z23, Z4
+	VFMADD231PS.BCST 20(DX), Z23, Z5
+	VFMADD231PS.BCST 24(DX), Z23, Z6
+	VFMADD231PS.BCST 28(DX), Z23, Z7
+	VFMADD231PS.BCST 32(DX), Z23, Z8
+	VFMADD231PS.BCST 36(DX), Z23, Z9
+	VFMADD231PS.BCST 40(DX), Z23, Z10
+	VFMADD231PS.BCST 44(DX), Z23, Z11
+	VFMADD231PS.BCST 48(DX), Z23, Z12
+	VFMADD231PS.BCST 52(DX), Z23, Z13
+	VFMADD231PS.BCST 56(DX), Z23, Z14
+	VFMADD231PS.BCST 60(DX), Z23, Z15
+	VFMADD231PS.BCST 64(DX), Z23, Z16
+	VFMADD231PS.BCST 68(DX), Z23, Z17
+	VFMADD231PS.BCST 72(DX), Z23, Z18
+	VFMADD231PS.BCST 76(DX), Z23, Z19
+	VFMADD231PS.BCST 80(DX), Z23, Z20
+	VFMADD231PS.BCST 84(DX), Z23, Z21
+	VFMADD231PS.BCST 88(DX), Z23, Z22
+	ADDQ             $0x40, CX
+	ADDQ             SI, DX
+	DECQ             BX
+	JNZ              loop
+	VMOVUPS          Z0, (AX)
+	VMOVUPS          Z1, 64(AX)
+	VMOVUPS          Z2, 128(AX)
+	VMOVUPS          Z3, 192(AX)
+	VMOVUPS          Z4, 256(AX)
+	VMOVUPS          Z5, 320(AX)
+	VMOVUPS          Z6, 384(AX)
+	VMOVUPS          Z7, 448(AX)
+	VMOVUPS          Z8, 512(AX)
+	VMOVUPS          Z9, 576(AX)
+	VMOVUPS          Z10, 640(AX)
+	VMOVUPS          Z11, 704(AX)
+	VMOVUPS          Z12, 768(AX)
+	VMOVUPS          Z13, 832(AX)
+	VMOVUPS          Z14, 896(AX)
+	VMOVUPS          Z15, 960(AX)
+	VMOVUPS          Z16, 1024(AX)
+	VMOVUPS          Z17, 1088(AX)
+	VMOVUPS          Z18, 1152(AX)
+	VMOVUPS          Z19, 1216(AX)
+	VMOVUPS          Z20, 1280(AX)
+	VMOVUPS          Z21, 1344(AX)
+	VMOVUPS          Z22, 1408(AX)
+	VZEROUPPER
+	RET
+
+// func gemmAVX512One24(out *float32, psi *float32, state *float32, rows int, stride int)
+// Requires: AVX, AVX512F
+TEXT ·gemmAVX512One24(SB), NOSPLIT, $0-40
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    state+16(FP), DX
+	MOVQ    rows+24(FP), BX
+	MOVQ    stride+32(FP), SI
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	VMOVUPS 128(AX), Z2
+	VMOVUPS 192(AX), Z3
+	VMOVUPS 256(AX), Z4
+	VMOVUPS 320(AX), Z5
+	VMOVUPS 384(AX), Z6
+	VMOVUPS 448(AX), Z7
+	VMOVUPS 512(AX), Z8
+	VMOVUPS 576(AX), Z9
+	VMOVUPS 640(AX), Z10
+	VMOVUPS 704(AX), Z11
+	VMOVUPS 768(AX), Z12
+	VMOVUPS 832(AX), Z13
+	VMOVUPS 896(AX), Z14
+	VMOVUPS 960(AX), Z15
+	VMOVUPS 1024(AX), Z16
+	VMOVUPS 1088(AX), Z17
+	VMOVUPS 1152(AX), Z18
+	VMOVUPS 1216(AX), Z19
+	VMOVUPS 1280(AX), Z20
+	VMOVUPS 1344(AX), Z21
+	VMOVUPS 1408(AX), Z22
+	VMOVUPS 1472(AX), Z23
+
+loop:
+	VMOVUPS          (CX), Z24
+	VFMADD231PS.BCST (DX), Z24, Z0
+	VFMADD231PS.BCST 4(DX), Z24, Z1
+	VFMADD231PS.BCST 8(DX), Z24, Z2
+	VFMADD231PS.BCST 12(DX), Z24, Z3
+	VFMADD231PS.BCST 16(DX), Z24, Z4
+	VFMADD231PS.BCST 20(DX), Z24, Z5
+	VFMADD231PS.BCST 24(DX), Z24, Z6
+	VFMADD231PS.BCST 28(DX), Z24, Z7
+	VFMADD231PS.BCST 32(DX), Z24, Z8
+	VFMADD231PS.BCST 36(DX), Z24, Z9
+	VFMADD231PS.BCST 40(DX), Z24, Z10
+	VFMADD231PS.BCST 44(DX), Z24, Z11
+	VFMADD231PS.BCST 48(DX), Z24, Z12
+	VFMADD231PS.BCST 52(DX), Z24, Z13
+	VFMADD231PS.BCST 56(DX), Z24, Z14
+	VFMADD231PS.BCST 60(DX), Z24, Z15
+	VFMADD231PS.BCST 64(DX), Z24, Z16
+	VFMADD231PS.BCST 68(DX), Z24, Z17
+	VFMADD231PS.BCST 72(DX), Z24, Z18
+	VFMADD231PS.BCST 76(DX), Z24, Z19
+	VFMADD231PS.BCST 80(DX), Z24, Z20
+	VFMADD231PS.BCST 84(DX), Z24, Z21
+	VFMADD231PS.BCST 88(DX), Z24, Z22
+	VFMADD231PS.BCST 92(DX), Z24, Z23
+	ADDQ             $0x40, CX
+	ADDQ             SI, DX
+	DECQ             BX
+	JNZ              loop
+	VMOVUPS          Z0, (AX)
+	VMOVUPS          Z1, 64(AX)
+	VMOVUPS          Z2, 128(AX)
+	VMOVUPS          Z3, 192(AX)
+	VMOVUPS          Z4, 256(AX)
+	VMOVUPS          Z5, 320(AX)
+	VMOVUPS          Z6, 384(AX)
+	VMOVUPS          Z7, 448(AX)
+	VMOVUPS          Z8, 512(AX)
+	VMOVUPS          Z9, 576(AX)
+	VMOVUPS          Z10, 640(AX)
+	VMOVUPS          Z11, 704(AX)
+	VMOVUPS          Z12, 768(AX)
+	VMOVUPS          Z13, 832(AX)
+	VMOVUPS          Z14, 896(AX)
+	VMOVUPS          Z15, 960(AX)
+	VMOVUPS          Z16, 1024(AX)
+	VMOVUPS          Z17, 1088(AX)
+	VMOVUPS          Z18, 1152(AX)
+	VMOVUPS          Z19, 1216(AX)
+	VMOVUPS          Z20, 1280(AX)
+	VMOVUPS          Z21, 1344(AX)
+	VMOVUPS          Z22, 1408(AX)
+	VMOVUPS          Z23, 1472(AX)
+	VZEROUPPER
+	RET
+
+// func runsAVX2(dst *float32, f *float32, gt *float32, nodes *int32, count int, dim int)
+// Requires: AVX
+TEXT ·runsAVX2(SB), NOSPLIT, $0-48
+	MOVQ dst+0(FP), AX
+	MOVQ f+8(FP), CX
+	MOVQ gt+16(FP), DX
+	MOVQ nodes+24(FP), BX
+	MOVQ count+32(FP), SI
+	MOVQ dim+40(FP), DI
+
+node:
+	MOVLQSX      4(BX), R8
+	MOVLQSX      8(BX), R9
+	VBROADCASTSS (CX), Y0
+	LEAQ         (DX)(R8*4), R11
+	MOVQ         AX, R12
+	MOVQ         DI, R10
+	SUBQ         R8, R10
+
+run:
+	VMULPS  (R11), Y0, Y1
+	VMOVUPS Y1, (R12)
+	ADDQ    $0x00000020, R11
+	ADDQ    $0x00000020, R12
+	SUBQ    $0x00000008, R10
+	JG      run
+	IMULQ   DI, R9
+	ADDQ    R8, R9
+	VMULSS  (DX)(R9*4), X0, X1
+	VMOVSS  X1, (AX)
+	MOVQ    DI, R10
+	SUBQ    R8, R10
+	LEAQ    (AX)(R10*4), AX
+	ADDQ    $0x04, CX
+	ADDQ    $0x10, BX
+	DECQ    SI
+	JNZ     node
+	VZEROUPPER
+	RET
+
+// func productsAVX2x16(dst *float32, factors *int32, count int, f *float32, gt *float32)
+// Requires: AVX
+TEXT ·productsAVX2x16(SB), NOSPLIT, $0-40
+	MOVQ dst+0(FP), AX
+	MOVQ factors+8(FP), CX
+	MOVQ count+16(FP), DX
+	MOVQ f+24(FP), BX
+	MOVQ gt+32(FP), SI
+
+loop:
+	MOVLQSX (CX), DI
+	MOVLQSX 4(CX), R8
+	SHLQ    $0x06, DI
+	SHLQ    $0x06, R8
+	VMOVUPS (BX)(DI*1), Y0
+	VMULPS  (SI)(R8*1), Y0, Y0
+	VMOVUPS Y0, (AX)
+	VMOVUPS 32(BX)(DI*1), Y0
+	VMULPS  32(SI)(R8*1), Y0, Y0
+	VMOVUPS Y0, 32(AX)
+	ADDQ    $0x08, CX
+	ADDQ    $0x00000040, AX
+	DECQ    DX
+	JNZ     loop
+	VZEROUPPER
+	RET
+
+// func productsAVX2x64(dst *float32, factors *int32, count int, f *float32, gt *float32)
+// Requires: AVX
+TEXT ·productsAVX2x64(SB), NOSPLIT, $0-40
+	MOVQ dst+0(FP), AX
+	MOVQ factors+8(FP), CX
+	MOVQ count+16(FP), DX
+	MOVQ f+24(FP), BX
+	MOVQ gt+32(FP), SI
+
+loop:
+	MOVLQSX (CX), DI
+	MOVLQSX 4(CX), R8
+	SHLQ    $0x08, DI
+	SHLQ    $0x08, R8
+	VMOVUPS (BX)(DI*1), Y0
+	VMULPS  (SI)(R8*1), Y0, Y0
+	VMOVUPS Y0, (AX)
+	VMOVUPS 32(BX)(DI*1), Y0
+	VMULPS  32(SI)(R8*1), Y0, Y0
+	VMOVUPS Y0, 32(AX)
+	VMOVUPS 64(BX)(DI*1), Y0
+	VMULPS  64(SI)(R8*1), Y0, Y0
+	VMOVUPS Y0, 64(AX)
+	VMOVUPS 96(BX)(DI*1), Y0
+	VMULPS  96(SI)(R8*1), Y0, Y0
+	VMOVUPS Y0, 96(AX)
+	VMOVUPS 128(BX)(DI*1), Y0
+	VMULPS  128(SI)(R8*1), Y0, Y0
+	VMOVUPS Y0, 128(AX)
+	VMOVUPS 160(BX)(DI*1), Y0
+	VMULPS  160(SI)(R8*1), Y0, Y0
+	VMOVUPS Y0, 160(AX)
+	VMOVUPS 192(BX)(DI*1), Y0
+	VMULPS  192(SI)(R8*1), Y0, Y0
+	VMOVUPS Y0, 192(AX)
+	VMOVUPS 224(BX)(DI*1), Y0
+	VMULPS  224(SI)(R8*1), Y0, Y0
+	VMOVUPS Y0, 224(AX)
+	ADDQ    $0x08, CX
+	ADDQ    $0x00000100, AX
+	DECQ    DX
+	JNZ     loop
+	VZEROUPPER
+	RET
+
+// func gemvAVX2x0One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
+// Requires: AVX, FMA3
+TEXT ·gemvAVX2x0One(SB), NOSPLIT, $0-72
+	MOVQ   out+0(FP), AX
+	MOVQ   psi+8(FP), AX
+	MOVQ   rows+32(FP), CX
+	MOVQ   body+16(FP), DX
+	MOVQ   stride+40(FP), BX
+	MOVQ   rest+24(FP), SI
+	MOVQ   step+48(FP), DI
+	MOVQ   last+64(FP), R8
+	VMOVSS (R8), X1
+
+loop:
+	VBROADCASTSS (AX), Y0
+	VFMADD231SS  (SI), X0, X1
+	ADDQ         $0x04, AX
+	ADDQ         BX, DX
+	ADDQ         DI, SI
+	DECQ         CX
+	JNZ          loop
+	VMOVSS       X1, (R8)
+	VZEROUPPER
+	RET
+
+// func gemvAVX2x0Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
+// Requires: AVX, FMA3
+TEXT ·gemvAVX2x0Some(SB), NOSPLIT, $0-72
+	MOVQ       out+0(FP), AX
+	MOVQ       psi+8(FP), AX
+	MOVQ       rows+32(FP), CX
+	MOVQ       body+16(FP), DX
+	MOVQ       stride+40(FP), BX
+	MOVQ       rest+24(FP), SI
+	MOVQ       step+48(FP), DI
+	MOVQ       last+64(FP), R8
+	MOVQ       mask+56(FP), R9
+	VMOVUPS    (R9), Y4
+	VMASKMOVPS (R8), Y4, Y2
+	VMOVUPS    32(R9), Y5
+	VMASKMOVPS 32(R8), Y5, Y3
+
+loop:
+	VBROADCASTSS (AX), Y0
+	VMASKMOVPS   (SI), Y4, Y1
+	VFMADD231PS  Y1, Y0, Y2
+	VMASKMOVPS   32(SI), Y5, Y1
+	VFMADD231PS  Y1, Y0, Y3
+	ADDQ         $0x04, AX
+	ADDQ         BX, DX
+	ADDQ         DI, SI
+	DECQ         CX
+	JNZ          loop
+	VMASKMOVPS   Y2, Y4, (R8)
+	VMASKMOVPS   Y3, Y5, 32(R8)
+	VZEROUPPER
+	RET
+
+// func gemvAVX2x1(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
+// Requires: AVX, FMA3
+TEXT ·gemvAVX2x1(SB), NOSPLIT, $0-72
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+
+loop:
+	VBROADCASTSS (CX), Y2
+	VFMADD231PS  (BX), Y2, Y0
+	VFMADD231PS  32(BX), Y2, Y1
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         DX
+	JNZ          loop
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, 32(AX)
+	VZEROUPPER
+	RET
+
+// func gemvAVX2x1One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
+// Requires: AVX, FMA3
+TEXT ·gemvAVX2x1One(SB), NOSPLIT, $0-72
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	MOVQ    rest+24(FP), DI
+	MOVQ    step+48(FP), R8
+	MOVQ    last+64(FP), R9
+	VMOVSS  (R9), X3
+
+loop:
+	VBROADCASTSS (CX), Y2
+	VFMADD231PS  (BX), Y2, Y0
+	VFMADD231PS  32(BX), Y2, Y1
+	VFMADD231SS  (DI), X2, X3
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R8, DI
+	DECQ         DX
+	JNZ          loop
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, 32(AX)
+	VMOVSS       X3, (R9)
+	VZEROUPPER
+	RET
+
+// func gemvAVX2x1Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
+// Requires: AVX, FMA3
+TEXT ·gemvAVX2x1Some(SB), NOSPLIT, $0-72
+	MOVQ       out+0(FP), AX
+	MOVQ       psi+8(FP), CX
+	MOVQ       rows+32(FP), DX
+	MOVQ       body+16(FP), BX
+	MOVQ       stride+40(FP), SI
+	VMOVUPS    (AX), Y0
+	VMOVUPS    32(AX), Y1
+	MOVQ       rest+24(FP), DI
+	MOVQ       step+48(FP), R8
+	MOVQ       last+64(FP), R9
+	MOVQ       mask+56(FP), R10
+	VMOVUPS    (R10), Y6
+	VMASKMOVPS (R9), Y6, Y4
+	VMOVUPS    32(R10), Y7
+	VMASKMOVPS 32(R9), Y7, Y5
+
+loop:
+	VBROADCASTSS (CX), Y2
+	VFMADD231PS  (BX), Y2, Y0
+	VFMADD231PS  32(BX), Y2, Y1
+	VMASKMOVPS   (DI), Y6, Y3
+	VFMADD231PS  Y3, Y2, Y4
+	VMASKMOVPS   32(DI), Y7, Y3
+	VFMADD231PS  Y3, Y2, Y5
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R8, DI
+	DECQ         DX
+	JNZ          loop
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, 32(AX)
+	VMASKMOVPS   Y4, Y6, (R9)
+	VMASKMOVPS   Y5, Y7, 32(R9)
+	VZEROUPPER
+	RET
+
+// func gemvAVX2x2(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
+// Requires: AVX, FMA3
+TEXT ·gemvAVX2x2(SB), NOSPLIT, $0-72
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+
+loop:
+	VBROADCASTSS (CX), Y4
+	VFMADD231PS  (BX), Y4, Y0
+	VFMADD231PS  32(BX), Y4, Y1
+	VFMADD231PS  64(BX), Y4, Y2
+	VFMADD231PS  96(BX), Y4, Y3
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         DX
+	JNZ          loop
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, 32(AX)
+	VMOVUPS      Y2, 64(AX)
+	VMOVUPS      Y3, 96(AX)
+	VZEROUPPER
+	RET
+
+// func gemvAVX2x2One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
+// Requires: AVX, FMA3
+TEXT ·gemvAVX2x2One(SB), NOSPLIT, $0-72
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	MOVQ    rest+24(FP), DI
+	MOVQ    step+48(FP), R8
+	MOVQ    last+64(FP), R9
+	VMOVSS  (R9), X5
+
+loop:
+	VBROADCASTSS (CX), Y4
+	VFMADD231PS  (BX), Y4, Y0
+	VFMADD231PS  32(BX), Y4, Y1
+	VFMADD231PS  64(BX), Y4, Y2
+	VFMADD231PS  96(BX), Y4, Y3
+	VFMADD231SS  (DI), X4, X5
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R8, DI
+	DECQ         DX
+	JNZ          loop
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, 32(AX)
+	VMOVUPS      Y2, 64(AX)
+	VMOVUPS      Y3, 96(AX)
+	VMOVSS       X5, (R9)
+	VZEROUPPER
+	RET
+
+// func gemvAVX2x2Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
+// Requires: AVX, FMA3
+TEXT ·gemvAVX2x2Some(SB), NOSPLIT, $0-72
+	MOVQ       out+0(FP), AX
+	MOVQ       psi+8(FP), CX
+	MOVQ       rows+32(FP), DX
+	MOVQ       body+16(FP), BX
+	MOVQ       stride+40(FP), SI
+	VMOVUPS    (AX), Y0
+	VMOVUPS    32(AX), Y1
+	VMOVUPS    64(AX), Y2
+	VMOVUPS    96(AX), Y3
+	MOVQ       rest+24(FP), DI
+	MOVQ       step+48(FP), R8
+	MOVQ       last+64(FP), R9
+	MOVQ       mask+56(FP), R10
+	VMOVUPS    (R10), Y8
+	VMASKMOVPS (R9), Y8, Y6
+	VMOVUPS    32(R10), Y9
+	VMASKMOVPS 32(R9), Y9, Y7
+
+loop:
+	VBROADCASTSS (CX), Y4
+	VFMADD231PS  (BX), Y4, Y0
+	VFMADD231PS  32(BX), Y4, Y1
+	VFMADD231PS  64(BX), Y4, Y2
+	VFMADD231PS  96(BX), Y4, Y3
+	VMASKMOVPS   (DI), Y8, Y5
+	VFMADD231PS  Y5, Y4, Y6
+	VMASKMOVPS   32(DI), Y9, Y5
+	VFMADD231PS  Y5, Y4, Y7
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R8, DI
+	DECQ         DX
+	JNZ          loop
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, 32(AX)
+	VMOVUPS      Y2, 64(AX)
+	VMOVUPS      Y3, 96(AX)
+	VMASKMOVPS   Y6, Y8, (R9)
+	VMASKMOVPS   Y7, Y9, 32(R9)
+	VZEROUPPER
+	RET
+
+// func gemvAVX2x3(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
+// Requires: AVX, FMA3
+TEXT ·gemvAVX2x3(SB), NOSPLIT, $0-72
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 128(AX), Y4
+	VMOVUPS 160(AX), Y5
+
+loop:
+	VBROADCASTSS (CX), Y6
+	VFMADD231PS  (BX), Y6, Y0
+	VFMADD231PS  32(BX), Y6, Y1
+	VFMADD231PS  64(BX), Y6, Y2
+	VFMADD231PS  96(BX), Y6, Y3
+	VFMADD231PS  128(BX), Y6, Y4
+	VFMADD231PS  160(BX), Y6, Y5
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         DX
+	JNZ          loop
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, 32(AX)
+	VMOVUPS      Y2, 64(AX)
+	VMOVUPS      Y3, 96(AX)
+	VMOVUPS      Y4, 128(AX)
+	VMOVUPS      Y5, 160(AX)
+	VZEROUPPER
+	RET
+
+// func gemvAVX2x3One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
+// Requires: AVX, FMA3
+TEXT ·gemvAVX2x3One(SB), NOSPLIT, $0-72
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 128(AX), Y4
+	VMOVUPS 160(AX), Y5
+	MOVQ    rest+24(FP), DI
+	MOVQ    step+48(FP), R8
+	MOVQ    last+64(FP), R9
+	VMOVSS  (R9), X7
+
+loop:
+	VBROADCASTSS (CX), Y6
+	VFMADD231PS  (BX), Y6, Y0
+	VFMADD231PS  32(BX), Y6, Y1
+	VFMADD231PS  64(BX), Y6, Y2
+	VFMADD231PS  96(BX), Y6, Y3
+	VFMADD231PS  128(BX), Y6, Y4
+	VFMADD231PS  160(BX), Y6, Y5
+	VFMADD231SS  (DI), X6, X7
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R8, DI
+	DECQ         DX
+	JNZ          loop
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, 32(AX)
+	VMOVUPS      Y2, 64(AX)
+	VMOVUPS      Y3, 96(AX)
+	VMOVUPS      Y4, 128(AX)
+	VMOVUPS      Y5, 160(AX)
+	VMOVSS       X7, (R9)
+	VZEROUPPER
+	RET
+
+// func gemvAVX2x3Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
+// Requires: AVX, FMA3
+TEXT ·gemvAVX2x3Some(SB), NOSPLIT, $0-72
+	MOVQ       out+0(FP), AX
+	MOVQ       psi+8(FP), CX
+	MOVQ       rows+32(FP), DX
+	MOVQ       body+16(FP), BX
+	MOVQ       stride+40(FP), SI
+	VMOVUPS    (AX), Y0
+	VMOVUPS    32(AX), Y1
+	VMOVUPS    64(AX), Y2
+	VMOVUPS    96(AX), Y3
+	VMOVUPS    128(AX), Y4
+	VMOVUPS    160(AX), Y5
+	MOVQ       rest+24(FP), DI
+	MOVQ       step+48(FP), R8
+	MOVQ       last+64(FP), R9
+	MOVQ       mask+56(FP), R10
+	VMOVUPS    (R10), Y10
+	VMASKMOVPS (R9), Y10, Y8
+	VMOVUPS    32(R10), Y11
+	VMASKMOVPS 32(R9), Y11, Y9
+
+loop:
+	VBROADCASTSS (CX), Y6
+	VFMADD231PS  (BX), Y6, Y0
+	VFMADD231PS  32(BX), Y6, Y1
+	VFMADD231PS  64(BX), Y6, Y2
+	VFMADD231PS  96(BX), Y6, Y3
+	VFMADD231PS  128(BX), Y6, Y4
+	VFMADD231PS  160(BX), Y6, Y5
+	VMASKMOVPS   (DI), Y10, Y7
+	VFMADD231PS  Y7, Y6, Y8
+	VMASKMOVPS   32(DI), Y11, Y7
+	VFMADD231PS  Y7, Y6, Y9
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R8, DI
+	DECQ         DX
+	JNZ          loop
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, 32(AX)
+	VMOVUPS      Y2, 64(AX)
+	VMOVUPS      Y3, 96(AX)
+	VMOVUPS      Y4, 128(AX)
+	VMOVUPS      Y5, 160(AX)
+	VMASKMOVPS   Y8, Y10, (R9)
+	VMASKMOVPS   Y9, Y11, 32(R9)
+	VZEROUPPER
+	RET
+
+// func gemvAVX2x4(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
+// Requires: AVX, FMA3
+TEXT ·gemvAVX2x4(SB), NOSPLIT, $0-72
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 128(AX), Y4
+	VMOVUPS 160(AX), Y5
+	VMOVUPS 192(AX), Y6
+	VMOVUPS 224(AX), Y7
+
+loop:
+	VBROADCASTSS (CX), Y8
+	VFMADD231PS  (BX), Y8, Y0
+	VFMADD231PS  32(BX), Y8, Y1
+	VFMADD231PS  64(BX), Y8, Y2
+	VFMADD231PS  96(BX), Y8, Y3
+	VFMADD231PS  128(BX), Y8, Y4
+	VFMADD231PS  160(BX), Y8, Y5
+	VFMADD231PS  192(BX), Y8, Y6
+	VFMADD231PS  224(BX), Y8, Y7
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         DX
+	JNZ          loop
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, 32(AX)
+	VMOVUPS      Y2, 64(AX)
+	VMOVUPS      Y3, 96(AX)
+	VMOVUPS      Y4, 128(AX)
+	VMOVUPS      Y5, 160(AX)
+	VMOVUPS      Y6, 192(AX)
+	VMOVUPS      Y7, 224(AX)
+	VZEROUPPER
+	RET
+
+// func gemvAVX2x4One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
+// Requires: AVX, FMA3
+TEXT ·gemvAVX2x4One(SB), NOSPLIT, $0-72
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 128(AX), Y4
+	VMOVUPS 160(AX), Y5
+	VMOVUPS 192(AX), Y6
+	VMOVUPS 224(AX), Y7
+	MOVQ    rest+24(FP), DI
+	MOVQ    step+48(FP), R8
+	MOVQ    last+64(FP), R9
+	VMOVSS  (R9), X9
+
+loop:
+	VBROADCASTSS (CX), Y8
+	VFMADD231PS  (BX), Y8, Y0
+	VFMADD231PS  32(BX), Y8, Y1
+	VFMADD231PS  64(BX), Y8, Y2
+	VFMADD231PS  96(BX), Y8, Y3
+	VFMADD231PS  128(BX), Y8, Y4
+	VFMADD231PS  160(BX), Y8, Y5
+	VFMADD231PS  192(BX), Y8, Y6
+	VFMADD231PS  224(BX), Y8, Y7
+	VFMADD231SS  (DI), X8, X9
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R8, DI
+	DECQ         DX
+	JNZ          loop
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, 32(AX)
+	VMOVUPS      Y2, 64(AX)
+	VMOVUPS      Y3, 96(AX)
+	VMOVUPS      Y4, 128(AX)
+	VMOVUPS      Y5, 160(AX)
+	VMOVUPS      Y6, 192(AX)
+	VMOVUPS      Y7, 224(AX)
+	VMOVSS       X9, (R9)
+	VZEROUPPER
+	RET
+
+// func gemvAVX2x4Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
+// Requires: AVX, FMA3
+TEXT ·gemvAVX2x4Some(SB), NOSPLIT, $0-72
+	MOVQ       out+0(FP), AX
+	MOVQ       psi+8(FP), CX
+	MOVQ       rows+32(FP), DX
+	MOVQ       body+16(FP), BX
+	MOVQ       stride+40(FP), SI
+	VMOVUPS    (AX), Y0
+	VMOVUPS    32(AX), Y1
+	VMOVUPS    64(AX), Y2
+	VMOVUPS    96(AX), Y3
+	VMOVUPS    128(AX), Y4
+	VMOVUPS    160(AX), Y5
+	VMOVUPS    192(AX), Y6
+	VMOVUPS    224(AX), Y7
+	MOVQ       rest+24(FP), DI
+	MOVQ       step+48(FP), R8
+	MOVQ       last+64(FP), R9
+	MOVQ       mask+56(FP), R10
+	VMOVUPS    (R10), Y12
+	VMASKMOVPS (R9), Y12, Y10
+	VMOVUPS    32(R10), Y13
+	VMASKMOVPS 32(R9), Y13, Y11
+
+loop:
+	VBROADCASTSS (CX), Y8
+	VFMADD231PS  (BX), Y8, Y0
+	VFMADD231PS  32(BX), Y8, Y1
+	VFMADD231PS  64(BX), Y8, Y2
+	VFMADD231PS  96(BX), Y8, Y3
+	VFMADD231PS  128(BX), Y8, Y4
+	VFMADD231PS  160(BX), Y8, Y5
+	VFMADD231PS  192(BX), Y8, Y6
+	VFMADD231PS  224(BX), Y8, Y7
+	VMASKMOVPS   (DI), Y12, Y9
+	VFMADD231PS  Y9, Y8, Y10
+	VMASKMOVPS   32(DI), Y13, Y9
+	VFMADD231PS  Y9, Y8, Y11
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R8, DI
+	DECQ         DX
+	JNZ          loop
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, 32(AX)
+	VMOVUPS      Y2, 64(AX)
+	VMOVUPS      Y3, 96(AX)
+	VMOVUPS      Y4, 128(AX)
+	VMOVUPS      Y5, 160(AX)
+	VMOVUPS      Y6, 192(AX)
+	VMOVUPS      Y7, 224(AX)
+	VMASKMOVPS   Y10, Y12, (R9)
+	VMASKMOVPS   Y11, Y13, 32(R9)
+	VZEROUPPER
+	RET
+
+// func gemvAVX2x5(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
+// Requires: AVX, FMA3
+TEXT ·gemvAVX2x5(SB), NOSPLIT, $0-72
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 128(AX), Y4
+	VMOVUPS 160(AX), Y5
+	VMOVUPS 192(AX), Y6
+	VMOVUPS 224(AX), Y7
+	VMOVUPS 256(AX), Y8
+	VMOVUPS 288(AX), Y9
+
+loop:
+	VBROADCASTSS (CX), Y10
+	VFMADD231PS  (BX), Y10, Y0
+	VFMADD231PS  32(BX), Y10, Y1
+	VFMADD231PS  64(BX), Y10, Y2
+	VFMADD231PS  96(BX), Y10, Y3
+	VFMADD231PS  128(BX), Y10, Y4
+	VFMADD231PS  160(BX), Y10, Y5
+	VFMADD231PS  192(BX), Y10, Y6
+	VFMADD231PS  224(BX), Y10, Y7
+	VFMADD231PS  256(BX), Y10, Y8
+	VFMADD231PS  288(BX), Y10, Y9
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         DX
+	JNZ          loop
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, 32(AX)
+	VMOVUPS      Y2, 64(AX)
+	VMOVUPS      Y3, 96(AX)
+	VMOVUPS      Y4, 128(AX)
+	VMOVUPS      Y5, 160(AX)
+	VMOVUPS      Y6, 192(AX)
+	VMOVUPS      Y7, 224(AX)
+	VMOVUPS      Y8, 256(AX)
+	VMOVUPS      Y9, 288(AX)
+	VZEROUPPER
+	RET
+
+// func gemvAVX2x5One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
+// Requires: AVX, FMA3
+TEXT ·gemvAVX2x5One(SB), NOSPLIT, $0-72
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 128(AX), Y4
+	VMOVUPS 160(AX), Y5
+	VMOVUPS 192(AX), Y6
+	VMOVUPS 224(AX), Y7
+	VMOVUPS 256(AX), Y8
+	VMOVUPS 288(AX), Y9
+	MOVQ    rest+24(FP), DI
+	MOVQ    step+48(FP), R8
+	MOVQ    last+64(FP), R9
+	VMOVSS  (R9), X11
+
+loop:
+	VBROADCASTSS (CX), Y10
+	VFMADD231PS  (BX), Y10, Y0
+	VFMADD231PS  32(BX), Y10, Y1
+	VFMADD231PS  64(BX), Y10, Y2
+	VFMADD231PS  96(BX), Y10, Y3
+	VFMADD231PS  128(BX), Y10, Y4
+	VFMADD231PS  160(BX), Y10, Y5
+	VFMADD231PS  192(BX), Y10, Y6
+	VFMADD231PS  224(BX), Y10, Y7
+	VFMADD231PS  256(BX), Y10, Y8
+	VFMADD231PS  288(BX), Y10, Y9
+	VFMADD231SS  (DI), X10, X11
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R8, DI
+	DECQ         DX
+	JNZ          loop
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, 32(AX)
+	VMOVUPS      Y2, 64(AX)
+	VMOVUPS      Y3, 96(AX)
+	VMOVUPS      Y4, 128(AX)
+	VMOVUPS      Y5, 160(AX)
+	VMOVUPS      Y6, 192(AX)
+	VMOVUPS      Y7, 224(AX)
+	VMOVUPS      Y8, 256(AX)
+	VMOVUPS      Y9, 288(AX)
+	VMOVSS       X11, (R9)
+	VZEROUPPER
+	RET
+
+// func gemvAVX2x5Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
+// Requires: AVX, FMA3
+TEXT ·gemvAVX2x5Some(SB), NOSPLIT, $0-72
+	MOVQ       out+0(FP), AX
+	MOVQ       psi+8(FP), CX
+	MOVQ       rows+32(FP), DX
+	MOVQ       body+16(FP), BX
+	MOVQ       stride+40(FP), SI
+	VMOVUPS    (AX), Y0
+	VMOVUPS    32(AX), Y1
+	VMOVUPS    64(AX), Y2
+	VMOVUPS    96(AX), Y3
+	VMOVUPS    128(AX), Y4
+	VMOVUPS    160(AX), Y5
+	VMOVUPS    192(AX), Y6
+	VMOVUPS    224(AX), Y7
+	VMOVUPS    256(AX), Y8
+	VMOVUPS    288(AX), Y9
+	MOVQ       rest+24(FP), DI
+	MOVQ       step+48(FP), R8
+	MOVQ       last+64(FP), R9
+	MOVQ       mask+56(FP), R10
+	VMOVUPS    (R10), Y14
+	VMASKMOVPS (R9), Y14, Y12
+	VMOVUPS    32(R10), Y15
+	VMASKMOVPS 32(R9), Y15, Y13
+
+loop:
+	VBROADCASTSS (CX), Y10
+	VFMADD231PS  (BX), Y10, Y0
+	VFMADD231PS  32(BX), Y10, Y1
+	VFMADD231PS  64(BX), Y10, Y2
+	VFMADD231PS  96(BX), Y10, Y3
+	VFMADD231PS  128(BX), Y10, Y4
+	VFMADD231PS  160(BX), Y10, Y5
+	VFMADD231PS  192(BX), Y10, Y6
+	VFMADD231PS  224(BX), Y10, Y7
+	VFMADD231PS  256(BX), Y10, Y8
+	VFMADD231PS  288(BX), Y10, Y9
+	VMASKMOVPS   (DI), Y14, Y11
+	VFMADD231PS  Y11, Y10, Y12
+	VMASKMOVPS   32(DI), Y15, Y11
+	VFMADD231PS  Y11, Y10, Y13
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R8, DI
+	DECQ         DX
+	JNZ          loop
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, 32(AX)
+	VMOVUPS      Y2, 64(AX)
+	VMOVUPS      Y3, 96(AX)
+	VMOVUPS      Y4, 128(AX)
+	VMOVUPS      Y5, 160(AX)
+	VMOVUPS      Y6, 192(AX)
+	VMOVUPS      Y7, 224(AX)
+	VMOVUPS      Y8, 256(AX)
+	VMOVUPS      Y9, 288(AX)
+	VMASKMOVPS   Y12, Y14, (R9)
+	VMASKMOVPS   Y13, Y15, 32(R9)
+	VZEROUPPER
+	RET
+
+// func gemmAVX2x1(out *float32, psi *float32, state *float32, rows int, stride int, lanes int)
+// Requires: AVX, FMA3
+TEXT ·gemmAVX2x1(SB), NOSPLIT, $0-48
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    state+16(FP), DX
+	MOVQ    rows+24(FP), BX
+	MOVQ    stride+32(FP), SI
+	MOVQ    lanes+40(FP), DI
+	MOVQ    AX, R8
+	VMOVUPS (R8), Y0
+	VMOVUPS 32(R8), Y1
+	ADDQ    DI, R8
+
+loop:
+	VMOVUPS      (CX), Y2
+	VMOVUPS      32(CX), Y3
+	VBROADCASTSS (DX), Y4
+	VFMADD231PS  Y4, Y2, Y0
+	VFMADD231PS  Y4, Y3, Y1
+	ADDQ         DI, CX
+	ADDQ         SI, DX
+	DECQ         BX
+	JNZ          loop
+	MOVQ         AX, R8
+	VMOVUPS      Y0, (R8)
+	VMOVUPS      Y1, 32(R8)
+	ADDQ         DI, R8
+	VZEROUPPER
+	RET
+
+// func gemmAVX2x2(out *float32, psi *float32, state *float32, rows int, stride int, lanes int)
+// Requires: AVX, FMA3
+TEXT ·gemmAVX2x2(SB), NOSPLIT, $0-48
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    state+16(FP), DX
+	MOVQ    rows+24(FP), BX
+	MOVQ    stride+32(FP), SI
+	MOVQ    lanes+40(FP), DI
+	MOVQ    AX, R8
+	VMOVUPS (R8), Y0
+	VMOVUPS 32(R8), Y1
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y2
+	VMOVUPS 32(R8), Y3
+	ADDQ    DI, R8
+
+loop:
+	VMOVUPS      (CX), Y4
+	VMOVUPS      32(CX), Y5
+	VBROADCASTSS (DX), Y6
+	VFMADD231PS  Y6, Y4, Y0
+	VFMADD231PS  Y6, Y5, Y1
+	VBROADCASTSS 4(DX), Y6
+	VFMADD231PS  Y6, Y4, Y2
+	VFMADD231PS  Y6, Y5, Y3
+	ADDQ         DI, CX
+	ADDQ         SI, DX
+	DECQ         BX
+	JNZ          loop
+	MOVQ         AX, R8
+	VMOVUPS      Y0, (R8)
+	VMOVUPS      Y1, 32(R8)
+	ADDQ         DI, R8
+	VMOVUPS      Y2, (R8)
+	VMOVUPS      Y3, 32(R8)
+	ADDQ         DI, R8
+	VZEROUPPER
+	RET
+
+// func gemmAVX2x3(out *float32, psi *float32, state *float32, rows int, stride int, lanes int)
+// Requires: AVX, FMA3
+TEXT ·gemmAVX2x3(SB), NOSPLIT, $0-48
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    state+16(FP), DX
+	MOVQ    rows+24(FP), BX
+	MOVQ    stride+32(FP), SI
+	MOVQ    lanes+40(FP), DI
+	MOVQ    AX, R8
+	VMOVUPS (R8), Y0
+	VMOVUPS 32(R8), Y1
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y2
+	VMOVUPS 32(R8), Y3
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y4
+	VMOVUPS 32(R8), Y5
+	ADDQ    DI, R8
+
+loop:
+	VMOVUPS      (CX), Y6
+	VMOVUPS      32(CX), Y7
+	VBROADCASTSS (DX), Y8
+	VFMADD231PS  Y8, Y6, Y0
+	VFMADD231PS  Y8, Y7, Y1
+	VBROADCASTSS 4(DX), Y8
+	VFMADD231PS  Y8, Y6, Y2
+	VFMADD231PS  Y8, Y7, Y3
+	VBROADCASTSS 8(DX), Y8
+	VFMADD231PS  Y8, Y6, Y4
+	VFMADD231PS  Y8, Y7, Y5
+	ADDQ         DI, CX
+	ADDQ         SI, DX
+	DECQ         BX
+	JNZ          loop
+	MOVQ         AX, R8
+	VMOVUPS      Y0, (R8)
+	VMOVUPS      Y1, 32(R8)
+	ADDQ         DI, R8
+	VMOVUPS      Y2, (R8)
+	VMOVUPS      Y3, 32(R8)
+	ADDQ         DI, R8
+	VMOVUPS      Y4, (R8)
+	VMOVUPS      Y5, 32(R8)
+	ADDQ         DI, R8
+	VZEROUPPER
+	RET
+
+// func gemmAVX2x4(out *float32, psi *float32, state *float32, rows int, stride int, lanes int)
+// Requires: AVX, FMA3
+TEXT ·gemmAVX2x4(SB), NOSPLIT, $0-48
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    state+16(FP), DX
+	MOVQ    rows+24(FP), BX
+	MOVQ    stride+32(FP), SI
+	MOVQ    lanes+40(FP), DI
+	MOVQ    AX, R8
+	VMOVUPS (R8), Y0
+	VMOVUPS 32(R8), Y1
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y2
+	VMOVUPS 32(R8), Y3
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y4
+	VMOVUPS 32(R8), Y5
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y6
+	VMOVUPS 32(R8), Y7
+	ADDQ    DI, R8
+
+loop:
+	VMOVUPS      (CX), Y8
+	VMOVUPS      32(CX), Y9
+	VBROADCASTSS (DX), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VFMADD231PS  Y10, Y9, Y1
+	VBROADCASTSS 4(DX), Y10
+	VFMADD231PS  Y10, Y8, Y2
+	VFMADD231PS  Y10, Y9, Y3
+	VBROADCASTSS 8(DX), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VFMADD231PS  Y10, Y9, Y5
+	VBROADCASTSS 12(DX), Y10
+	VFMADD231PS  Y10, Y8, Y6
+	VFMADD231PS  Y10, Y9, Y7
+	ADDQ         DI, CX
+	ADDQ         SI, DX
+	DECQ         BX
+	JNZ          loop
+	MOVQ         AX, R8
+	VMOVUPS      Y0, (R8)
+	VMOVUPS      Y1, 32(R8)
+	ADDQ         DI, R8
+	VMOVUPS      Y2, (R8)
+	VMOVUPS      Y3, 32(R8)
+	ADDQ         DI, R8
+	VMOVUPS      Y4, (R8)
+	VMOVUPS      Y5, 32(R8)
+	ADDQ         DI, R8
+	VMOVUPS      Y6, (R8)
+	VMOVUPS      Y7, 32(R8)
+	ADDQ         DI, R8
+	VZEROUPPER
+	RET
+
+// func gemmAVX2x5(out *float32, psi *float32, state *float32, rows int, stride int, lanes int)
+// Requires: AVX, FMA3
+TEXT ·gemmAVX2x5(SB), NOSPLIT, $0-48
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    state+16(FP), DX
+	MOVQ    rows+24(FP), BX
+	MOVQ    stride+32(FP), SI
+	MOVQ    lanes+40(FP), DI
+	MOVQ    AX, R8
+	VMOVUPS (R8), Y0
+	VMOVUPS 32(R8), Y1
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y2
+	VMOVUPS 32(R8), Y3
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y4
+	VMOVUPS 32(R8), Y5
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y6
+	VMOVUPS 32(R8), Y7
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y8
+	VMOVUPS 32(R8), Y9
+	ADDQ    DI, R8
+
+loop:
+	VMOVUPS      (CX), Y10
+	VMOVUPS      32(CX), Y11
+	VBROADCASTSS (DX), Y12
+	VFMADD231PS  Y12, Y10, Y0
+	VFMADD231PS  Y12, Y11, Y1
+	VBROADCASTSS 4(DX), Y12
+	VFMADD231PS  Y12, Y10, Y2
+	VFMADD231PS  Y12, Y11, Y3
+	VBROADCASTSS 8(DX), Y12
+	VFMADD231PS  Y12, Y10, Y4
+	VFMADD231PS  Y12, Y11, Y5
+	VBROADCASTSS 12(DX), Y12
+	VFMADD231PS  Y12, Y10, Y6
+	VFMADD231PS  Y12, Y11, Y7
+	VBROADCASTSS 16(DX), Y12
+	VFMADD231PS  Y12, Y10, Y8
+	VFMADD231PS  Y12, Y11, Y9
+	ADDQ         DI, CX
+	ADDQ         SI, DX
+	DECQ         BX
+	JNZ          loop
+	MOVQ         AX, R8
+	VMOVUPS      Y0, (R8)
+	VMOVUPS      Y1, 32(R8)
+	ADDQ         DI, R8
+	VMOVUPS      Y2, (R8)
+	VMOVUPS      Y3, 32(R8)
+	ADDQ         DI, R8
+	VMOVUPS      Y4, (R8)
+	VMOVUPS      Y5, 32(R8)
+	ADDQ         DI, R8
+	VMOVUPS      Y6, (R8)
+	VMOVUPS      Y7, 32(R8)
+	ADDQ         DI, R8
+	VMOVUPS      Y8, (R8)
+	VMOVUPS      Y9, 32(R8)
+	ADDQ         DI, R8
+	VZEROUPPER
+	RET
+
+// func gemmAVX2x6(out *float32, psi *float32, state *float32, rows int, stride int, lanes int)
+// Requires: AVX, FMA3
+TEXT ·gemmAVX2x6(SB), NOSPLIT, $0-48
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    state+16(FP), DX
+	MOVQ    rows+24(FP), BX
+	MOVQ    stride+32(FP), SI
+	MOVQ    lanes+40(FP), DI
+	MOVQ    AX, R8
+	VMOVUPS (R8), Y0
+	VMOVUPS 32(R8), Y1
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y2
+	VMOVUPS 32(R8), Y3
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y4
+	VMOVUPS 32(R8), Y5
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y6
+	VMOVUPS 32(R8), Y7
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y8
+	VMOVUPS 32(R8), Y9
+	ADDQ    DI, R8
+	VMOVUPS (R8), Y10
+	VMOVUPS 32(R8), Y11
+	ADDQ    DI, R8
+
+loop:
+	VMOVUPS      (CX), Y12
+	VMOVUPS      32(CX), Y13
+	VBROADCASTSS (DX), Y14
+	VFMADD231PS  Y14, Y12, Y0
+	VFMADD231PS  Y14, Y13, Y1
+	VBROADCASTSS 4(DX), Y14
+	VFMADD231PS  Y14, Y12, Y2
+	VFMADD231PS  Y14, Y13, Y3
+	VBROADCASTSS 8(DX), Y14
+	VFMADD231PS  Y14, Y12, Y4
+	VFMADD231PS  Y14, Y13, Y5
+	VBROADCASTSS 12(DX), Y14
+	VFMADD231PS  Y14, Y12, Y6
+	VFMADD231PS  Y14, Y13, Y7
+	VBROADCASTSS 16(DX), Y14
+	VFMADD231PS  Y14, Y12, Y8
+	VFMADD231PS  Y14, Y13, Y9
+	VBROADCASTSS 20(DX), Y14
+	VFMADD231PS  Y14, Y12, Y10
+	VFMADD231PS  Y14, Y13, Y11
+	ADDQ         DI, CX
+	ADDQ         SI, DX
+	DECQ         BX
+	JNZ          loop
+	MOVQ         AX, R8
+	VMOVUPS      Y0, (R8)
+	VMOVUPS      Y1, 32(R8)
+	ADDQ         DI, R8
+	VMOVUPS      Y2, (R8)
+	VMOVUPS      Y3, 32(R8)
+	ADDQ         DI, R8
+	VMOVUPS      Y4, (R8)
+	VMOVUPS      Y5, 32(R8)
+	ADDQ         DI, R8
+	VMOVUPS      Y6, (R8)
+	VMOVUPS      Y7, 32(R8)
+	ADDQ         DI, R8
+	VMOVUPS      Y8, (R8)
+	VMOVUPS      Y9, 32(R8)
+	ADDQ         DI, R8
+	VMOVUPS      Y10, (R8)
+	VMOVUPS      Y11, 32(R8)
+	ADDQ         DI, R8
+	VZEROUPPER
+	RET

@@ -13,8 +13,17 @@ type FeatureMap interface {
 	KernelFloor() float64
 	// NewSums makes empty sums of phi(x) (x) u for right factors u with cols entries of magnitude at most largest.
 	NewSums(cols int, largest int16) Sums
-	// Psi writes the query side for a rotated query q [d]: <psi(q), phi(x)> is near exp(scale <q, k>). psi is [r].
-	Psi(q, psi []float64)
+	// NewTable makes what answers queries from a noisy state [r, cols] in canonical order: with entries in f32, or in f64 if wide.
+	NewTable(state []int64, cols int, wide bool) Table
+	// PsiNorm2 is |psi(q)|^2 of a rotated query, psi being the query side: <psi(q), phi(x)> is near exp(scale <q, k>).
+	PsiNorm2(q []float64) float64
+}
+
+// Table answers queries. It is immutable and safe for concurrent use.
+type Table interface {
+	// Sum writes psi(q)^T state for each of up to Block rotated queries [d] to sums [cols]. The bits depend neither on threads nor on which queries come
+	// together.
+	Sum(queries, sums [][]float64, threads int)
 }
 
 // Sums is one head's exact integer state: SECRET until noise is added.

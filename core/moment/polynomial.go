@@ -83,15 +83,6 @@ func (m *Polynomial) Gate(x []int16, s *Scratch) bool {
 	return quant.Shrink(x, func() bool { return m.table.Norm2(s.row, x) <= m.norm2 }) || long
 }
 
-// Psi implements FeatureMap.
-func (m *Polynomial) Psi(q, psi []float64) {
-	scaled := psi[1 : 1+m.table.Dim] // where the monomials of degree 1 belong
-	for i, v := range q {
-		scaled[i] = m.unit * v
-	}
-	m.table.Psi(scaled, m.psi, psi)
-}
-
 // kernelFloor bounds <phi(x), phi(y)> from below over admitted keys. PROOF.md, "The sharper REPLACE bound", has the argument; the names
 // are those used there.
 func (m *Polynomial) kernelFloor() float64 {

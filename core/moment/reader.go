@@ -1,10 +1,9 @@
 package moment
 
 import (
-	"dpattn/core/internal/parallel"
-	"dpattn/simd"
 	"math"
-	"sync"
+
+	"dpattn/simd"
 )
 
 // Public is what a Reader needs besides the state: all of it public.
@@ -27,21 +26,16 @@ type Reader struct {
 	Public
 	low   float64 // bounds of the denominator
 	high  float64
-	part  int       // features in a part; fixed by r alone, so that the order of additions is
-	f32   []float32 // the state, in one of two precisions
-	f64   []float64
-	spare sync.Pool // *work
+	table Table
 }
 
 // Block is the most queries that Attend takes at a time.
-const Block = 16
+const Block = simd.MostQueries
 
 // NewReader makes a Reader from the noisy integers [r, cols] of one head. It keeps the state in f32 where that moves no entry by more than 1 % of
 // the noise, else in f64.
 func NewReader(p Public, state []int64) *Reader {
 	r := &Reader{Public: p}
-	rows := p.Map.Features()
-	r.part = max(1024, (rows+63)/64)
 	n := float64(p.Rows)
 	if p.Rows == 0 {
 		n = float64(state[p.Cols-1]) / (float64(p.Map.Constant()) * float64(p.Lambda))
@@ -52,20 +46,8 @@ func NewReader(p Public, state []int64) *Reader {
 	for _, v := range state {
 		largest = max(largest, v^v>>63) // |v| or |v|-1: unlike -v, this does not wrap at the minimum
 	}
-	if float64(largest)*0x1p-24 <= 0.01*p.Sigma {
-		r.f32 = convert[float32](state)
-	} else {
-		r.f64 = convert[float64](state)
-	}
+	r.table = p.Map.NewTable(state, p.Cols, float64(largest)*0x1p-24 > 0.01*p.Sigma)
 	return r
-}
-
-func convert[F simd.Number](state []int64) []F {
-	out := make([]F, len(state))
-	for i, v := range state {
-		out[i] = F(v)
-	}
-	return out
 }
 
 // Answer is where Attend writes the answer to one query.
@@ -75,58 +57,22 @@ type Answer struct {
 	Denominator float64   // sum_j w_j
 }
 
-// work is the memory of one block of queries.
-type work struct {
-	psi     [Block][]float64
-	partial []float64 // [parts, Block, cols]
-}
-
-func (r *Reader) parts() int { return (r.Map.Features() + r.part - 1) / r.part }
-
 // Attend answers up to Block rotated queries [d] each, of norm at most the query bound. The answers' bits do not depend on threads
 // nor on which queries share a block.
 func (r *Reader) Attend(queries [][]float64, answers []Answer, threads int) {
-	w, _ := r.spare.Get().(*work)
-	if w == nil {
-		w = &work{partial: make([]float64, r.parts()*Block*r.Cols)}
+	flat, sums := make([]float64, len(queries)*r.Cols), make([][]float64, len(queries))
+	for i := range sums {
+		sums[i] = flat[i*r.Cols : (i+1)*r.Cols]
 	}
-	defer r.spare.Put(w)
-	features, parts := r.Map.Features(), r.parts()
-	if features*r.Cols*len(queries) < 1<<16 {
-		threads = 1 // less work than starting a goroutine
-	}
-	parallel.DoN(threads, len(queries), func(_, i int) {
-		if w.psi[i] == nil {
-			w.psi[i] = make([]float64, features)
-		}
-		r.Map.Psi(queries[i], w.psi[i])
-	})
-	parallel.DoN(threads, parts, func(_, p int) {
-		lo, hi := p*r.part, min((p+1)*r.part, features)
-		for i := range queries {
-			out := w.partial[(p*Block+i)*r.Cols:][:r.Cols]
-			clear(out)
-			if r.f32 != nil {
-				simd.Dot(out, w.psi[i][lo:hi], r.f32[lo*r.Cols:hi*r.Cols])
-			} else {
-				simd.Dot(out, w.psi[i][lo:hi], r.f64[lo*r.Cols:hi*r.Cols])
-			}
-		}
-	})
+	r.table.Sum(queries, sums, threads)
 	for i := range queries {
-		sum := w.partial[i*r.Cols:][:r.Cols]
-		for p := 1; p < parts; p++ {
-			for c, v := range w.partial[(p*Block+i)*r.Cols:][:r.Cols] {
-				sum[c] += v
-			}
-		}
-		r.finish(&answers[i], sum, w.psi[i])
+		r.finish(&answers[i], sums[i], queries[i])
 	}
 }
 
 // finish turns the sums <psi, S_c> into attention: divide, keep the denominator and the output in the sets where every exact
 // answer lies, and predict the error.
-func (r *Reader) finish(a *Answer, sum, psi []float64) {
+func (r *Reader) finish(a *Answer, sum, query []float64) {
 	last := r.Cols - 1
 	a.Denominator = max(r.low, min(r.high, sum[last]/float64(r.Lambda)))
 	norm2 := 0.0
@@ -145,11 +91,7 @@ func (r *Reader) finish(a *Answer, sum, psi []float64) {
 	}
 	// With s = sigma |psi|: numerators carry s * ValueStep, the denominator s / lambda; to first order the quotient has
 	// std(out_c) = s/denominator * sqrt(ValueStep^2 + out_c^2/lambda^2).
-	psi2 := 0.0
-	for _, p := range psi {
-		psi2 += p * p
-	}
-	s := r.Sigma * math.Sqrt(psi2) / a.Denominator
+	s := r.Sigma * math.Sqrt(r.Map.PsiNorm2(query)) / a.Denominator
 	for c, o := range a.Out {
 		a.Stddev[c] = s * math.Hypot(r.ValueStep, o/float64(r.Lambda))
 	}

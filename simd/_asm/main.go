@@ -32,5 +32,7 @@ func main() {
 	for w := 1; w <= cols256; w++ {
 		tile256(w)
 	}
+	query512()
+	query256()
 	Generate()
 }

@@ -30,20 +30,16 @@ func (m *Map) Psi(q, coeff, psi []float64) {
 	}
 }
 
-// Number is an element type of a state for queries.
-type Number interface{ float32 | float64 }
-
 // Dot adds psi^T S for a block of the state's rows to out.
 //
 //	for i := range psi { for c := range out { out[c] += psi[i] * state[i*cols+c] } }
 //
 // state is [len(psi), cols], out is [cols]. The order of additions is that of the loop.
-func Dot[S Number](out, psi []float64, state []S) {
+func Dot(out, psi, state []float64) {
 	cols := len(out)
 	for i, p := range psi {
-		row := state[i*cols : (i+1)*cols]
-		for c, s := range row {
-			out[c] += float64(p * float64(s))
+		for c, s := range state[i*cols : (i+1)*cols] {
+			out[c] += float64(p * s) // the conversion forbids fusing: the same bits on every machine
 		}
 	}
 }

@@ -1,0 +1,169 @@
+package simd
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+// answer asks all queries at once and returns the sums [n, cols].
+func answer(t *Table, x [][]float64, coeff []float64) [][]float64 {
+	q := t.NewQueries()
+	// Dirty memory: an earlier, larger block of queries.
+	q.Begin(MostQueries)
+	for _, s := range [][]float32{q.f, q.g, q.h, q.sums} {
+		for i := range s {
+			s[i] = float32(math.NaN())
+		}
+	}
+	q.Begin(len(x))
+	for i := range x {
+		q.Set(i, x[i], coeff)
+	}
+	q.Prepare()
+	lane := q.Lane()
+	out := make([][]float64, len(x))
+	for p := range t.Parts() {
+		q.Part(p, lane)
+	}
+	for i := range out {
+		out[i] = make([]float64, t.cols)
+		q.Sum(i, out[i])
+	}
+	return out
+}
+
+// Every set of kernels gives psi * state within 2e-6 of the sum of magnitudes (f32 has 6e-8, a part at most a few thousand steps), and the
+// same bits whatever queries come together.
+func TestTableMatchesDefinition(t *testing.T) {
+	with(t, func(t *testing.T) {
+		for _, c := range []struct{ dim, degree, cols int }{
+			{1, 1, 1}, {1, 4, 2}, {2, 8, 3}, {3, 3, 16}, {5, 2, 17}, {7, 4, 15}, {16, 2, 32}, {17, 3, 65}, {31, 2, 129}, {33, 2, 31},
+			{64, 2, 65}, {3, 5, 200}, {70, 2, 11}, {12, 4, 145},
+		} {
+			t.Run(fmt.Sprint(c), func(t *testing.T) {
+				r := rand.New(rand.NewPCG(3, 4))
+				m := someMap(c.dim, c.degree)
+				state := make([]int64, m.Features*c.cols)
+				for i := range state {
+					state[i] = int64(r.NormFloat64() * 1e6)
+				}
+				coeff := make([]float64, c.degree+1)
+				for i := range coeff {
+					coeff[i] = r.NormFloat64()
+				}
+				x := make([][]float64, MostQueries)
+				for i := range x {
+					x[i] = make([]float64, c.dim)
+					for j := range x[i] {
+						x[i][j] = r.NormFloat64()
+					}
+				}
+				table := m.NewTable(state, c.cols)
+				all := answer(table, x, coeff)
+				psi, want, size := make([]float64, m.Features), make([]float64, c.cols), make([]float64, c.cols)
+				for i := range x {
+					m.Psi(x[i], coeff, psi)
+					clear(want)
+					clear(size)
+					for f, p := range psi {
+						for col, s := range state[f*c.cols:][:c.cols] {
+							want[col] += p * float64(s)
+							size[col] += math.Abs(p * float64(s))
+						}
+					}
+					for col := range want {
+						if e := math.Abs(all[i][col] - want[col]); !(e <= 2e-6*size[col]) {
+							t.Fatalf("query %d column %d: %v, want %v, off by %.2g of the magnitudes", i, col, all[i][col], want[col], e/size[col])
+						}
+					}
+				}
+				for _, n := range []int{1, 2, few, few + 1, 15, 16, 17, 63} {
+					for i, got := range answer(table, x[64-n:], coeff) {
+						if !slices.Equal(got, all[64-n+i]) {
+							t.Fatalf("query %d of %d: other bits than among %d", i, n, MostQueries)
+						}
+					}
+				}
+			})
+		}
+	})
+}
+
+// The kernels write what they say and nothing else.
+func TestQueryKernelsStayInside(t *testing.T) {
+	with(t, func(t *testing.T) {
+		const guard = 40
+		mark := float32(-7.25)
+		memory := func(n int) (whole, inner []float32) {
+			whole = slices.Repeat([]float32{mark}, n+2*guard)
+			clear(whole[guard : guard+n])
+			return whole, whole[guard : guard+n]
+		}
+		check := func(name string, whole []float32, n int) {
+			t.Helper()
+			for i := range guard {
+				if whole[i] != mark || whole[guard+n+i] != mark {
+					t.Fatalf("%s wrote outside", name)
+				}
+			}
+		}
+		ones := slices.Repeat([]float32{1}, 4096)
+		for cols := 1; cols <= 290; cols++ {
+			wide := cols - cols%vector
+			whole, out := memory(cols)
+			rows := 7
+			active.gemv(&out[0], &ones[0], &ones[0], &ones[0], rows, wide, cols-wide)
+			check("gemv", whole, cols)
+			for c, v := range out {
+				if v != float32(rows) {
+					t.Fatalf("gemv, %d columns: column %d is %v", cols, c, v)
+				}
+			}
+			for _, lanes := range []int{16, 64} {
+				whole, out := memory(cols * lanes)
+				active.gemm(&out[0], &ones[0], &ones[0], rows, cols, lanes)
+				check("gemm", whole, cols*lanes)
+				for c, v := range out {
+					if v != float32(rows) {
+						t.Fatalf("gemm, %d columns, %d lanes: %d is %v", cols, lanes, c, v)
+					}
+				}
+			}
+		}
+	})
+}
+
+func BenchmarkTable(b *testing.B) {
+	defer func(k *kernels) { active = k }(active)
+	for _, k := range available() {
+		active = k
+		for _, s := range []int{2, 3} {
+			for _, n := range []int{1, 16, 64} {
+				b.Run(fmt.Sprintf("%s/s%d/batch%d", k.name, s, n), func(b *testing.B) {
+					m := someMap(64, s)
+					table := m.NewTable(make([]int64, m.Features*65), 65)
+					q := table.NewQueries()
+					lane := q.Lane()
+					x, coeff, out := make([]float64, 64), make([]float64, s+1), make([]float64, 65)
+					for b.Loop() {
+						q.Begin(n)
+						for i := range n {
+							q.Set(i, x, coeff)
+						}
+						q.Prepare()
+						for p := range table.Parts() {
+							q.Part(p, lane)
+						}
+						for i := range n {
+							q.Sum(i, out)
+						}
+					}
+					b.ReportMetric(float64(b.N)*float64(n)*float64(m.Features*65)/b.Elapsed().Seconds()/1e9, "GMAC/s")
+				})
+			}
+		}
+	}
+}
