@@ -26,13 +26,14 @@ func SetThreads(n int) error {
 // BuildInfo returns a JSON object that says what is running.
 func BuildInfo() []byte {
 	info, err := json.Marshal(struct {
-		Version string `json:"version"`
-		Go      string `json:"go"`
-		OS      string `json:"os"`
-		Arch    string `json:"arch"`
-		SIMD    string `json:"simd"`
-		Threads int    `json:"threads"`
-	}{version, runtime.Version(), runtime.GOOS, runtime.GOARCH, simd.Name(), parallel.Threads()})
+		Version string   `json:"version"`
+		Go      string   `json:"go"`
+		OS      string   `json:"os"`
+		Arch    string   `json:"arch"`
+		SIMD    string   `json:"simd"`    // in use
+		Kernels []string `json:"kernels"` // that this processor can use
+		Threads int      `json:"threads"`
+	}{version, runtime.Version(), runtime.GOOS, runtime.GOARCH, simd.Name(), simd.Available(), parallel.Threads()})
 	if err != nil {
 		panic(err)
 	}

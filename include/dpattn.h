@@ -220,8 +220,8 @@ DPATTN_API int32_t dpattn_plan(const dpattn_params *params, uint64_t rows, const
 DPATTN_API uint32_t dpattn_version(void);
 /* "major.minor.patch"; static, do not free. Not a status. */
 DPATTN_API const char *dpattn_version_string(void);
-/* Static JSON object: version, go, os, arch, simd (instruction set in use), threads (when first asked). Do not free. Not a status; NULL in a forked
- * child. */
+/* Static JSON object: version, go, os, arch, simd (kernels in use), kernels (those that this processor can use), threads (when
+ * first asked). Do not free. Not a status; NULL in a forked child. */
 DPATTN_API const char *dpattn_build_info(void);
 /* The name of a status, such as "INVALID_ARGUMENT"; static; "UNKNOWN" for other numbers. Not a status. */
 DPATTN_API const char *dpattn_status_string(int32_t status);

@@ -53,3 +53,11 @@ func choose(list []*kernels, most string) *kernels {
 
 // Name says which kernels this process uses.
 func Name() string { return active.name }
+
+// Available names the kernels that this processor can use, best first.
+func Available() (names []string) {
+	for _, k := range available() {
+		names = append(names, k.name)
+	}
+	return names
+}
