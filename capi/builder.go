@@ -1,0 +1,168 @@
+package main
+
+// #include "internal.h"
+import "C"
+
+import (
+	"unsafe"
+
+	"dpattn/core"
+	"dpattn/core/tensor"
+)
+
+var builders = newTable[core.Builder](kindBuilder)
+
+//export go_dpattn_builder_create
+func go_dpattn_builder_create(params *C.const_params, builder *C.dpattn_builder, err *C.dpattn_error) (status C.int32_t) {
+	defer guard(&status, err)
+	p, e := readParams(params)
+	if e != nil {
+		return finish(e, err)
+	}
+	if builder == nil {
+		return finish(missing("builder", "the place for a handle"), err)
+	}
+	b, e := core.NewBuilder(p)
+	if e != nil {
+		return finish(e, err)
+	}
+	*builder = C.dpattn_builder(builders.put(b))
+	return C.DPATTN_OK
+}
+
+//export go_dpattn_builder_add
+func go_dpattn_builder_add(builder C.dpattn_builder, head C.int32_t, keys, values *C.const_tensor, owners *C.const_uint64,
+	progress *C.const_progress, err *C.dpattn_error) (status C.int32_t) {
+	defer guard(&status, err)
+	b, e := builders.get(uint64(builder), "builder")
+	if e != nil {
+		return finish(e, err)
+	}
+	var k, v tensor.Tensor
+	if e := readTensor(&k, keys, "keys"); e != nil {
+		return finish(e, err)
+	}
+	if e := readTensor(&v, values, "values"); e != nil {
+		return finish(e, err)
+	}
+	ids, e := readOwners(owners, &k)
+	if e != nil {
+		return finish(e, err)
+	}
+	p, e := readProgress(progress)
+	if e != nil {
+		return finish(e, err)
+	}
+	return finish(b.Add(int(head), k, v, ids, p), err)
+}
+
+//export go_dpattn_builder_merge
+func go_dpattn_builder_merge(into, from C.dpattn_builder, err *C.dpattn_error) (status C.int32_t) {
+	defer guard(&status, err)
+	a, e := builders.get(uint64(into), "into")
+	if e != nil {
+		return finish(e, err)
+	}
+	b, e := builders.get(uint64(from), "from")
+	if e != nil {
+		return finish(e, err)
+	}
+	return finish(a.Merge(b), err)
+}
+
+//export go_dpattn_builder_export_secret
+func go_dpattn_builder_export_secret(builder C.dpattn_builder, data unsafe.Pointer, capacity C.size_t, needed *C.size_t,
+	err *C.dpattn_error) (status C.int32_t) {
+	defer guard(&status, err)
+	b, e := builders.get(uint64(builder), "builder")
+	if e != nil {
+		return finish(e, err)
+	}
+	buffer, e := newBuffer[byte]("data", data, capacity, needed)
+	if e != nil {
+		return finish(e, err)
+	}
+	return finish(buffer.done(b.ExportSecret(buffer.elements)), err)
+}
+
+//export go_dpattn_builder_import_secret
+func go_dpattn_builder_import_secret(data *C.const_void, size C.size_t, builder *C.dpattn_builder, err *C.dpattn_error) (status C.int32_t) {
+	defer guard(&status, err)
+	bytes, e := input(unsafe.Pointer(data), size)
+	if e != nil {
+		return finish(e, err)
+	}
+	if builder == nil {
+		return finish(missing("builder", "the place for a handle"), err)
+	}
+	b, e := core.ImportSecret(bytes)
+	if e != nil {
+		return finish(e, err)
+	}
+	*builder = C.dpattn_builder(builders.put(b))
+	return C.DPATTN_OK
+}
+
+//export go_dpattn_builder_diagnostics
+func go_dpattn_builder_diagnostics(builder C.dpattn_builder, diagnostics *C.dpattn_diagnostics, err *C.dpattn_error) (status C.int32_t) {
+	defer guard(&status, err)
+	b, e := builders.get(uint64(builder), "builder")
+	if e != nil {
+		return finish(e, err)
+	}
+	if e := checkOutputStruct[C.dpattn_diagnostics](unsafe.Pointer(diagnostics), "diagnostics"); e != nil {
+		return finish(e, err)
+	}
+	d, e := b.Diagnostics()
+	if e != nil {
+		return finish(e, err)
+	}
+	writeStruct(unsafe.Pointer(diagnostics), &C.dpattn_diagnostics{
+		rows:           C.uint64_t(d.Rows),
+		keys_clipped:   C.uint64_t(d.KeysClipped),
+		values_clipped: C.uint64_t(d.ValuesClipped),
+		rows_zeroed:    C.uint64_t(d.RowsZeroed),
+		rows_shrunk:    C.uint64_t(d.RowsShrunk),
+		rows_dropped:   C.uint64_t(d.RowsDropped),
+		owners:         C.uint64_t(d.Owners),
+	})
+	return C.DPATTN_OK
+}
+
+//export go_dpattn_builder_release
+func go_dpattn_builder_release(builder C.dpattn_builder, budget *C.const_budget, progress *C.const_progress,
+	release *C.dpattn_release, err *C.dpattn_error) (status C.int32_t) {
+	defer guard(&status, err)
+	b, e := builders.get(uint64(builder), "builder")
+	if e != nil {
+		return finish(e, err)
+	}
+	cost, e := readBudget(budget)
+	if e != nil {
+		return finish(e, err)
+	}
+	p, e := readProgress(progress)
+	if e != nil {
+		return finish(e, err)
+	}
+	if release == nil {
+		return finish(missing("release", "the place for a handle"), err)
+	}
+	r, e := b.Release(cost, p)
+	if e != nil {
+		return finish(e, err)
+	}
+	*release = C.dpattn_release(releases.put(r))
+	return C.DPATTN_OK
+}
+
+//export go_dpattn_builder_free
+func go_dpattn_builder_free(builder C.dpattn_builder, err *C.dpattn_error) (status C.int32_t) {
+	defer guard(&status, err)
+	b, e := builders.remove(uint64(builder), "builder")
+	if e != nil {
+		return finish(e, err)
+	}
+	b.Wipe()
+	return C.DPATTN_OK
+}

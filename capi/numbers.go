@@ -1,0 +1,35 @@
+package main
+
+// #include "internal.h"
+import "C"
+
+import (
+	"dpattn/core/fault"
+	"dpattn/core/tensor"
+)
+
+var same [1]struct{}
+
+// The numbers of dpattn.h and those of core are the same: where a pair differs, its index below is not 0 and does not compile.
+var _ = [...]struct{}{
+	same[fault.OK-C.DPATTN_OK],
+	same[fault.InvalidArgument-C.DPATTN_INVALID_ARGUMENT],
+	same[fault.InvalidHandle-C.DPATTN_INVALID_HANDLE],
+	same[fault.Consumed-C.DPATTN_CONSUMED],
+	same[fault.BufferTooSmall-C.DPATTN_BUFFER_TOO_SMALL],
+	same[fault.OutOfMemory-C.DPATTN_OUT_OF_MEMORY],
+	same[fault.Cancelled-C.DPATTN_CANCELLED],
+	same[fault.Forked-C.DPATTN_FORKED],
+	same[fault.Corrupt-C.DPATTN_CORRUPT],
+	same[fault.Unsupported-C.DPATTN_UNSUPPORTED],
+	same[fault.Mismatch-C.DPATTN_MISMATCH],
+	same[fault.Entropy-C.DPATTN_ENTROPY],
+	same[fault.Limit-C.DPATTN_LIMIT],
+	same[fault.Internal-C.DPATTN_INTERNAL],
+
+	same[tensor.F32-C.DPATTN_F32],
+	same[tensor.F64-C.DPATTN_F64],
+	same[tensor.F16-C.DPATTN_F16],
+	same[tensor.BF16-C.DPATTN_BF16],
+	same[tensor.MaxDim-C.DPATTN_MAX_NDIM],
+}
