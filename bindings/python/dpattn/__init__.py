@@ -1,0 +1,72 @@
+"""Attention over private keys and values under (epsilon, delta)-differential privacy.
+
+Rows go into a `Builder` (SECRET) once, `Builder.release` spends the budget once, and the `Release` (PUBLIC) answers any
+number of queries, however they depend on earlier answers:
+
+    import dpattn
+
+    params = dpattn.Params(key_dim=64, value_dim=64, key_bound=1.0, query_bound=2.0, value_bound=1.0,
+                           adjacency="add_remove", scale=1.0)
+    builder = dpattn.Builder(params)
+    builder.add(K, V)
+    release = builder.release(epsilon=1.0, delta=1e-6)
+    out = release.attend(Q)
+
+The guarantee is about rows (k_j, v_j) as given, or about owners of up to `owner_rows` rows. All bounds must be chosen
+without looking at the private data. Importing this package loads nothing; the C library is loaded on first use.
+"""
+
+from ._builder import Builder, Diagnostics
+from ._errors import (
+    BufferTooSmallError,
+    CancelledError,
+    ConsumedError,
+    CorruptError,
+    DpattnError,
+    EntropyError,
+    ForkedError,
+    InternalError,
+    InvalidArgumentError,
+    InvalidHandleError,
+    LibraryError,
+    LimitError,
+    MismatchError,
+    OutOfMemoryError,
+    UnsupportedError,
+)
+from ._library import build_info, set_threads
+from ._merge import merge
+from ._params import Params
+from ._plan import Plan, plan
+from ._release import Info, Release, load
+from ._version import __version__
+
+__all__ = [
+    "BufferTooSmallError",
+    "Builder",
+    "CancelledError",
+    "ConsumedError",
+    "CorruptError",
+    "Diagnostics",
+    "DpattnError",
+    "EntropyError",
+    "ForkedError",
+    "Info",
+    "InternalError",
+    "InvalidArgumentError",
+    "InvalidHandleError",
+    "LibraryError",
+    "LimitError",
+    "MismatchError",
+    "OutOfMemoryError",
+    "Params",
+    "Plan",
+    "Release",
+    "UnsupportedError",
+    "__version__",
+    "build_info",
+    "load",
+    "merge",
+    "plan",
+    "set_threads",
+]

@@ -1,0 +1,211 @@
+"""The C ABI of include/dpattn.h as ctypes sees it: numbers, structs and prototypes, and nothing that calls them.
+
+tests/python/test_abi.py compiles the header and compares every size, offset, number and prototype with this file.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+from ctypes import POINTER, c_char, c_char_p, c_double, c_int32, c_size_t, c_uint8, c_uint32, c_uint64, c_void_p
+from typing import Any, Dict, List, Tuple
+
+# ---- Numbers -----------------------------------------------------------------------------------------------------
+
+STATUS: Dict[str, int] = {
+    "OK": 0,
+    "INVALID_ARGUMENT": 1,
+    "INVALID_HANDLE": 2,
+    "CONSUMED": 3,
+    "BUFFER_TOO_SMALL": 4,
+    "OUT_OF_MEMORY": 5,
+    "CANCELLED": 6,
+    "FORKED": 7,
+    "CORRUPT": 8,
+    "UNSUPPORTED": 9,
+    "MISMATCH": 10,
+    "ENTROPY": 11,
+    "LIMIT": 12,
+    "INTERNAL": 13,
+}
+
+F32, F64, F16, BF16 = 1, 2, 3, 4
+
+ADJACENCY: Dict[str, int] = {"add_remove": 1, "replace": 2}
+MECHANISM: Dict[str, int] = {"gaussian": 1}
+POLYNOMIAL: Dict[str, int] = {"minimax": 1, "taylor": 2}
+ROTATION: Dict[bool, int] = {True: 1, False: 2}
+
+ALL_HEADS = -1
+MAX_DIM = 65536
+MAX_DEGREE = 8
+MAX_OWNER_ROWS = 1 << 20
+MAX_LOGIT_BOUND = 64.0
+
+# ---- Structs -----------------------------------------------------------------------------------------------------
+
+# dpattn_tensor {data, dtype, ndim, shape[3], strides[3]}. Tensors only go in, so a packed bytes object serves as the
+# struct: it is several times cheaper to make than a ctypes.Structure, and immutable.
+TENSOR = struct.Struct("@Pii3q3q")
+
+
+class Error(ctypes.Structure):
+    """dpattn_error."""
+
+    _fields_ = [("size", c_uint32), ("code", c_int32), ("message", c_char * 504)]
+
+
+class Params(ctypes.Structure):
+    """dpattn_params."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("heads", c_uint32),
+        ("key_dim", c_uint32),
+        ("value_dim", c_uint32),
+        ("degree", c_uint32),
+        ("mechanism", c_int32),
+        ("polynomial", c_int32),
+        ("adjacency", c_int32),
+        ("owner_rows", c_uint32),
+        ("rotation", c_int32),
+        ("key_bound", c_double),
+        ("value_bound", c_double),
+        ("query_bound", c_double),
+        ("scale", c_double),
+        ("lambda", c_double),
+        ("center", c_void_p),
+        ("head_weights", c_void_p),
+    ]
+
+
+class Budget(ctypes.Structure):
+    """dpattn_budget."""
+
+    _fields_ = [("struct_size", c_uint32), ("reserved", c_uint32), ("epsilon", c_double), ("delta", c_double)]
+
+
+PROGRESS_CALLBACK = ctypes.CFUNCTYPE(c_int32, c_void_p, c_uint64, c_uint64)
+
+
+class Progress(ctypes.Structure):
+    """dpattn_progress."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("reserved", c_uint32),
+        ("callback", PROGRESS_CALLBACK),
+        ("user", c_void_p),
+        ("cancel", POINTER(c_int32)),
+    ]
+
+
+class PlanResult(ctypes.Structure):
+    """dpattn_plan_result."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("degree", c_uint32),
+        ("features", c_uint64),
+        ("state_bytes", c_uint64),
+        ("release_bytes", c_uint64),
+        ("logit_bound", c_double),
+        ("polynomial_error", c_double),
+        ("mu", c_double),
+        ("sigma_over_sensitivity", c_double),
+        ("noise_stddev", c_double),
+        ("noise_stddev_worst", c_double),
+        ("rows_for_error", c_uint64),
+    ]
+
+
+class Diagnostics(ctypes.Structure):
+    """dpattn_diagnostics."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("reserved", c_uint32),
+        ("rows", c_uint64),
+        ("keys_clipped", c_uint64),
+        ("values_clipped", c_uint64),
+        ("rows_zeroed", c_uint64),
+        ("rows_shrunk", c_uint64),
+        ("rows_dropped", c_uint64),
+        ("owners", c_uint64),
+    ]
+
+
+class Info(ctypes.Structure):
+    """dpattn_info."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("heads", c_uint32),
+        ("key_dim", c_uint32),
+        ("value_dim", c_uint32),
+        ("degree", c_uint32),
+        ("mechanism", c_int32),
+        ("polynomial", c_int32),
+        ("adjacency", c_int32),
+        ("owner_rows", c_uint32),
+        ("rotation", c_int32),
+        ("key_bound", c_double),
+        ("value_bound", c_double),
+        ("query_bound", c_double),
+        ("scale", c_double),
+        ("lambda", c_double),
+        ("logit_bound", c_double),
+        ("polynomial_error", c_double),
+        ("epsilon", c_double),
+        ("delta", c_double),
+        ("mu", c_double),
+        ("features", c_uint64),
+        ("state_bytes", c_uint64),
+        ("save_bytes", c_uint64),
+        ("id", c_uint8 * 16),
+    ]
+
+
+# ---- Prototypes --------------------------------------------------------------------------------------------------
+
+# Buffers and tensors are c_void_p, which takes an address, a bytes object or None; structs and outputs are typed.
+_builder = c_uint64
+_release = c_uint64
+_tensor = c_void_p
+_buffer = c_void_p
+_err = c_void_p
+
+PROTOTYPES: Dict[str, Tuple[Any, List[Any]]] = {
+    "dpattn_plan": (c_int32, [POINTER(Params), c_uint64, POINTER(Budget), c_double, POINTER(PlanResult), _err]),
+    "dpattn_version": (c_uint32, []),
+    "dpattn_version_string": (c_char_p, []),
+    "dpattn_build_info": (c_char_p, []),
+    "dpattn_status_string": (c_char_p, [c_int32]),
+    "dpattn_set_threads": (c_int32, [c_int32, _err]),
+    "dpattn_params_init": (c_int32, [POINTER(Params), c_uint32, _err]),
+    "dpattn_builder_create": (c_int32, [POINTER(Params), POINTER(_builder), _err]),
+    "dpattn_builder_add": (c_int32, [_builder, c_int32, _tensor, _tensor, _buffer, POINTER(Progress), _err]),
+    "dpattn_builder_merge": (c_int32, [_builder, _builder, _err]),
+    "dpattn_builder_export_secret": (c_int32, [_builder, _buffer, c_size_t, POINTER(c_size_t), _err]),
+    "dpattn_builder_import_secret": (c_int32, [_buffer, c_size_t, POINTER(_builder), _err]),
+    "dpattn_builder_diagnostics": (c_int32, [_builder, POINTER(Diagnostics), _err]),
+    "dpattn_builder_release": (c_int32, [_builder, POINTER(Budget), POINTER(Progress), POINTER(_release), _err]),
+    "dpattn_builder_free": (c_int32, [_builder, _err]),
+    "dpattn_release_attend": (c_int32, [_release, _tensor, _tensor, _tensor, _tensor, _buffer, _err]),
+    "dpattn_release_info": (c_int32, [_release, POINTER(Info), _err]),
+    "dpattn_release_certificate": (c_int32, [_release, _buffer, c_size_t, POINTER(c_size_t), _err]),
+    "dpattn_release_state": (c_int32, [_release, _buffer, c_size_t, POINTER(c_size_t), _err]),
+    "dpattn_release_save": (c_int32, [_release, _buffer, c_size_t, POINTER(c_size_t), _err]),
+    "dpattn_release_load": (c_int32, [_buffer, c_size_t, POINTER(_release), _err]),
+    "dpattn_release_retain": (c_int32, [_release, POINTER(_release), _err]),
+    "dpattn_release_free": (c_int32, [_release, _err]),
+    "dpattn_merge": (c_int32, [_tensor, _tensor, _tensor, _tensor, _tensor, _tensor, _err]),
+}
+
+
+def declare(library: ctypes.CDLL) -> None:
+    """Give every function of `library` its prototype; AttributeError names a function that it lacks."""
+    for name, (result, arguments) in PROTOTYPES.items():
+        function = getattr(library, name)
+        function.restype = result
+        function.argtypes = arguments

@@ -1,0 +1,302 @@
+"""The SECRET side: exact sums over private rows, no noise yet."""
+
+from __future__ import annotations
+
+import ctypes
+import dataclasses
+import math
+import struct
+import weakref
+from types import TracebackType
+from typing import Any, NamedTuple, NoReturn, Optional, Tuple, Type
+
+from . import _abi, _tensor, _work
+from ._buffers import address_and_size, read_bytes
+from ._check import budget, integer
+from ._errors import InvalidArgumentError, InvalidHandleError
+from ._library import call, free
+from ._params import Params
+from ._release import Release
+
+# One exactly sampled number takes about as long as this many multiplications.
+_NOISE_COST = 300
+
+# In a secret partial (docs/format.md): after 16 bytes of magic and a u32 version.
+_PARTIAL_SHAPE = struct.Struct("<4I")
+_PARTIAL_SHAPE_OFFSET = 20
+
+
+class _Shape(NamedTuple):
+    """What `add` checks its arguments against."""
+
+    heads: int
+    key_dim: int
+    value_dim: int
+    degree: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Diagnostics:
+    """SECRET counts over all heads: exact functions of the private data. Do not publish them.
+
+    Attributes
+    ----------
+    rows : int
+        Rows given, over all heads.
+    keys_clipped, values_clipped : int
+        Keys (values) longer than their bound, scaled to it.
+    rows_zeroed : int
+        Rows with NaN or Inf: they contribute nothing.
+    rows_shrunk : int
+        Rows over the integer norm gate by rounding, made a little shorter.
+    rows_dropped : int
+        Rows beyond `owner_rows` of their owner.
+    owners : int
+        Distinct owners, over all heads (0 when the unit is a row).
+    """
+
+    rows: int
+    keys_clipped: int
+    values_clipped: int
+    rows_zeroed: int
+    rows_shrunk: int
+    rows_dropped: int
+    owners: int
+
+
+class Builder:
+    """Collects private rows in one trusted process. SECRET until `release` has spent the budget.
+
+    The sum does not depend on the order, chunks or threads in which rows come. Memory does not grow with their number
+    (with owners it grows with the number of owners).
+
+    Parameters
+    ----------
+    params : Params
+        The public parameters.
+
+    Raises
+    ------
+    OutOfMemoryError
+        If the state would not fit; the message says how many bytes it would need.
+    LibraryError
+        If the C library cannot be loaded.
+
+    Examples
+    --------
+    >>> with Builder(params) as builder:  # doctest: +SKIP
+    ...     builder.add(K, V)
+    ...     release = builder.release(epsilon=1.0, delta=1e-6)
+    """
+
+    def __init__(self, params: Params) -> None:
+        if not isinstance(params, Params):
+            raise InvalidArgumentError(f"params is a {type(params).__name__}; it must be a dpattn.Params")
+        handle = ctypes.c_uint64()
+        call("dpattn_builder_create", ctypes.byref(params._to_c()), ctypes.byref(handle))
+        self._adopt(handle.value, _Shape(params.heads, params.key_dim, params.value_dim, params.degree or 2))
+
+    def _adopt(self, handle: int, shape: _Shape) -> None:
+        self._handle = handle
+        self._shape = shape
+        self._finalizer = weakref.finalize(self, free, "dpattn_builder_free", handle)
+
+    @classmethod
+    def import_secret(cls, data: Any) -> Builder:
+        """Make a builder from an exported SECRET partial, to be merged or continued.
+
+        Parameters
+        ----------
+        data : bytes-like
+            What `export_secret` gave.
+
+        Raises
+        ------
+        CorruptError
+            If `data` was cut, altered, or is no partial.
+        UnsupportedError
+            If it was written by a later version.
+        """
+        address, size, kept = address_and_size(data, "data")
+        handle = ctypes.c_uint64()
+        call("dpattn_builder_import_secret", address, size, ctypes.byref(handle))
+        builder = cls.__new__(cls)
+        builder._adopt(handle.value, _Shape(*_PARTIAL_SHAPE.unpack_from(kept, _PARTIAL_SHAPE_OFFSET)))
+        return builder
+
+    def add(
+        self,
+        K: Any,
+        V: Any,
+        owners: Any = None,
+        head: Optional[int] = None,
+        progress: _work.ProgressLike = None,
+    ) -> None:
+        """Add private rows.
+
+        Data never cause an error: longer rows are scaled to the bounds, and rows with NaN or Inf count as zero; see
+        `diagnostics`.
+
+        Parameters
+        ----------
+        K : array_like
+            Keys, (n, key_dim), or (heads, n, key_dim) for all heads at once; row j is the same unit in every head.
+        V : array_like
+            Values, (n, value_dim) or (heads, n, value_dim).
+        owners : array_like of int, optional
+            (n,): the owner of each row. Required if `owner_rows` of the parameters is set, refused otherwise.
+        head : int, optional
+            The head that (n, d) rows belong to; needed only if there are several.
+        progress : callable or bool, optional
+            Called as progress(done, total) in this thread; or True for a progress bar. If it raises, the work is
+            cancelled, no row of this call stays added, and the exception goes on. So does Ctrl-C.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If shapes or types are wrong.
+        ConsumedError
+            If the builder was released or merged into another one.
+        LimitError
+            If a head would get more than 2**30 rows.
+
+        Notes
+        -----
+        float32, float64, float16 and bfloat16 in CPU memory are read in place, whatever their strides.
+        """
+        keys = _tensor.view(K, "K", 2)
+        values = _tensor.view(V, "V", 2)
+        which = self._check_shapes(keys.shape, values.shape, head)
+        rows = keys.shape[-2]
+        ids = None if owners is None else _tensor.owners(owners, rows)
+        k, v, o = keys.pack(), values.pack(), None if ids is None else ids.ctypes.data
+        handle = self._open()
+
+        def work(pointer: Any) -> None:
+            call("dpattn_builder_add", handle, which, k, v, o, pointer)
+
+        _work.run(work, progress, "adding rows", rows * self._state_size())
+
+    def merge(self, other: Builder) -> None:
+        """Add everything in `other`, which is consumed and wiped: the same bits as if all rows had come here.
+
+        Raises
+        ------
+        MismatchError
+            If the two have different parameters.
+        InvalidArgumentError
+            If `other` is this builder itself.
+        """
+        if not isinstance(other, Builder):
+            raise InvalidArgumentError(f"other is a {type(other).__name__}; it must be a dpattn.Builder")
+        call("dpattn_builder_merge", self._open(), other._open())
+
+    def export_secret(self) -> bytes:
+        """Give the SECRET partial sums, un-noised, for another trusted process. Protect them like the data."""
+        return read_bytes("dpattn_builder_export_secret", self._open())
+
+    def diagnostics(self) -> Diagnostics:
+        """Give SECRET counts of rows seen, clipped, zeroed and dropped. For the owner of the data only."""
+        result = _abi.Diagnostics(struct_size=ctypes.sizeof(_abi.Diagnostics))
+        call("dpattn_builder_diagnostics", self._open(), ctypes.byref(result))
+        return Diagnostics(**{field.name: getattr(result, field.name) for field in dataclasses.fields(Diagnostics)})
+
+    def release(self, *, epsilon: float, delta: float, progress: _work.ProgressLike = None) -> Release:
+        """Spend the budget once: add noise, make a public release, and wipe this builder.
+
+        Parameters
+        ----------
+        epsilon : float
+            > 0.
+        delta : float
+            In (0, 1); choose it well below 1 / number of units.
+        progress : callable or bool, optional
+            As in `add`. If it raises, the builder stays as it was.
+
+        Returns
+        -------
+        Release
+
+        Raises
+        ------
+        InvalidArgumentError
+            If the budget is out of range; the builder stays as it was.
+        ConsumedError
+            If the builder was released already.
+        EntropyError
+            If the kernel gave no randomness; nothing was spent.
+        LimitError
+            If epsilon is too small for the integer grid.
+        """
+        epsilon, delta = budget(epsilon, delta)
+        spend = _abi.Budget(struct_size=ctypes.sizeof(_abi.Budget), epsilon=epsilon, delta=delta)
+        result = ctypes.c_uint64()
+        handle = self._open()
+
+        def work(pointer: Any) -> None:
+            call("dpattn_builder_release", handle, ctypes.byref(spend), pointer, ctypes.byref(result))
+
+        try:
+            _work.run(work, progress, "adding noise", _NOISE_COST * self._state_size())
+        except BaseException:
+            if result.value:  # interrupted in the last moment: nobody has seen this release, and nobody will
+                free("dpattn_release_free", result.value)
+            raise
+        return Release._adopt(result.value)
+
+    def close(self) -> None:
+        """Wipe and free. Closing twice is harmless; so is not closing, since the collector does it."""
+        self._finalizer()
+        self._handle = 0
+
+    def __enter__(self) -> Builder:
+        return self
+
+    def __exit__(
+        self, kind: Optional[Type[BaseException]], value: Optional[BaseException], trace: Optional[TracebackType]
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        state = "open" if self._handle else "closed"
+        shape = " ".join(f"{name}={value}" for name, value in self._shape._asdict().items())
+        return f"<dpattn.Builder SECRET: un-noised sums of private rows; {shape}; {state}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a dpattn.Builder holds un-noised private sums and is not pickled or copied; use export_secret() and "
+            "Builder.import_secret() between trusted processes"
+        )
+
+    def _open(self) -> int:
+        if not self._handle:
+            raise InvalidHandleError("the builder is closed")
+        return self._handle
+
+    def _check_shapes(self, keys: Tuple[int, ...], values: Tuple[int, ...], head: Optional[int]) -> int:
+        """The C head number, after naming K, V or head as what is wrong."""
+        heads, key_dim, value_dim, _ = self._shape
+        if len(keys) != len(values) or keys[:-1] != values[:-1]:
+            raise InvalidArgumentError(
+                f"K has shape {keys} and V has shape {values}; they must agree in all but the last axis"
+            )
+        if keys[-1] != key_dim:
+            raise InvalidArgumentError(f"K has shape {keys}; its last axis must be key_dim = {key_dim}")
+        if values[-1] != value_dim:
+            raise InvalidArgumentError(f"V has shape {values}; its last axis must be value_dim = {value_dim}")
+        if len(keys) == 3:
+            if head is not None:
+                raise InvalidArgumentError(f"head is {head!r}; it must be None when K is (heads, n, key_dim)")
+            if keys[0] != heads:
+                raise InvalidArgumentError(f"K has shape {keys}; its first axis must be heads = {heads}")
+            return _abi.ALL_HEADS
+        if head is None:
+            if heads != 1:
+                raise InvalidArgumentError(f"head is missing; with {heads} heads, (n, key_dim) rows need one")
+            return 0
+        return integer("head", head, 0, heads - 1)
+
+    def _state_size(self) -> int:
+        """Numbers in the state."""
+        heads, key_dim, value_dim, degree = self._shape
+        return heads * math.comb(key_dim + degree, degree) * (value_dim + 1)

@@ -1,0 +1,405 @@
+"""The console script `dpattn`."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import sys
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
+
+import numpy as np
+
+from . import _abi, _files
+from ._builder import Builder
+from ._check import budget
+from ._errors import (
+    CancelledError,
+    CorruptError,
+    DpattnError,
+    InvalidArgumentError,
+    InvalidHandleError,
+    LimitError,
+    MismatchError,
+    UnsupportedError,
+)
+from ._library import build_info, set_threads
+from ._params import Params
+from ._plan import plan
+from ._progress import Bar
+from ._release import Release, load
+from ._version import __version__
+
+OK, FAILED, USAGE, TROUBLE, INTERRUPTED = 0, 1, 2, 3, 130
+
+_EXIT_CODES = """\
+exit codes:
+  0    done; for verify: the guarantee holds
+  1    verify: something is wrong with the file or the certificate
+  2    wrong usage or wrong input (arguments, files)
+  3    the work could not be done (library not found, no memory, no randomness, a bug)
+  130  interrupted; no output file was left half-written
+"""
+
+# What the user can mend by other arguments or other files.
+_INPUT_ERRORS = (
+    InvalidArgumentError,
+    InvalidHandleError,
+    CorruptError,
+    MismatchError,
+    LimitError,
+    UnsupportedError,
+    FileNotFoundError,
+    FileExistsError,
+    IsADirectoryError,
+    NotADirectoryError,
+    PermissionError,
+)
+
+# Rows read at a time: enough to keep C busy, few enough to keep memory flat.
+_CHUNK_BYTES = 64 << 20
+
+
+def main(arguments: Optional[Sequence[str]] = None) -> int:
+    """Run the console script; returns the exit code."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        if options.threads is not None:
+            set_threads(options.threads)
+        code: int = options.run(options)
+        sys.stdout.flush()
+        return code
+    except (KeyboardInterrupt, CancelledError):
+        return _complain("interrupted", INTERRUPTED)
+    except _INPUT_ERRORS as error:
+        return _complain(str(error), USAGE)
+    except BrokenPipeError:
+        # The reader of our stdout has gone (`dpattn inspect ... | head`); keep Python from complaining at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return TROUBLE
+    except (DpattnError, OSError, MemoryError) as error:
+        return _complain(str(error) or type(error).__name__, TROUBLE)
+
+
+def _complain(message: str, code: int) -> int:
+    print(f"dpattn: error: {message}", file=sys.stderr)
+    return code
+
+
+# ---- Commands ----------------------------------------------------------------------------------------------------
+
+
+def _release(options: argparse.Namespace) -> int:
+    keys, values = _read(options.keys, "K"), _read(options.values, "V")
+    if keys.ndim not in (2, 3) or values.ndim != keys.ndim:
+        raise InvalidArgumentError(
+            f"K has shape {keys.shape} and V has shape {values.shape}; they must be (n, d) and (n, d_v), or "
+            "(heads, n, d) and (heads, n, d_v)"
+        )
+    owners = None if options.owners is None else _read(options.owners, "owners")
+    params = _params(options, keys.shape[0] if keys.ndim == 3 else 1, keys.shape[-1], values.shape[-1])
+    if keys.shape[:-1] != values.shape[:-1]:
+        raise InvalidArgumentError(f"K has shape {keys.shape} and V has shape {values.shape}; they must agree")
+    if owners is not None and owners.shape != (keys.shape[-2],):
+        raise InvalidArgumentError(f"owners has shape {owners.shape}; it must be ({keys.shape[-2]},)")
+    budget(options.epsilon, options.delta)
+    outputs = [path for path in (options.output, options.certificate) if path]
+    _check_outputs(outputs, options.force)
+    with Builder(params) as builder:
+        with _bar("adding rows", options) as bar:
+            rows = keys.shape[-2]
+            for start, stop in _chunks(rows, keys, values):
+                part = np.s_[..., start:stop, :]
+
+                def report(done: int, total: int, start: int = start, stop: int = stop) -> None:
+                    bar(start + (stop - start) * done // max(total, 1), rows)
+
+                builder.add(keys[part], values[part], None if owners is None else owners[start:stop], progress=report)
+                bar(stop, rows)
+        if options.diagnostics:
+            print(f"SECRET diagnostics, do not publish: {builder.diagnostics()}", file=sys.stderr)
+        with _bar("adding noise", options) as bar:
+            release = builder.release(epsilon=options.epsilon, delta=options.delta, progress=bar)
+    _check_outputs(outputs, options.force)
+    if options.certificate:
+        _files.write(options.certificate, _json(release.certificate()))
+    release.save(options.output)
+    _print(options, {"output": options.output, "certificate": options.certificate, **_info(release)}, _summary(release))
+    return OK
+
+
+def _attend(options: argparse.Namespace) -> int:
+    release = load(options.context)
+    queries = _read(options.queries, "Q")
+    if not 1 <= queries.ndim <= 3:
+        raise InvalidArgumentError(f"Q has shape {queries.shape}; it must have 1 to 3 axes")
+    if queries.dtype not in (np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.float64)):
+        queries = queries.astype(np.float64)
+    _check_outputs([path for path in (options.output, options.lse, options.std) if path], options.force)
+    row = queries if queries.ndim > 1 else queries[None]
+    lead, count = queries.shape[:-1], row.shape[-2]
+    answer = (*row.shape[:-1], release.info.value_dim)
+    out = np.empty(answer, queries.dtype)
+    lse = np.empty(row.shape[:-1], np.float64)
+    std = np.empty(answer, queries.dtype)
+    clipped = 0
+    with _bar("answering", options) as bar:
+        step = max(1, min(4096, count))
+        for start in range(0, max(count, 1), step):
+            part = np.s_[..., start : start + step, :]
+            _, part_lse, part_std, part_clipped = release.attend(
+                row[part], out=out[part], return_lse=True, return_std=True, return_clipped=True
+            )
+            lse[..., start : start + step] = part_lse
+            std[part] = part_std
+            clipped += part_clipped
+            bar(min(start + step, count), count)
+    for path, array in ((options.output, out), (options.lse, lse), (options.std, std)):
+        if path:
+            shape = lead if array is lse else (*lead, release.info.value_dim)
+            with _files.atomic(path) as file:
+                np.save(file, array.reshape(shape))
+    facts = {
+        "output": options.output,
+        "lse": options.lse,
+        "std": options.std,
+        "queries": int(np.prod(lead, dtype=int)),
+        "clipped": clipped,
+    }
+    text = f"{facts['queries']} queries answered"
+    if clipped:
+        text += f"; {clipped} longer than query_bound = {release.info.query_bound:g} (scaled to it) or not finite"
+    _print(options, facts, text)
+    return OK
+
+
+def _inspect(options: argparse.Namespace) -> int:
+    release = load(options.context)
+    certificate = release.certificate()
+    if options.certificate:
+        _check_outputs([options.certificate], options.force)
+        _files.write(options.certificate, _json(certificate))
+    _print(options, {"info": _info(release), "certificate": certificate}, _summary(release))
+    return OK
+
+
+def _plan(options: argparse.Namespace) -> int:
+    params = _params(options, options.heads, options.key_dim, options.value_dim)
+    result = dataclasses.asdict(
+        plan(params, n=options.rows, epsilon=options.epsilon, delta=options.delta, target_error=options.target_error)
+    )
+    _print(options, result, _table(result))
+    return OK
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from . import verify
+
+    with open(options.context, "rb") as file:
+        data = file.read()
+    certificate = None
+    if options.certificate:
+        with open(options.certificate, "rb") as file:
+            certificate = file.read()
+    report = verify.verify(data, certificate)
+    _print(options, report.as_dict(), str(report))
+    return OK if report.ok else FAILED
+
+
+# ---- Files -------------------------------------------------------------------------------------------------------
+
+
+def _read(path: str, name: str) -> np.ndarray[Any, Any]:
+    """A .npy file, memory-mapped."""
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise InvalidArgumentError(f"{name}: {path} is not a readable .npy file of numbers: {error}") from None
+    if not isinstance(array, np.ndarray):
+        raise InvalidArgumentError(f"{name}: {path} is an archive; it must be one array, a .npy file")
+    return array
+
+
+def _chunks(rows: int, *arrays: np.ndarray[Any, Any]) -> Iterator[Tuple[int, int]]:
+    """Row ranges of about _CHUNK_BYTES as float64."""
+    per_row = sum(8 * array.size // max(rows, 1) for array in arrays)
+    step = max(1, _CHUNK_BYTES // max(per_row, 1))
+    for start in range(0, rows, step):
+        yield start, min(rows, start + step)
+
+
+def _check_outputs(paths: Sequence[str], force: bool) -> None:
+    for path in paths:
+        folder = os.path.dirname(os.path.abspath(path))
+        if not os.path.isdir(folder):
+            raise FileNotFoundError(f"output {path}: no such folder")
+        if os.path.isdir(path):
+            raise IsADirectoryError(f"output {path} is a folder")
+        if os.path.lexists(path) and not force:
+            raise FileExistsError(f"output {path} exists; give --force to replace it")
+    if len({os.path.abspath(path) for path in paths}) < len(paths):
+        raise InvalidArgumentError("two outputs have the same name")
+
+
+# ---- Printing ----------------------------------------------------------------------------------------------------
+
+
+def _bar(label: str, options: argparse.Namespace) -> Bar:
+    return Bar(label, enabled=sys.stderr.isatty() and not options.quiet)
+
+
+def _json(value: Any) -> bytes:
+    return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def _print(options: argparse.Namespace, facts: Dict[str, Any], text: str) -> None:
+    if options.json:
+        sys.stdout.write(_json(facts).decode())
+    elif not options.quiet:
+        print(text)
+
+
+def _info(release: Release) -> Dict[str, Any]:
+    return dataclasses.asdict(release.info)
+
+
+def _table(facts: Dict[str, Any]) -> str:
+    width = max(map(len, facts))
+    return "\n".join(f"{name:<{width}}  {_number(value)}" for name, value in facts.items())
+
+
+def _number(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else f"{value:,}" if type(value) is int else str(value)
+
+
+def _summary(release: Release) -> str:
+    i = release.info
+    unit = "one row" if i.owner_rows == 0 else f"one owner with up to {i.owner_rows:,} rows"
+    hidden = {"add_remove": "the presence of", "replace": "the content of"}.get(i.adjacency, i.adjacency)
+    return f"({i.epsilon:g}, {i.delta:g})-differential privacy for {hidden} {unit}\n\n{_table(_info(release))}"
+
+
+# ---- Arguments ---------------------------------------------------------------------------------------------------
+
+
+def _params(options: argparse.Namespace, heads: int, key_dim: int, value_dim: int) -> Params:
+    return Params(
+        heads=heads,
+        key_dim=key_dim,
+        value_dim=value_dim,
+        key_bound=options.key_bound,
+        value_bound=options.value_bound,
+        query_bound=options.query_bound,
+        adjacency=options.adjacency,
+        degree=options.degree,
+        polynomial=options.polynomial,
+        owner_rows=options.owner_rows,
+        rotate=not options.no_rotate,
+        scale=options.scale,
+        lambda_=options.lambda_,
+        center=None if options.center is None else _read(options.center, "center"),
+        head_weights=options.head_weights,
+    )
+
+
+def _numbers(text: str) -> List[float]:
+    return [float(part) for part in text.split(",")]
+
+
+def _parser() -> argparse.ArgumentParser:
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--json", action="store_true", help="print one JSON object on stdout")
+    common.add_argument("--quiet", action="store_true", help="no progress bars and no summary")
+    common.add_argument("--threads", type=int, metavar="N", help="threads for long work; 0 (default): all")
+
+    writes = argparse.ArgumentParser(add_help=False)
+    writes.add_argument("--force", action="store_true", help="replace output files that exist")
+
+    private = argparse.ArgumentParser(add_help=False)
+    group = private.add_argument_group("guarantee (required; choose all of it without looking at the private data)")
+    group.add_argument("--epsilon", type=float, required=True, help="privacy loss, > 0")
+    group.add_argument("--delta", type=float, required=True, help="in (0, 1), well below 1 / number of units")
+    group.add_argument("--key-bound", type=float, required=True, help="norm bound of a (centred) key")
+    group.add_argument("--value-bound", type=float, required=True, help="norm bound of a value")
+    group.add_argument("--query-bound", type=float, required=True, help="norm bound of a query")
+    group.add_argument(
+        "--adjacency",
+        choices=list(_abi.ADJACENCY),
+        required=True,
+        help="add_remove hides whether a unit is there; replace hides what it is, and the number of rows is public",
+    )
+    group = private.add_argument_group("approximation")
+    group.add_argument("--degree", type=int, help="of the polynomial for exp, 1..8; default 2, plan chooses")
+    group.add_argument("--polynomial", choices=list(_abi.POLYNOMIAL), default="minimax", help="default minimax")
+    group.add_argument("--scale", type=float, help="logit = scale * <q, k>; default 1 / sqrt(key_dim)")
+    group.add_argument("--lambda", dest="lambda_", type=float, metavar="L", help="weight of the denominator column")
+    group.add_argument("--no-rotate", action="store_true", help="do not rotate keys and queries")
+    group.add_argument("--owner-rows", type=int, default=0, metavar="M", help="the unit is an owner with up to M rows")
+    group.add_argument("--center", metavar="C.npy", help="public vector to subtract from every key")
+    group.add_argument("--head-weights", type=_numbers, metavar="W,W,...", help="shares of the heads in the budget")
+
+    parser = argparse.ArgumentParser(
+        prog="dpattn",
+        description="Attention over private keys and values under (epsilon, delta)-differential privacy.",
+        epilog=_EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print versions and exit")
+    commands = parser.add_subparsers(title="commands", dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, run: Any, text: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
+        sub = commands.add_parser(
+            name,
+            help=text,
+            description=text[0].upper() + text[1:] + ".",
+            parents=[common, *parents],
+            epilog=_EXIT_CODES,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        sub.set_defaults(run=run)
+        return sub
+
+    sub = command("release", _release, "turn private keys and values into a public release", private, writes)
+    sub.add_argument("keys", metavar="K.npy", help="(n, d) or (heads, n, d)")
+    sub.add_argument("values", metavar="V.npy", help="(n, d_v) or (heads, n, d_v)")
+    sub.add_argument("--owners", metavar="OWNERS.npy", help="(n,) integers: the owner of each row; needs --owner-rows")
+    sub.add_argument("-o", "--output", required=True, metavar="CONTEXT.dpa", help="the release file")
+    sub.add_argument("--certificate", metavar="CERT.json", help="also write the certificate")
+    sub.add_argument("--diagnostics", action="store_true", help="print SECRET counts of clipped rows on stderr")
+
+    sub = command("attend", _attend, "answer queries from a release", writes)
+    sub.add_argument("context", metavar="CONTEXT.dpa")
+    sub.add_argument("queries", metavar="Q.npy", help="(d,), (m, d) or (heads, m, d)")
+    sub.add_argument("-o", "--output", required=True, metavar="OUT.npy", help="the answers, in the type of the queries")
+    sub.add_argument("--lse", metavar="LSE.npy", help="also write the natural log of the denominators")
+    sub.add_argument("--std", metavar="STD.npy", help="also write the predicted standard deviation of the noise")
+
+    sub = command("inspect", _inspect, "show what a release is and what it guarantees", writes)
+    sub.add_argument("context", metavar="CONTEXT.dpa")
+    sub.add_argument("--certificate", metavar="CERT.json", help="also write the certificate")
+
+    sub = command("plan", _plan, "predict cost and accuracy of a release; needs no data", private)
+    sub.add_argument("--key-dim", type=int, required=True)
+    sub.add_argument("--value-dim", type=int, required=True)
+    sub.add_argument("--heads", type=int, default=1)
+    sub.add_argument("--rows", type=int, required=True, metavar="N", help="expected number of rows: a public guess")
+    sub.add_argument("--target-error", type=float, default=0.0, help="wanted standard deviation, in units of a value")
+
+    sub = command("verify", _verify, "recompute the guarantee independently, without the C library")
+    sub.add_argument("context", metavar="CONTEXT.dpa")
+    sub.add_argument("--certificate", metavar="CERT.json", help="also check that this certificate says the same")
+    return parser
+
+
+class _Version(argparse.Action):
+    """Versions of the package and, if it can be loaded, of the library."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        try:
+            info = build_info()
+            print(f"dpattn {__version__} (library {info['version']}, {info.get('simd', '?')})")
+        except DpattnError as error:
+            print(f"dpattn {__version__} (library not loaded: {str(error).splitlines()[0]})")
+        parser.exit()

@@ -1,0 +1,209 @@
+"""The public parameters."""
+
+from __future__ import annotations
+
+import ctypes
+import dataclasses
+import math
+from typing import Any, Optional, Tuple
+
+import numpy as np
+
+from . import _abi
+from ._check import choice, flag, integer, real
+from ._errors import InvalidArgumentError
+
+
+@dataclasses.dataclass(frozen=True, init=False, repr=False, eq=False)
+class Params:
+    """Shapes, norm bounds and adjacency: everything that is public, chosen without looking at the private data.
+
+    The attention that is approximated is ``out(q) = sum_j w_j v_j / sum_j w_j`` with ``w_j = exp(scale * <q, k_j>)``.
+    All arguments are keyword-only, and the object is immutable.
+
+    Parameters
+    ----------
+    key_dim, value_dim : int
+        Length of a key (and query) and of a value, 1..65536.
+    key_bound, value_bound, query_bound : float
+        Bounds on the Euclidean norm of a (centred) key, a value and a query, > 0. Longer ones are scaled to the bound.
+    adjacency : {"add_remove", "replace"}
+        What the guarantee hides: that one unit is present (the number of rows is private then), or what one unit is
+        (the number of rows is public then). There is no default.
+    heads : int
+        1..65536. Row j is one unit across all heads: one budget covers them all.
+    degree : int, optional
+        Degree of the polynomial that stands for exp, 1..8; None: 2, except that `plan` chooses.
+    mechanism : {"gaussian"}
+        The Gaussian moment release.
+    polynomial : {"minimax", "taylor"}
+        "minimax" has the smallest relative error; "taylor" often serves better when only the arg-max matters.
+    owner_rows : int
+        0: the unit is one row. m in 1..1048576: the unit is one owner (a document, a person) with at most m rows a
+        head, and `Builder.add` requires `owners`.
+    rotate : bool
+        Rotate keys and queries by a fixed public Hadamard rotation, which spreads outlier coordinates.
+    scale : float, optional
+        A logit is scale * <q, k>; > 0; None: 1 / sqrt(key_dim). scale * query_bound * key_bound must be <= 64.
+    lambda_ : float, optional
+        Weight of the denominator column in units of a value, value_bound/64 .. value_bound*16;
+        None: value_bound * value_dim**(-1/4). `lam` is the same under a shorter name.
+    center : array_like, optional
+        A public vector subtracted from every key: (key_dim,), or (heads, key_dim).
+    head_weights : array_like, optional
+        (heads,) positive numbers: head h gets the share w_h / sum(w) of the squared privacy loss; None: equal shares.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If an argument is out of range; the message names it.
+    """
+
+    key_dim: int
+    value_dim: int
+    key_bound: float
+    value_bound: float
+    query_bound: float
+    adjacency: str
+    heads: int
+    degree: Optional[int]
+    mechanism: str
+    polynomial: str
+    owner_rows: int
+    rotate: bool
+    scale: Optional[float]
+    lambda_: Optional[float]
+    center: Optional[np.ndarray[Any, np.dtype[np.float64]]]
+    head_weights: Optional[np.ndarray[Any, np.dtype[np.float64]]]
+
+    def __init__(
+        self,
+        *,
+        key_dim: int,
+        value_dim: int,
+        key_bound: float,
+        value_bound: float,
+        query_bound: float,
+        adjacency: str,
+        heads: int = 1,
+        degree: Optional[int] = None,
+        mechanism: str = "gaussian",
+        polynomial: str = "minimax",
+        owner_rows: int = 0,
+        rotate: bool = True,
+        scale: Optional[float] = None,
+        lambda_: Optional[float] = None,
+        lam: Optional[float] = None,
+        center: Any = None,
+        head_weights: Any = None,
+    ) -> None:
+        if lam is not None:
+            if lambda_ is not None:
+                raise InvalidArgumentError("lam and lambda_ are both given; they are two names of one argument")
+            lambda_ = lam
+
+        def put(name: str, value: Any) -> None:
+            object.__setattr__(self, name, value)
+
+        put("heads", integer("heads", heads, 1, _abi.MAX_DIM))
+        put("key_dim", integer("key_dim", key_dim, 1, _abi.MAX_DIM))
+        put("value_dim", integer("value_dim", value_dim, 1, _abi.MAX_DIM))
+        put("degree", None if degree is None else integer("degree", degree, 1, _abi.MAX_DEGREE))
+        put("owner_rows", integer("owner_rows", owner_rows, 0, _abi.MAX_OWNER_ROWS))
+        put("adjacency", choice("adjacency", adjacency, _abi.ADJACENCY))
+        put("mechanism", choice("mechanism", mechanism, _abi.MECHANISM))
+        put("polynomial", choice("polynomial", polynomial, _abi.POLYNOMIAL))
+        put("rotate", flag("rotate", rotate))
+        put("key_bound", real("key_bound", key_bound, 0.0, math.inf))
+        put("value_bound", real("value_bound", value_bound, 0.0, math.inf))
+        put("query_bound", real("query_bound", query_bound, 0.0, math.inf))
+        put("scale", None if scale is None else real("scale", scale, 0.0, math.inf))
+        put("lambda_", None if lambda_ is None else real("lambda_", lambda_, 0.0, math.inf))
+        put("center", None if center is None else _center(center, self.heads, self.key_dim))
+        put("head_weights", None if head_weights is None else _head_weights(head_weights, self.heads))
+        if self.logit_bound > _abi.MAX_LOGIT_BOUND:
+            raise InvalidArgumentError(
+                f"scale * query_bound * key_bound is {self.logit_bound:g}; it must be at most {_abi.MAX_LOGIT_BOUND:g}"
+            )
+        if self.lambda_ is not None and not self.value_bound / 64 <= self.lambda_ <= self.value_bound * 16:
+            raise InvalidArgumentError(
+                f"lambda_ is {self.lambda_:g}; it must be in value_bound/64 .. value_bound*16, here "
+                f"{self.value_bound / 64:g} .. {self.value_bound * 16:g}"
+            )
+
+    @property
+    def logit_bound(self) -> float:
+        """The bound b on a logit: scale * query_bound * key_bound."""
+        scale = self.scale if self.scale is not None else 1.0 / math.sqrt(self.key_dim)
+        return scale * self.query_bound * self.key_bound
+
+    def __repr__(self) -> str:
+        shown = []
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, np.ndarray):
+                shown.append(f"{field.name}=<array {value.shape}>")
+            elif value is not None:
+                shown.append(f"{field.name}={value!r}")
+        return f"Params({', '.join(shown)})"
+
+    def _key(self) -> Tuple[Any, ...]:
+        values = (getattr(self, field.name) for field in dataclasses.fields(self))
+        return tuple(value.tobytes() if isinstance(value, np.ndarray) else value for value in values)
+
+    def __eq__(self, other: object) -> bool:
+        return self._key() == other._key() if isinstance(other, Params) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def _to_c(self) -> _abi.Params:
+        """The C struct; it points into this object's arrays, which must outlive the call."""
+        return _abi.Params(
+            struct_size=ctypes.sizeof(_abi.Params),
+            heads=self.heads,
+            key_dim=self.key_dim,
+            value_dim=self.value_dim,
+            degree=self.degree or 0,
+            mechanism=_abi.MECHANISM[self.mechanism],
+            polynomial=_abi.POLYNOMIAL[self.polynomial],
+            adjacency=_abi.ADJACENCY[self.adjacency],
+            owner_rows=self.owner_rows,
+            rotation=_abi.ROTATION[self.rotate],
+            key_bound=self.key_bound,
+            value_bound=self.value_bound,
+            query_bound=self.query_bound,
+            scale=self.scale or 0.0,
+            center=None if self.center is None else self.center.ctypes.data,
+            head_weights=None if self.head_weights is None else self.head_weights.ctypes.data,
+            **{"lambda": self.lambda_ or 0.0},
+        )
+
+
+def _floats(name: str, value: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
+    try:
+        array = np.array(value, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InvalidArgumentError(f"{name} cannot be read as an array of floats: {error}") from None
+    if not np.isfinite(array).all():
+        raise InvalidArgumentError(f"{name} holds NaN or Inf; it must be finite")
+    return array
+
+
+def _center(value: Any, heads: int, key_dim: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+    array = _floats("center", value)
+    if array.shape not in ((key_dim,), (heads, key_dim)):
+        raise InvalidArgumentError(f"center has shape {array.shape}; it must be ({key_dim},) or ({heads}, {key_dim})")
+    array = np.ascontiguousarray(np.broadcast_to(array, (heads, key_dim)))
+    array.flags.writeable = False
+    return array
+
+
+def _head_weights(value: Any, heads: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+    array = _floats("head_weights", value)
+    if array.shape != (heads,):
+        raise InvalidArgumentError(f"head_weights has shape {array.shape}; it must be ({heads},)")
+    if not (array > 0).all():
+        raise InvalidArgumentError("head_weights holds a number that is not above 0; all must be positive")
+    array.flags.writeable = False
+    return array

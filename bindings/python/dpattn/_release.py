@@ -1,0 +1,358 @@
+"""The PUBLIC side: the noisy state. Everything done with it is post-processing and costs no further privacy."""
+
+from __future__ import annotations
+
+import ctypes
+import dataclasses
+import json
+import threading
+import weakref
+from types import TracebackType
+from typing import Any, Callable, Dict, Optional, Tuple, Type, overload
+
+import numpy as np
+
+from . import _abi, _files
+from ._buffers import address_and_size, read_bytes
+from ._errors import InvalidArgumentError, InvalidHandleError, raise_status
+from ._library import call, free, library
+from ._tensor import View, empty, view, writable
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+# One C call cannot be interrupted; more work than this (some tenths of a second) is cut into several.
+_CHUNK_COST = 1_000_000_000
+
+
+@dataclasses.dataclass(frozen=True)
+class Info:
+    """What a release is and what it guarantees; all public.
+
+    Attributes
+    ----------
+    heads, key_dim, value_dim, degree, mechanism, polynomial, adjacency, owner_rows, rotate : object
+        As in `Params`.
+    key_bound, value_bound, query_bound, scale, lambda_ : float
+        As in `Params`, defaults filled in.
+    logit_bound : float
+        b = scale * query_bound * key_bound.
+    polynomial_error : float
+        max |p(x)/e^x - 1| on [-b, b].
+    epsilon, delta : float
+        The guarantee.
+    mu : float
+        Gaussian DP parameter actually spent.
+    features : int
+        Polynomial features a head.
+    state_bytes, save_bytes : int
+        Sizes of `Release.state` and of the saved file.
+    id : str
+        32 hexadecimal digits, random and public: the release's name.
+    """
+
+    heads: int
+    key_dim: int
+    value_dim: int
+    degree: int
+    mechanism: str
+    polynomial: str
+    adjacency: str
+    owner_rows: int
+    rotate: bool
+    key_bound: float
+    value_bound: float
+    query_bound: float
+    scale: float
+    lambda_: float
+    logit_bound: float
+    polynomial_error: float
+    epsilon: float
+    delta: float
+    mu: float
+    features: int
+    state_bytes: int
+    save_bytes: int
+    id: str
+
+
+class _LocalError(threading.local):
+    """One error struct a thread, so that `attend` need not make one a call."""
+
+    def __init__(self) -> None:
+        self.error = _abi.Error(size=ctypes.sizeof(_abi.Error))
+        self.address = ctypes.addressof(self.error)
+
+
+_local = _LocalError()
+
+
+class Release:
+    """A noisy, public state that answers any number of queries, from any number of threads.
+
+    Made by `Builder.release`, `load` or `Release.from_bytes`; immutable.
+    """
+
+    info: Info
+    _handle: int
+    _finalizer: Callable[[], object]
+    _attend: Callable[..., int]
+    _heads: int
+    _key_dim: int
+    _value_dim: int
+    _chunk: int
+
+    def __init__(self) -> None:
+        raise TypeError("a dpattn.Release is made by Builder.release(), dpattn.load() or Release.from_bytes()")
+
+    @classmethod
+    def _adopt(cls, handle: int) -> Release:
+        """Own a C handle."""
+        self = cls.__new__(cls)
+        self._handle = handle
+        self._finalizer = weakref.finalize(self, free, "dpattn_release_free", handle)
+        self._attend = library().dpattn_release_attend
+        self.info = _info(handle)
+        self._heads, self._key_dim, self._value_dim = self.info.heads, self.info.key_dim, self.info.value_dim
+        per_query = self._heads * self.info.features * (self._value_dim + 1)
+        self._chunk = max(64, _CHUNK_COST // per_query)
+        return self
+
+    @classmethod
+    def from_bytes(cls, data: Any) -> Release:
+        """Load a release from the bytes of its file.
+
+        Parameters
+        ----------
+        data : bytes-like
+
+        Raises
+        ------
+        CorruptError
+            If `data` was cut, altered, or is no release.
+        UnsupportedError
+            If it was written by a later version.
+        """
+        address, size, _owner = address_and_size(data, "data")
+        handle = ctypes.c_uint64()
+        call("dpattn_release_load", address, size, ctypes.byref(handle))
+        return cls._adopt(handle.value)
+
+    def to_bytes(self) -> bytes:
+        """The bytes of the release file: the same on every machine."""
+        return read_bytes("dpattn_release_save", self._open())
+
+    def save(self, path: _files.PathLike) -> None:
+        """Write the release file at `path` atomically, replacing a file that is there."""
+        _files.write(path, self.to_bytes())
+
+    @overload
+    def attend(self, Q: Any, out: Any = None) -> Array: ...
+
+    @overload
+    def attend(
+        self,
+        Q: Any,
+        out: Any = None,
+        return_lse: bool = False,
+        return_std: bool = False,
+        return_clipped: bool = False,
+    ) -> Any: ...
+
+    def attend(
+        self,
+        Q: Any,
+        out: Any = None,
+        return_lse: bool = False,
+        return_std: bool = False,
+        return_clipped: bool = False,
+    ) -> Any:
+        """Answer queries: approximately ``sum_j w_j v_j / sum_j w_j``, ``w_j = exp(scale * <q, k_j>)``.
+
+        Parameters
+        ----------
+        Q : array_like
+            (key_dim,) or (m, key_dim) for one head, (heads, m, key_dim) for one or several. Queries longer than
+            `query_bound` are scaled to it; a query with NaN or Inf gets NaN.
+        out : array, optional
+            Written and returned: shaped as Q with value_dim as last axis; a numpy array, or a CPU array with DLPack, of
+            float32, float64, float16 or bfloat16, of any strides.
+        return_lse : bool
+            Also return the natural log of the denominator, float64, shaped as Q without its last axis; for `merge`.
+        return_std : bool
+            Also return the predicted standard deviation of the noise in the answer, shaped as the answer.
+        return_clipped : bool
+            Also return how many queries were longer than `query_bound` or not finite.
+
+        Returns
+        -------
+        ndarray or tuple
+            The answer, in the query's own float type (float32 for bfloat16 through DLPack, float64 for integers and
+            lists); or a tuple of it and whatever was asked for, in the order lse, std, clipped.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If shapes or types are wrong; `out` is untouched then.
+        """
+        q = view(Q, "Q")
+        shape = q.shape
+        heads = shape[0] if len(shape) == 3 else 1
+        if shape[-1] != self._key_dim or heads != self._heads:
+            self._refuse_queries(shape)
+        lead = shape[:-1]
+        answer = (*lead, self._value_dim)
+        if out is None and not (return_lse or return_std or return_clipped) and (not lead or lead[-1] <= self._chunk):
+            out, packed = empty(answer, q.dtype)  # the usual call, kept short
+            if status := self._attend(self._handle, q.pack(), packed, None, None, None, _local.address):
+                self._fail(status)
+            return out
+        if out is None:
+            out = np.empty(answer, q.dtype)
+        o = writable(out, "out")
+        if o.shape != answer:
+            raise InvalidArgumentError(f"out has shape {o.shape}; it must be {answer}")
+        apart = None  # C must not write over queries that it has yet to read
+        if isinstance(out, np.ndarray) and isinstance(q.owner, np.ndarray) and np.may_share_memory(out, q.owner):
+            apart = np.empty(answer, out.dtype)
+            o = view(apart, "out")
+        lse = np.empty(lead, np.float64) if return_lse else None
+        std = np.empty(answer, o.dtype) if return_std else None
+        clipped = self._attend_chunks(
+            q, o, None if lse is None else view(lse, "lse", 0).column(), None if std is None else view(std, "std")
+        )
+        if apart is not None:
+            out[...] = apart
+        extras: Tuple[Any, ...] = ()
+        if lse is not None:
+            extras += (lse[()],)
+        if std is not None:
+            extras += (std,)
+        if return_clipped:
+            extras += (clipped,)
+        return (out, *extras) if extras else out
+
+    def certificate(self) -> Dict[str, Any]:
+        """Everything needed to recompute the guarantee, as `dpattn verify` does.
+
+        Mechanism, adjacency, unit, bounds, integer sensitivity, sigma, mu^2 as an exact
+        rational, tables of epsilon(delta).
+        """
+        text = read_bytes("dpattn_release_certificate", self._open())
+        certificate: Dict[str, Any] = json.loads(text.rstrip(b"\0"))
+        return certificate
+
+    def state(self) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """The noisy integers, int64 (heads, features, value_dim + 1); sigma and grid step are in the certificate."""
+        state = np.empty((self._heads, self.info.features, self._value_dim + 1), np.int64)
+        needed = ctypes.c_size_t()
+        call("dpattn_release_state", self._open(), state.ctypes.data, state.size, ctypes.byref(needed))
+        return state
+
+    def close(self) -> None:
+        """Free the memory. Closing twice is harmless; so is not closing, since the collector does it."""
+        self._finalizer()
+        self._handle = 0
+
+    def __enter__(self) -> Release:
+        return self
+
+    def __exit__(
+        self, kind: Optional[Type[BaseException]], value: Optional[BaseException], trace: Optional[TracebackType]
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        i = self.info
+        unit = "row" if i.owner_rows == 0 else f"owner of up to {i.owner_rows} rows"
+        state = "" if self._handle else "; closed"
+        return (
+            f"<dpattn.Release ({i.epsilon:g}, {i.delta:g})-DP, {i.adjacency}, unit: {unit}; heads={i.heads} "
+            f"key_dim={i.key_dim} value_dim={i.value_dim} degree={i.degree}; {i.save_bytes:,} bytes{state}>"
+        )
+
+    def __copy__(self) -> Release:
+        """A second handle to the same immutable state."""
+        copy = ctypes.c_uint64()
+        call("dpattn_release_retain", self._open(), ctypes.byref(copy))
+        return Release._adopt(copy.value)
+
+    def __deepcopy__(self, _memo: object) -> Release:
+        return self.__copy__()
+
+    def __reduce__(self) -> Tuple[Callable[[Any], Release], Tuple[bytes]]:
+        return (Release.from_bytes, (self.to_bytes(),))
+
+    def _open(self) -> int:
+        if not self._handle:
+            raise InvalidHandleError("the release is closed")
+        return self._handle
+
+    def _fail(self, status: int) -> None:
+        self._open()
+        raise_status(status, _local.error.message)
+
+    def _refuse_queries(self, shape: Tuple[int, ...]) -> None:
+        wanted = f"({self._heads}, m, {self._key_dim})"
+        if self._heads == 1:  # with several heads a 3-D array is needed, so that no head is guessed
+            wanted = f"({self._key_dim},), (m, {self._key_dim}) or {wanted}"
+        raise InvalidArgumentError(f"Q has shape {shape}; it must be {wanted}")
+
+    def _attend_chunks(self, q: View, out: View, lse: Optional[View], std: Optional[View]) -> int:
+        """Several calls, between which Ctrl-C is heard; returns the number of clipped queries."""
+        count = ctypes.c_uint64()
+        rows = 1 if len(q.shape) == 1 else q.shape[-2]
+        clipped = 0
+        for start in range(0, max(rows, 1), self._chunk):
+            stop = min(rows, start + self._chunk)
+            parts = [q, out, lse, std]
+            if stop - start < rows:
+                parts = [None if part is None else part.rows(start, stop) for part in parts]
+            packed = [None if part is None else part.pack() for part in parts]
+            status = self._attend(self._handle, *packed, ctypes.addressof(count), _local.address)
+            if status:
+                self._fail(status)
+            clipped += count.value
+        return clipped
+
+
+def _info(handle: int) -> Info:
+    raw = _abi.Info(struct_size=ctypes.sizeof(_abi.Info))
+    call("dpattn_release_info", handle, ctypes.byref(raw))
+    values = {name: getattr(raw, name) for name, *_ in _abi.Info._fields_}
+    for name in ("struct_size", "rotation", "lambda"):
+        del values[name]
+    values.update(
+        mechanism=_word(_abi.MECHANISM, raw.mechanism),
+        polynomial=_word(_abi.POLYNOMIAL, raw.polynomial),
+        adjacency=_word(_abi.ADJACENCY, raw.adjacency),
+        rotate=raw.rotation == _abi.ROTATION[True],
+        lambda_=getattr(raw, "lambda"),
+        id=bytes(raw.id).hex(),
+    )
+    return Info(**values)
+
+
+def _word(words: Dict[str, int], number: int) -> str:
+    return next((word for word, value in words.items() if value == number), str(number))
+
+
+def load(path: _files.PathLike) -> Release:
+    """Load a release file.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    Release
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    CorruptError
+        If it was cut, altered, or is no release.
+    """
+    with open(path, "rb") as file:
+        return Release.from_bytes(file.read())

@@ -1,0 +1,242 @@
+"""Arrays to dpattn_tensor without a copy where the memory is on this machine's CPU and holds f32, f64, f16 or bf16.
+
+numpy arrays of any strides go in as they are; so does anything else with DLPack (torch, jax, ...), bfloat16 included.
+Other numbers (integers, bool, foreign byte order, long double) are converted: exactly to float32 if they have at most
+16 bits, else to float64.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any, Callable, Dict, Optional, Sequence, Tuple
+
+import numpy as np
+
+from ._abi import BF16, F16, F32, F64, TENSOR
+from ._errors import InvalidArgumentError
+
+_pack = TENSOR.pack
+_addressof = ctypes.addressof
+_from_buffer: Callable[[Any], ctypes.c_char] = ctypes.c_char.from_buffer
+
+# bfloat16 is no numpy type of its own; _code adds ml_dtypes' when it meets it.
+_CODES: Dict[Any, int] = {np.dtype(np.float32): F32, np.dtype(np.float64): F64, np.dtype(np.float16): F16}
+
+
+class View:
+    """A borrowed strided array: address of element 0, element type, shape, strides in bytes.
+
+    `dtype` is the numpy type that answers to it should have (float32 for bfloat16 that came through DLPack), and
+    `owner` keeps the memory alive.
+    """
+
+    __slots__ = ("address", "code", "dtype", "owner", "shape", "strides")
+
+    def __init__(
+        self, address: int, code: int, shape: Tuple[int, ...], strides: Tuple[int, ...], dtype: Any, owner: Any
+    ) -> None:
+        self.address = address
+        self.code = code
+        self.shape = shape
+        self.strides = strides
+        self.dtype = dtype
+        self.owner = owner
+
+    def pack(self) -> bytes:
+        """The view as a dpattn_tensor."""
+        return pack(self.address, self.code, self.shape, self.strides)
+
+    def rows(self, start: int, stop: int) -> View:
+        """Rows start..stop of a 2-D array, or of every head of a 3-D one."""
+        shape = (*self.shape[:-2], stop - start, self.shape[-1])
+        address = self.address + start * self.strides[-2]
+        return View(address, self.code, shape, self.strides, self.dtype, self.owner)
+
+    def column(self) -> View:
+        """The same numbers with a last axis of length 1: [.., m] as [.., m, 1]."""
+        return View(self.address, self.code, (*self.shape, 1), (*self.strides, 8), self.dtype, self.owner)
+
+
+def pack(address: int, code: int, shape: Tuple[int, ...], strides: Tuple[int, ...]) -> bytes:
+    """A dpattn_tensor; a 1-D array is one row."""
+    if 0 in shape:  # numpy gives empty arrays strides of 0, which an output must not have
+        strides = dense(shape, 8)
+    n = len(shape)
+    if n == 2:
+        return _pack(address, code, 2, shape[0], shape[1], 0, strides[0], strides[1], 0)
+    if n == 3:
+        return _pack(address, code, 3, *shape, *strides)
+    return _pack(address, code, 2, 1, shape[0], 0, 0, strides[0], 0)
+
+
+def empty(shape: Tuple[int, ...], dtype: Any) -> Tuple[np.ndarray[Any, Any], bytes]:
+    """A new array and its dpattn_tensor; `dtype` is that of a View."""
+    array = np.empty(shape, dtype)
+    return array, pack(address(array), _CODES[dtype], shape, array.strides)
+
+
+def view(x: Any, name: str, least: int = 1) -> View:
+    """View an array of `least` to 3 axes; `name` is the argument's name in errors."""
+    code: Optional[int]
+    if type(x) is np.ndarray:
+        code = _CODES.get(x.dtype)
+    elif isinstance(x, np.ndarray):
+        code = None  # subclasses mean more than their numbers (masks): look closer below
+    else:
+        borrowed = _from_dlpack(x, name, least)
+        if borrowed is not None:
+            return borrowed
+        x = _as_array(x, name)
+        code = None
+    if code is None:
+        x, code = _converted(x, name)
+    if not least <= x.ndim <= 3:
+        raise InvalidArgumentError(f"{name} has {x.ndim} axes, shape {x.shape}; it must have {least} to 3")
+    return View(address(x), code, x.shape, x.strides, x.dtype, x)
+
+
+def writable(x: Any, name: str) -> View:
+    """View an array that will be written: never a copy."""
+    if isinstance(x, np.ndarray):
+        if _code(x.dtype) is None:
+            raise InvalidArgumentError(f"{name} has dtype {x.dtype}; it must be float32, float64, float16 or bfloat16")
+        if not x.flags.writeable:
+            raise InvalidArgumentError(f"{name} is read-only; it must be writable")
+        return view(x, name)
+    borrowed = _from_dlpack(x, name, 1)
+    if borrowed is None:
+        raise InvalidArgumentError(
+            f"{name} is a {type(x).__name__}; it must be a numpy array, or a CPU array with __dlpack__, of "
+            "float32, float64, float16 or bfloat16"
+        )
+    return borrowed
+
+
+def address(x: np.ndarray[Any, Any]) -> int:
+    """Address of element 0. The first way is four times faster, but needs writable dense memory."""
+    try:
+        return _addressof(_from_buffer(x))
+    except (TypeError, ValueError, BufferError):
+        return int(x.__array_interface__["data"][0])
+
+
+def owners(x: Any, rows: int) -> np.ndarray[Any, Any]:
+    """Owner ids as dense uint64; negative ones keep their bits, so that different ids stay different."""
+    try:
+        ids = np.asarray(x)
+    except Exception as error:
+        raise InvalidArgumentError(f"owners cannot be read as an array: {error}") from None
+    if ids.dtype.kind not in "iu" and ids.size:
+        raise InvalidArgumentError(f"owners has dtype {ids.dtype}; it must be integers, one id a row")
+    if ids.shape != (rows,):
+        raise InvalidArgumentError(f"owners has shape {ids.shape}; it must be ({rows},), one id a row of K")
+    if ids.dtype.kind == "i":
+        ids = np.ascontiguousarray(ids, dtype=np.int64).view(np.uint64)
+    return np.ascontiguousarray(ids, dtype=np.uint64)
+
+
+def _code(dtype: Any) -> Optional[int]:
+    code = _CODES.get(dtype)
+    if code is None and dtype.name == "bfloat16" and dtype.itemsize == 2 and dtype.isnative:
+        code = _CODES[dtype] = BF16
+    return code
+
+
+def _as_array(x: Any, name: str) -> np.ndarray[Any, Any]:
+    try:
+        return np.asarray(x)
+    except Exception as error:
+        raise InvalidArgumentError(f"{name} is a {type(x).__name__} and cannot be read as an array: {error}") from None
+
+
+def _converted(x: np.ndarray[Any, Any], name: str) -> Tuple[np.ndarray[Any, Any], int]:
+    """An array of a type that C does not read, as one that it does."""
+    if isinstance(x, np.ma.MaskedArray):
+        raise InvalidArgumentError(f"{name} is a masked array; fill or drop the masked entries first")
+    code = _code(x.dtype)
+    if code is not None:
+        return x, code
+    kind, size = x.dtype.kind, x.dtype.itemsize
+    if kind in "biu":
+        x = x.astype(np.float32 if size <= 2 else np.float64)
+    elif kind == "f":
+        x = x.astype(x.dtype.newbyteorder("=") if size in (2, 4, 8) else np.float64)
+    elif kind == "V" and x.dtype.type.__module__ == "ml_dtypes":
+        x = x.astype(np.float32)
+    else:
+        raise InvalidArgumentError(f"{name} has dtype {x.dtype}; it must be real numbers")
+    return x, _CODES[x.dtype]
+
+
+# ---- DLPack ------------------------------------------------------------------------------------------------------
+
+
+class _DLTensor(ctypes.Structure):
+    """DLTensor of dlpack.h; it is the first field of DLManagedTensor, which a capsule named "dltensor" points to."""
+
+    _fields_ = [
+        ("data", ctypes.c_void_p),
+        ("device_type", ctypes.c_int32),
+        ("device_id", ctypes.c_int32),
+        ("ndim", ctypes.c_int32),
+        ("code", ctypes.c_uint8),
+        ("bits", ctypes.c_uint8),
+        ("lanes", ctypes.c_uint16),
+        ("shape", ctypes.POINTER(ctypes.c_int64)),
+        ("strides", ctypes.POINTER(ctypes.c_int64)),
+        ("byte_offset", ctypes.c_uint64),
+    ]
+
+
+# (code, bits) of dlpack.h to (our dtype, dtype of answers); code 2 is kDLFloat, 4 is kDLBfloat.
+_DL_TYPES: Dict[Tuple[int, int], Tuple[int, Any]] = {
+    (2, 16): (F16, np.dtype(np.float16)),
+    (2, 32): (F32, np.dtype(np.float32)),
+    (2, 64): (F64, np.dtype(np.float64)),
+    (4, 16): (BF16, np.dtype(np.float32)),
+}
+_DL_CPU = (1, 3)  # kDLCPU, kDLCUDAHost (pinned memory)
+
+_capsule_pointer = ctypes.pythonapi.PyCapsule_GetPointer
+_capsule_pointer.argtypes = [ctypes.py_object, ctypes.c_char_p]
+_capsule_pointer.restype = ctypes.c_void_p
+
+
+def _from_dlpack(x: Any, name: str, least: int) -> Optional[View]:
+    """Borrow from a DLPack producer, or None when it has no float type that C reads.
+
+    The capsule is never renamed to "used_dltensor", so its own destructor gives the memory back when the view dies.
+    """
+    if not hasattr(x, "__dlpack__"):
+        return None
+    device = getattr(x, "__dlpack_device__", lambda: (1, 0))()
+    if device[0] not in _DL_CPU:
+        raise InvalidArgumentError(f"{name} is on device type {int(device[0])}; it must be in CPU memory")
+    try:
+        capsule = x.__dlpack__()
+    except Exception as error:
+        raise InvalidArgumentError(f"{name} is a {type(x).__name__} that gives no DLPack view: {error}") from None
+    tensor = _DLTensor.from_address(_capsule_pointer(capsule, b"dltensor"))
+    known = _DL_TYPES.get((tensor.code, tensor.bits))
+    if known is None or tensor.lanes != 1:
+        return None
+    ndim = tensor.ndim
+    if not least <= ndim <= 3:
+        raise InvalidArgumentError(f"{name} has {ndim} axes; it must have {least} to 3")
+    code, dtype = known
+    shape = tuple(tensor.shape[:ndim])
+    size = tensor.bits // 8
+    if tensor.strides:
+        strides = tuple(size * step for step in tensor.strides[:ndim])
+    else:
+        strides = dense(shape, size)
+    return View((tensor.data or 0) + tensor.byte_offset, code, shape, strides, dtype, capsule)
+
+
+def dense(shape: Sequence[int], size: int) -> Tuple[int, ...]:
+    """Row-major strides in bytes."""
+    strides = []
+    for length in reversed(shape):
+        strides.append(size)
+        size *= length
+    return tuple(reversed(strides))
