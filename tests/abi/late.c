@@ -1,0 +1,128 @@
+/* A host that links nothing: loads the library late, when it has threads and signal handlers already, uses the header's types alone,
+ * and closes it again.
+ *     late LIBRARY */
+#define DPATTN_NO_PROTOTYPES
+#include "dpattn.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+static int32_t (*plan)(const dpattn_params *, uint64_t, const dpattn_budget *, double, dpattn_plan_result *, dpattn_error *);
+static const char *(*build_info)(void);
+static pthread_barrier_t loaded;
+
+static int works(void)
+{
+    dpattn_params params;
+    memset(&params, 0, sizeof params);
+    params.struct_size = sizeof params;
+    params.key_dim = params.value_dim = 8;
+    params.degree = 2;
+    params.adjacency = DPATTN_REPLACE;
+    params.key_bound = params.value_bound = params.query_bound = 1;
+    dpattn_budget budget = { sizeof budget, 0, 1, 1e-6 };
+    dpattn_plan_result result = { .struct_size = sizeof result };
+    dpattn_error err = DPATTN_ERROR_INIT;
+    return plan(&params, 1000, &budget, 0, &result, &err) == DPATTN_OK && result.features == 45 && build_info() != NULL;
+}
+
+/* A thread that is older than the library. */
+static void *wait_and_use(void *good)
+{
+    pthread_barrier_wait(&loaded);
+    *(int *)good = works();
+    return NULL;
+}
+
+/* ISO C has no cast from void * to a function pointer; POSIX says that the representation is the same. */
+static int find(void *library, const char *name, void *function)
+{
+    void *symbol = dlsym(library, name);
+    memcpy(function, &symbol, sizeof symbol);
+    return symbol != NULL;
+}
+
+static volatile sig_atomic_t signals;
+static sigjmp_buf after_fault;
+
+static void count_signal(int number)
+{
+    (void)number;
+    signals++;
+}
+
+static void escape_fault(int number)
+{
+    (void)number;
+    siglongjmp(after_fault, 1);
+}
+
+static void handle(int number, void (*handler)(int))
+{
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = handler;
+    sigaction(number, &action, NULL);
+}
+
+/* The host's own faults and signals still reach its own handlers. */
+static int handlers_are_kept(void)
+{
+    signals = 0;
+    raise(SIGUSR1);
+    raise(SIGINT);
+    raise(SIGPIPE);
+    int faulted = sigsetjmp(after_fault, 1);
+    if (!faulted) {
+        volatile int *volatile nowhere = NULL;
+        *nowhere = 1;
+    }
+    return faulted && signals == 3;
+}
+
+int main(int argc, char **argv)
+{
+    enum { THREADS = 4 };
+    pthread_t threads[THREADS];
+    int good[THREADS] = { 0 }, passed = 0, checks = 0;
+    if (argc != 2)
+        return 2;
+    pthread_barrier_init(&loaded, NULL, THREADS + 1);
+    for (int i = 0; i < THREADS; i++)
+        pthread_create(&threads[i], NULL, wait_and_use, &good[i]);
+
+    handle(SIGUSR1, count_signal);
+    handle(SIGINT, count_signal);
+    handle(SIGPIPE, count_signal);
+    handle(SIGSEGV, escape_fault);
+
+    void *library = dlopen(argv[1], RTLD_NOW | RTLD_LOCAL);
+    if (library == NULL) {
+        printf("%s\nlate: 0 passed, 1 failed\n", dlerror());
+        return 1;
+    }
+#define STEP(what) (checks++, (what) ? passed++ : printf("does not hold: %s\n", #what))
+    STEP(find(library, "dpattn_plan", &plan) && find(library, "dpattn_build_info", &build_info));
+    pthread_barrier_wait(&loaded);
+    STEP(works());
+    STEP(handlers_are_kept());
+    STEP(works());
+    for (int i = 0; i < THREADS; i++) {
+        pthread_join(threads[i], NULL);
+        STEP(good[i]);
+    }
+
+    /* Closed, the library stays where it is; opened again, it is the same one. */
+    void *before = dlsym(library, "dpattn_plan");
+    STEP(dlclose(library) == 0);
+    STEP(works());
+    library = dlopen(argv[1], RTLD_NOW | RTLD_LOCAL);
+    STEP(library != NULL && dlsym(library, "dpattn_plan") == before);
+    STEP(works());
+    printf("late: %d passed, %d failed\n", passed, checks - passed);
+    return passed != checks;
+}

@@ -1,0 +1,225 @@
+/* The secret side: merging, export and import, and rows that are anything but numbers. */
+#include "abi.h"
+
+enum { ROWS = 700 };
+
+/* All rows in one builder; and the same rows dealt out to `shards` builders in chunks of odd sizes, then merged, every second through
+ * an exported partial. */
+static bytes sums(const dpattn_params *params, const double *keys, const double *values, const uint64_t *owners, int shards)
+{
+    dpattn_builder builders[64];
+    for (int s = 0; s < shards; s++)
+        OK(dpattn_builder_create(params, &builders[s], &err));
+    int chunk = 1, shard = 0;
+    for (int row = 0; row < ROWS; row += chunk, shard = (shard + 1) % shards, chunk = shards == 1 ? ROWS : chunk % 31 + 5) {
+        if (row + chunk > ROWS)
+            chunk = ROWS - row;
+        if (shards == 1)
+            chunk = ROWS;
+        dpattn_tensor k = matrix(keys + row * KEY_DIM, DPATTN_F64, chunk, KEY_DIM), v = matrix(values + row * VALUE_DIM, DPATTN_F64, chunk, VALUE_DIM);
+        OK(dpattn_builder_add(builders[shard], 0, &k, &v, owners ? owners + row : NULL, NULL, &err));
+    }
+    for (int s = shards - 1; s > 0; s--) {
+        dpattn_builder from = builders[s];
+        if (s % 2) {
+            bytes partial = export_of(from);
+            OK(dpattn_builder_import_secret(partial.data, partial.size, &from, &err));
+            free(partial.data);
+            OK(dpattn_builder_free(builders[s], &err));
+        }
+        OK(dpattn_builder_merge(builders[s / 2], from, &err));
+        FAILS(DPATTN_CONSUMED, "", dpattn_builder_merge(builders[s / 2], from, &err));
+        FAILS(DPATTN_CONSUMED, "", dpattn_builder_merge(from, builders[s / 2], &err));
+        OK(dpattn_builder_free(from, &err));
+    }
+    bytes all = export_of(builders[0]);
+    OK(dpattn_builder_free(builders[0], &err));
+    return all;
+}
+
+static void check_shards(uint32_t owner_rows)
+{
+    dpattn_params params = typical_params();
+    params.owner_rows = owner_rows;
+    double *keys = draw_many(31, ROWS * KEY_DIM), *values = draw_many(32, ROWS * VALUE_DIM);
+    uint64_t owners[ROWS];
+    for (int i = 0; i < ROWS; i++)
+        owners[i] = (uint64_t)(i * i % 100) << 32;
+    bytes want = sums(&params, keys, values, owner_rows ? owners : NULL, 1);
+    static const int shards[] = { 2, 7, 64 };
+    for (int i = 0; i < 3; i++) {
+        bytes got = sums(&params, keys, values, owner_rows ? owners : NULL, shards[i]);
+        CHECK(same_bytes(want, got));
+        free(got.data);
+    }
+    free(want.data);
+    free(keys);
+    free(values);
+}
+
+TEST(shards)
+{
+    check_shards(0);
+}
+
+TEST(shards_of_owners)
+{
+    check_shards(3);
+}
+
+TEST(merge_refuses)
+{
+    dpattn_params params = typical_params(), other = params;
+    other.degree = 3;
+    dpattn_builder a = builder_with_rows(&params, 5), b = builder_with_rows(&other, 5);
+    bytes before_a = export_of(a), before_b = export_of(b);
+    FAILS(DPATTN_INVALID_ARGUMENT, "from", dpattn_builder_merge(a, a, &err));
+    FAILS(DPATTN_MISMATCH, "from", dpattn_builder_merge(a, b, &err));
+    bytes after_a = export_of(a), after_b = export_of(b);
+    CHECK(same_bytes(before_a, after_a) && same_bytes(before_b, after_b));
+    free(before_a.data);
+    free(before_b.data);
+    free(after_a.data);
+    free(after_b.data);
+    OK(dpattn_builder_free(a, &err));
+    OK(dpattn_builder_free(b, &err));
+}
+
+/* Merging and releasing consume: every other function then says so, and only freeing is left. */
+TEST(consumed)
+{
+    dpattn_params params = typical_params();
+    dpattn_builder builders[2] = { builder_with_rows(&params, 5), builder_with_rows(&params, 5) }, into = builder_with_rows(&params, 5);
+    dpattn_budget budget = typical_budget();
+    dpattn_release release = 0;
+    OK(dpattn_builder_release(builders[0], &budget, NULL, &release, &err));
+    OK(dpattn_builder_merge(into, builders[1], &err));
+    double numbers[KEY_DIM] = { 0 };
+    dpattn_tensor k = matrix(numbers, DPATTN_F64, 1, KEY_DIM), v = matrix(numbers, DPATTN_F64, 1, VALUE_DIM);
+    for (int i = 0; i < 2; i++) {
+        dpattn_diagnostics diagnostics;
+        dpattn_release second;
+        size_t needed;
+        dirty(&diagnostics, sizeof diagnostics);
+        diagnostics.struct_size = sizeof diagnostics;
+        dirty(&second, sizeof second);
+        dirty(&needed, sizeof needed);
+        FAILS(DPATTN_CONSUMED, "builder", dpattn_builder_add(builders[i], 0, &k, &v, NULL, NULL, &err));
+        FAILS(DPATTN_CONSUMED, "builder", dpattn_builder_export_secret(builders[i], NULL, 0, &needed, &err));
+        FAILS(DPATTN_CONSUMED, "builder", dpattn_builder_diagnostics(builders[i], &diagnostics, &err));
+        FAILS(DPATTN_CONSUMED, "builder", dpattn_builder_release(builders[i], &budget, NULL, &second, &err));
+        FAILS(DPATTN_CONSUMED, "", dpattn_builder_merge(into, builders[i], &err));
+        FAILS(DPATTN_CONSUMED, "", dpattn_builder_merge(builders[i], into, &err));
+        CHECK(untouched((char *)&diagnostics + 4, sizeof diagnostics - 4));
+        CHECK(untouched(&second, sizeof second));
+        CHECK(untouched(&needed, sizeof needed));
+        OK(dpattn_builder_free(builders[i], &err));
+    }
+    OK(dpattn_builder_free(into, &err));
+    OK(dpattn_release_free(release, &err));
+}
+
+static dpattn_diagnostics diagnostics_of(dpattn_builder builder)
+{
+    dpattn_diagnostics d = { .struct_size = sizeof d };
+    OK(dpattn_builder_diagnostics(builder, &d, &err));
+    return d;
+}
+
+/* Rows of NaN, Inf, denormals and 1e308 are no error. Those that are not finite contribute nothing, long ones are scaled to the bounds; the
+ * diagnostics count both. */
+TEST(hostile_rows)
+{
+    enum { HOSTILE = 10000, GOOD = 200 };
+    static const double kinds[] = { (double)NAN, (double)INFINITY, -(double)INFINITY, 5e-324, 1e308, -1e308 };
+    dpattn_params params = typical_params();
+    double *keys = malloc(HOSTILE * KEY_DIM * sizeof *keys), *values = malloc(HOSTILE * VALUE_DIM * sizeof *values);
+    uint64_t state = 33, zeroed = 0, long_keys = 0, long_values = 0;
+    for (int i = 0; i < HOSTILE; i++) {
+        double kind = kinds[i % 6];
+        int in_key = i / 6 % 3 != 1, in_value = i / 6 % 3 != 0; /* in the key, in the value, in both */
+        for (int c = 0; c < KEY_DIM; c++)
+            keys[i * KEY_DIM + c] = draw(&state) / 2;
+        for (int c = 0; c < VALUE_DIM; c++)
+            values[i * VALUE_DIM + c] = draw(&state) / 2;
+        int all = i % 7 == 0; /* one coordinate, or all */
+        for (int c = 0; in_key && c < (all ? KEY_DIM : 1); c++)
+            keys[i * KEY_DIM + (i + c) % KEY_DIM] = kind;
+        for (int c = 0; in_value && c < (all ? VALUE_DIM : 1); c++)
+            values[i * VALUE_DIM + (i + c) % VALUE_DIM] = kind;
+        zeroed += isfinite(kind) ? 0 : 1;
+        long_keys += in_key && fabs(kind) == 1e308 ? 1 : 0;
+        long_values += in_value && fabs(kind) == 1e308 ? 1 : 0;
+    }
+    dpattn_builder builder = builder_with_rows(&params, GOOD);
+    dpattn_diagnostics before = diagnostics_of(builder);
+    CHECK(before.rows == GOOD && before.rows_zeroed == 0);
+    dpattn_tensor k = matrix(keys, DPATTN_F64, HOSTILE, KEY_DIM), v = matrix(values, DPATTN_F64, HOSTILE, VALUE_DIM);
+    OK(dpattn_builder_add(builder, 0, &k, &v, NULL, NULL, &err));
+    dpattn_diagnostics after = diagnostics_of(builder);
+    CHECK(after.rows - before.rows == HOSTILE);
+    CHECK(after.rows_zeroed == zeroed);
+    CHECK(after.keys_clipped - before.keys_clipped == long_keys);
+    CHECK(after.values_clipped - before.values_clipped == long_values);
+    CHECK(after.rows_dropped == 0 && after.owners == 0);
+    OK(dpattn_builder_free(builder, &err));
+
+    /* Without the finite ones, the answers are those of the good rows alone. */
+    dpattn_builder plain = builder_with_rows(&params, GOOD), mixed = builder_with_rows(&params, GOOD);
+    for (int i = 0; i < HOSTILE; i++)
+        if (i % 6 < 3 && i < 3000) {
+            dpattn_tensor k1 = matrix(keys + i * KEY_DIM, DPATTN_F64, 1, KEY_DIM), v1 = matrix(values + i * VALUE_DIM, DPATTN_F64, 1, VALUE_DIM);
+            OK(dpattn_builder_add(mixed, 0, &k1, &v1, NULL, NULL, &err));
+        }
+    dpattn_budget budget = vast_budget();
+    double query[KEY_DIM] = { 0.5, -0.25, 0.125, 0 }, out[2][VALUE_DIM], lse[2][1];
+    for (int i = 0; i < 2; i++) {
+        dpattn_release release = 0;
+        OK(dpattn_builder_release(i ? mixed : plain, &budget, NULL, &release, &err));
+        dpattn_tensor q = matrix(query, DPATTN_F64, 1, KEY_DIM), o = matrix(out[i], DPATTN_F64, 1, VALUE_DIM), l = matrix(lse[i], DPATTN_F64, 1, 1);
+        OK(dpattn_release_attend(release, &q, &o, &l, NULL, NULL, &err));
+        OK(dpattn_release_free(release, &err));
+    }
+    CHECK(fabs(lse[0][0] - lse[1][0]) < 1e-3);
+    for (int c = 0; c < VALUE_DIM; c++)
+        CHECK(fabs(out[0][c] - out[1][c]) < 1e-3);
+    OK(dpattn_builder_free(plain, &err));
+    OK(dpattn_builder_free(mixed, &err));
+    free(keys);
+    free(values);
+}
+
+/* Of an owner with many rows at most owner_rows are kept, whatever the order; ids are any 64-bit numbers. */
+TEST(owners)
+{
+    enum { COUNT = 60, OWNERS = 4, MOST = 5 };
+    static const uint64_t ids[OWNERS] = { 0, 1, UINT64_MAX, (uint64_t)1 << 63 };
+    dpattn_params params = typical_params();
+    params.owner_rows = MOST;
+    double *keys = draw_many(34, COUNT * KEY_DIM), *values = draw_many(35, COUNT * VALUE_DIM);
+    bytes sums_by_order[2];
+    for (int reversed = 0; reversed < 2; reversed++) {
+        uint64_t owners[COUNT];
+        for (int i = 0; i < COUNT; i++)
+            owners[i] = ids[(reversed ? COUNT - 1 - i : i) % OWNERS];
+        dpattn_tensor k = matrix(keys, DPATTN_F64, COUNT, KEY_DIM), v = matrix(values, DPATTN_F64, COUNT, VALUE_DIM);
+        if (reversed) {
+            k.data = keys + (COUNT - 1) * KEY_DIM;
+            k.strides[0] = -k.strides[0];
+            v.data = values + (COUNT - 1) * VALUE_DIM;
+            v.strides[0] = -v.strides[0];
+        }
+        dpattn_builder builder = 0;
+        OK(dpattn_builder_create(&params, &builder, &err));
+        OK(dpattn_builder_add(builder, 0, &k, &v, owners, NULL, &err));
+        dpattn_diagnostics d = diagnostics_of(builder);
+        CHECK(d.rows == COUNT && d.owners == OWNERS && d.rows_dropped == COUNT - OWNERS * MOST);
+        sums_by_order[reversed] = export_of(builder);
+        OK(dpattn_builder_free(builder, &err));
+    }
+    CHECK(same_bytes(sums_by_order[0], sums_by_order[1]));
+    free(sums_by_order[0].data);
+    free(sums_by_order[1].data);
+    free(keys);
+    free(values);
+}

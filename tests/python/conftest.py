@@ -1,0 +1,66 @@
+"""Runs the package of this checkout, installed or not, against the library of its build folder (or DPATTN_LIBRARY)."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Callable
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "bindings" / "python"
+sys.path.insert(0, str(PACKAGE))
+
+import dpattn  # noqa: E402
+
+
+def make_params(**changes: Any) -> dpattn.Params:
+    """Small parameters, b = 1."""
+    values: dict[str, Any] = {
+        "key_dim": 5,
+        "value_dim": 3,
+        "key_bound": 1.0,
+        "value_bound": 1.0,
+        "query_bound": 1.0,
+        "adjacency": "add_remove",
+        "scale": 1.0,
+    }
+    values.update(changes)
+    return dpattn.Params(**values)
+
+
+def make_release(params: dpattn.Params | None = None, rows: int = 60, epsilon: float = 1.0) -> dpattn.Release:
+    """A release of random rows."""
+    params = params or make_params()
+    rng = np.random.default_rng(7)
+    K = rng.normal(size=(params.heads, rows, params.key_dim)) / params.key_dim
+    V = rng.normal(size=(params.heads, rows, params.value_dim)) / params.value_dim
+    owners = np.arange(rows) // 4 if params.owner_rows else None
+    with dpattn.Builder(params) as builder:
+        builder.add(K, V, owners=owners)
+        return builder.release(epsilon=epsilon, delta=1e-6)
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(20240718)
+
+
+@pytest.fixture(scope="session")
+def release() -> dpattn.Release:
+    return make_release()
+
+
+@pytest.fixture
+def run_python() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run Python in a fresh process that finds the package."""
+
+    def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        env = {**os.environ, "PYTHONPATH": str(PACKAGE), **environment}
+        return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, env=env, timeout=120)
+
+    return run

@@ -1,0 +1,248 @@
+"""The console script, as a person meets it: fresh processes, files, exit codes."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import struct
+import subprocess
+import sys
+import termios
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import dpattn
+from conftest import PACKAGE
+
+BOUNDS = ["--key-bound", "1", "--value-bound", "1", "--query-bound", "1", "--adjacency", "add_remove", "--scale", "1"]
+BUDGET = ["--epsilon", "1", "--delta", "1e-6"]
+
+
+@pytest.fixture
+def cli(run_python, tmp_path, monkeypatch):
+    """Run `dpattn ...` in a folder with K.npy, V.npy and Q.npy."""
+    rng = np.random.default_rng(5)
+    monkeypatch.chdir(tmp_path)
+    np.save("K.npy", rng.normal(size=(300, 5)) / 3)
+    np.save("V.npy", rng.normal(size=(300, 3)) / 3)
+    np.save("Q.npy", rng.normal(size=(20, 5)).astype(np.float32) / 3)
+    return lambda *arguments, **env: run_python("-m", "dpattn", *arguments, **env)
+
+
+def succeed(done: subprocess.CompletedProcess[str]) -> str:
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""  # no bars where nobody looks
+    return done.stdout
+
+
+def fail(done: subprocess.CompletedProcess[str], code: int, message: str) -> None:
+    assert done.returncode == code, done.stderr
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_the_whole_way(cli) -> None:
+    text = succeed(cli("release", "K.npy", "V.npy", *BOUNDS, *BUDGET, "-o", "c.dpa", "--certificate", "cert.json"))
+    assert "(1, 1e-06)-differential privacy for the presence of one row" in text
+    assert "300" not in text  # the number of rows is private
+    succeed(cli("attend", "c.dpa", "Q.npy", "-o", "out.npy", "--lse", "lse.npy", "--std", "std.npy"))
+    release = dpattn.load("c.dpa")
+    out, lse, std = release.attend(np.load("Q.npy"), return_lse=True, return_std=True)
+    for name, wanted in (("out", out), ("lse", lse), ("std", std)):
+        found = np.load(f"{name}.npy")
+        assert found.dtype == wanted.dtype
+        np.testing.assert_array_equal(found, wanted)
+    assert json.loads(Path("cert.json").read_text()) == release.certificate()
+    assert "add_remove" in succeed(cli("inspect", "c.dpa"))
+    assert succeed(cli("verify", "c.dpa", "--certificate", "cert.json")).startswith("OK: (1, 1e-06)")
+    assert sorted(os.listdir()) == ["K.npy", "Q.npy", "V.npy", "c.dpa", "cert.json", "lse.npy", "out.npy", "std.npy"]
+
+
+def test_json(cli) -> None:
+    made = json.loads(succeed(cli("release", "K.npy", "V.npy", *BOUNDS, *BUDGET, "-o", "c.dpa", "--json")))
+    assert (made["output"], made["epsilon"], made["key_dim"]) == ("c.dpa", 1.0, 5)
+    shown = json.loads(succeed(cli("inspect", "c.dpa", "--json")))
+    assert shown["info"]["id"] == shown["certificate"]["id"] == made["id"]
+    answered = json.loads(succeed(cli("attend", "c.dpa", "Q.npy", "-o", "out.npy", "--json")))
+    assert answered["queries"] == 20
+    assert answered["clipped"] == int((np.linalg.norm(np.load("Q.npy").astype(float), axis=1) > 1).sum())
+    verified = json.loads(succeed(cli("verify", "c.dpa", "--json")))
+    assert verified["ok"] is True
+    assert verified["problems"] == []
+    planned = json.loads(
+        succeed(cli("plan", *BOUNDS, *BUDGET, "--key-dim", "5", "--value-dim", "3", "--rows", "300", "--json"))
+    )
+    assert planned["mu"] == pytest.approx(verified["mu"] and float(verified["mu"]), rel=1e-6)
+
+
+def test_heads_owners_and_every_option(cli) -> None:
+    rng = np.random.default_rng(6)
+    np.save("K3.npy", rng.normal(size=(2, 300, 5)).astype(np.float32) / 3)
+    np.save("V3.npy", np.asfortranarray(rng.normal(size=(2, 300, 3)).astype(np.float16)))
+    np.save("owners.npy", np.arange(300) // 7)
+    np.save("center.npy", np.full(5, 0.1))
+    options = (
+        "--key-bound 1 --value-bound 1 --query-bound 1 --adjacency replace --degree 3 --polynomial taylor --lambda 0.5 "
+        "--no-rotate --owners owners.npy --owner-rows 7 --center center.npy --head-weights 1,3 --threads 1 --json"
+    )
+    made = json.loads(succeed(cli("release", "K3.npy", "V3.npy", *BUDGET, *options.split(), "-o", "c.dpa")))
+    wanted = {"heads": 2, "degree": 3, "polynomial": "taylor", "adjacency": "replace", "owner_rows": 7, "rotate": False}
+    assert wanted.items() <= made.items()
+    np.save("Q3.npy", np.zeros((2, 4, 5)))
+    succeed(cli("attend", "c.dpa", "Q3.npy", "-o", "out.npy", "--lse", "lse.npy"))
+    assert (np.load("out.npy").shape, np.load("lse.npy").shape) == ((2, 4, 3), (2, 4))
+    succeed(cli("verify", "c.dpa"))
+
+
+def test_one_query_and_integers(cli) -> None:
+    succeed(cli("release", "K.npy", "V.npy", *BOUNDS, *BUDGET, "-o", "c.dpa", "--quiet"))
+    np.save("q.npy", np.array([1, 0, 0, 0, 0]))
+    succeed(cli("attend", "c.dpa", "q.npy", "-o", "out.npy", "--lse", "lse.npy"))
+    assert (np.load("out.npy").shape, np.load("lse.npy").shape) == ((3,), ())
+
+
+def test_diagnostics_are_asked_for_and_marked(cli) -> None:
+    done = cli("release", "K.npy", "V.npy", *BOUNDS, *BUDGET, "-o", "c.dpa", "--diagnostics")
+    assert done.returncode == 0
+    assert "SECRET" in done.stderr
+    assert "rows=300" in done.stderr
+
+
+def test_outputs_are_not_overwritten(cli) -> None:
+    arguments = ["release", "K.npy", "V.npy", *BOUNDS, *BUDGET, "-o", "c.dpa"]
+    Path("c.dpa").write_text("precious")
+    fail(cli(*arguments), 2, "output c.dpa exists; give --force")
+    assert Path("c.dpa").read_text() == "precious"
+    succeed(cli(*arguments, "--force"))
+    Path("out.npy").write_text("precious")
+    fail(cli("attend", "c.dpa", "Q.npy", "-o", "out.npy"), 2, "output out.npy exists")
+    assert Path("out.npy").read_text() == "precious"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["release", "K.npy", "V.npy", *BOUNDS, *BUDGET], "-o"),
+        (["release", "K.npy", "V.npy", *BUDGET, "-o", "c.dpa"], "--key-bound"),
+        (["release", "K.npy", "V.npy", *BOUNDS, "--epsilon", "0", "--delta", "1e-6", "-o", "c.dpa"], "epsilon is 0"),
+        (["release", "K.npy", "V.npy", *BOUNDS, "--epsilon", "1", "--delta", "1", "-o", "c.dpa"], "delta is 1"),
+        (["release", "K.npy", "V.npy", *BOUNDS, *BUDGET, "--key-bound", "nan", "-o", "c.dpa"], "key_bound is nan"),
+        (["release", "K.npy", "V.npy", *BOUNDS, *BUDGET, "--adjacency", "both", "-o", "c.dpa"], "--adjacency"),
+        (["release", "absent.npy", "V.npy", *BOUNDS, *BUDGET, "-o", "c.dpa"], "absent.npy"),
+        (
+            ["release", "K.npy", "Q.npy", *BOUNDS, *BUDGET, "-o", "c.dpa"],
+            "K has shape (300, 5) and V has shape (20, 5)",
+        ),
+        (["release", "text.txt", "V.npy", *BOUNDS, *BUDGET, "-o", "c.dpa"], "text.txt is not a readable .npy file"),
+        (["release", "K.npy", "V.npy", *BOUNDS, *BUDGET, "-o", "no/c.dpa"], "no such folder"),
+        (["release", "K.npy", "V.npy", *BOUNDS, *BUDGET, "-o", "c", "--certificate", "c"], "same name"),
+        (["release", "K.npy", "V.npy", *BOUNDS, *BUDGET, "--owners", "Q.npy", "-o", "c.dpa"], "owners has shape"),
+        (["release", "K.npy", "V.npy", *BOUNDS, *BUDGET, "--owner-rows", "3", "-o", "c.dpa"], "owners"),
+        (["release", "K.npy", "V.npy", *BOUNDS, *BUDGET, "--head-weights", "1,x", "-o", "c.dpa"], "--head-weights"),
+        (["attend", "text.txt", "Q.npy", "-o", "out.npy"], "it is not a release"),
+        (["inspect", "absent.dpa"], "absent.dpa"),
+        (["plan", *BOUNDS, *BUDGET, "--key-dim", "0", "--value-dim", "1", "--rows", "1"], "key_dim is 0"),
+        ([], "COMMAND"),
+        (["fly"], "fly"),
+    ],
+)
+def test_wrong_usage_exits_2(cli, arguments, message) -> None:
+    Path("text.txt").write_text("text" * 30)
+    before = sorted(os.listdir())
+    fail(cli(*arguments), 2, message)
+    assert sorted(os.listdir()) == before
+
+
+def test_a_missing_library_exits_3(cli) -> None:
+    done = cli("release", "K.npy", "V.npy", *BOUNDS, *BUDGET, "-o", "c.dpa", DPATTN_LIBRARY="no/libdpattn.so")
+    fail(done, 3, "dpattn: error: the dpattn C library was not found")
+    assert "no/libdpattn.so" in done.stderr
+
+
+def test_verify_needs_no_library_and_exits_1_on_damage(cli) -> None:
+    succeed(cli("release", "K.npy", "V.npy", *BOUNDS, *BUDGET, "-o", "c.dpa", "--certificate", "cert.json"))
+    succeed(cli("verify", "c.dpa", "--certificate", "cert.json", DPATTN_LIBRARY="no/libdpattn.so"))
+    certificate = json.loads(Path("cert.json").read_text())
+    certificate["epsilon"] = 0.5
+    Path("other.json").write_text(json.dumps(certificate))
+    done = cli("verify", "c.dpa", "--certificate", "other.json")
+    assert done.returncode == 1
+    assert "certificate: epsilon is 0.5; by the file it must be 1.0" in done.stdout
+    data = bytearray(Path("c.dpa").read_bytes())
+    data[100] ^= 1
+    Path("cut.dpa").write_bytes(data)
+    done = cli("verify", "cut.dpa", "--json")
+    assert (done.returncode, json.loads(done.stdout)["ok"]) == (1, False)
+
+
+def test_version_and_help(cli) -> None:
+    assert succeed(cli("--version")).startswith(f"dpattn {dpattn.__version__} (library {dpattn.__version__}")
+    assert "not loaded" in succeed(cli("--version", DPATTN_LIBRARY="no/libdpattn.so"))
+    text = succeed(cli("--help"))
+    for word in ("release", "attend", "inspect", "plan", "verify", "exit codes", "130"):
+        assert word in text
+    assert "--adjacency" in succeed(cli("release", "--help"))
+
+
+class Terminal:
+    """A pseudo-terminal for a process's stderr."""
+
+    def __init__(self) -> None:
+        self.mine, self.theirs = os.openpty()
+        fcntl.ioctl(self.theirs, termios.TIOCSWINSZ, struct.pack("4H", 24, 80, 0, 0))
+        self.seen = b""
+
+    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        env = {**os.environ, "PYTHONPATH": str(PACKAGE)}
+        command = [sys.executable, "-m", "dpattn", *arguments]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.theirs, env=env)
+        os.close(self.theirs)
+        return process
+
+    def read_until(self, word: bytes | None) -> None:
+        try:
+            while word is None or word not in self.seen:
+                block = os.read(self.mine, 4096)
+                if not block:
+                    return
+                self.seen += block
+        except OSError:  # Linux says so when the other side is closed
+            pass
+
+    def close(self) -> None:
+        self.read_until(None)
+        os.close(self.mine)
+
+
+def test_ctrl_c_exits_130_and_leaves_no_file(cli) -> None:
+    for name in ("K.npy", "V.npy"):  # sparse files: far more rows than are added before the interrupt
+        np.lib.format.open_memmap(name, "w+", np.float16, (3_000_000, 64))
+    before = sorted(os.listdir())
+    terminal = Terminal()
+    process = terminal.start("release", "K.npy", "V.npy", *BOUNDS, *BUDGET, "-o", "c.dpa")
+    terminal.read_until(b"adding rows")
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=60)
+    terminal.close()
+    assert (process.returncode, out) == (130, b"")
+    assert terminal.seen.endswith(b"dpattn: error: interrupted\r\n")
+    assert b"Traceback" not in terminal.seen
+    assert sorted(os.listdir()) == before
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+def test_a_terminal_sees_progress(cli, quiet) -> None:
+    terminal = Terminal()
+    process = terminal.start(
+        "release", "K.npy", "V.npy", *BOUNDS, *BUDGET, "-o", "c.dpa", *(["--quiet"] if quiet else [])
+    )
+    out, _ = process.communicate(timeout=60)
+    terminal.close()
+    assert process.returncode == 0
+    assert (b"adding rows" in terminal.seen, b"adding noise" in terminal.seen) == (not quiet, not quiet)
+    assert (out == b"") == quiet

@@ -1,0 +1,48 @@
+"""The README's programs work when pasted: each is taken out, built with the command below it, and run.
+
+Usage: readme.py README FOLDER, from the top of the checkout, with the library built and the package installed.
+"""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+# A fenced program, and the indented command below it if the language has one.
+PROGRAM = re.compile(r"^```(python|c|cpp)\n(.*?)^```\n(?:\n    (c[^\n]*people[^\n]*)\n)?", re.DOTALL | re.MULTILINE)
+SUFFIX = {"python": ".py", "c": ".c", "cpp": ".cpp"}
+
+
+def works(folder: Path, language: str, program: str, command: str) -> bool:
+    """Whether the program builds, runs, and says that the east votes yes and the north no."""
+    source = folder / f"people{SUFFIX[language]}"
+    source.write_text(program, encoding="utf-8")
+    run = [sys.executable, source.resolve()]
+    if language != "python":
+        binary = folder / f"people_{language}"
+        build = [{source.name: str(source), "people": str(binary)}.get(word, word) for word in command.split()]
+        if subprocess.run(build, check=False).returncode != 0:
+            return False
+        run = [binary.resolve()]
+    # The README's rpath is relative to the checkout; the Python program leaves a file where it runs.
+    where = folder if language == "python" else Path.cwd()
+    result = subprocess.run(run, check=False, capture_output=True, text=True, cwd=where)
+    print(f"README, {language}: {result.stdout.strip()}{result.stderr.strip()}")
+    return result.returncode == 0 and re.search(r"east \+?0\.\d.*north -0\.\d", result.stdout) is not None
+
+
+def main() -> int:
+    readme, folder = Path(sys.argv[1]), Path(sys.argv[2])
+    folder.mkdir(parents=True, exist_ok=True)
+    programs = PROGRAM.findall(readme.read_text(encoding="utf-8"))
+    passed = sum(works(folder, *program) for program in programs)
+    missing = {"python", "c", "cpp"} - {language for language, *_ in programs}
+    for language in sorted(missing):
+        print(f"README: no program in {language}")
+    failed = len(programs) - passed + len(missing)
+    print(f"readme: {passed} passed, {failed} failed")
+    return int(failed != 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
