@@ -1,0 +1,242 @@
+# dpattn. `make help` lists what there is; every target sets up what it needs and does it once.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+GO ?= go
+PYTHON ?= python3
+CC ?= cc
+CXX ?= c++
+
+# ---- The library ------------------------------------------------------------------------------------------------
+
+# The version is the header's.
+VERSION := $(shell sed -n 's/^\#define DPATTN_VERSION_[A-Z]* //p' include/dpattn.h | paste -sd. -)
+MAJOR := $(firstword $(subst ., ,$(VERSION)))
+
+# A library has its file, the name that programs ask for at run time, and the name that the linker looks for.
+ifeq ($(shell uname -s),Darwin)
+LIBRARY := libdpattn.$(VERSION).dylib
+RUNTIME_NAME := libdpattn.$(MAJOR).dylib
+LINK_NAME := libdpattn.dylib
+LIBRARY_LDFLAGS := -Wl,-install_name,@rpath/$(RUNTIME_NAME) -Wl,-exported_symbol,_dpattn_*
+else
+LIBRARY := libdpattn.so.$(VERSION)
+RUNTIME_NAME := libdpattn.so.$(MAJOR)
+LINK_NAME := libdpattn.so
+LIBRARY_LDFLAGS := -Wl,-soname,$(RUNTIME_NAME) -Wl,--version-script=$(CURDIR)/capi/exports.map -Wl,-z,nodelete
+endif
+
+SOURCES := $(shell find core simd capi -name '*.go' -o -name '*.s' -o -name '*.[ch]' -o -name '*.map') include/dpattn.h go.mod go.sum
+
+# $(call build_library,FOLDER,FLAGS of go build): the library and its two other names. go build also leaves a header of its own
+# making, which is not ours.
+define build_library
+mkdir -p $(1)
+$(2) -trimpath -buildmode=c-shared -ldflags "-s -w -extldflags '$(LIBRARY_LDFLAGS)'" -o $(1)/$(LIBRARY) ./capi
+rm -f $(1)/libdpattn*.h
+ln -sf $(LIBRARY) $(1)/$(RUNTIME_NAME)
+ln -sf $(RUNTIME_NAME) $(1)/$(LINK_NAME)
+endef
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: build/$(LIBRARY) ## the C library, as build/libdpattn.so
+
+build/$(LIBRARY): $(SOURCES)
+	$(call build_library,build,$(GO) build)
+
+# ---- Python -------------------------------------------------------------------------------------------------------
+
+VENV := .venv
+VENV_PYTHON := $(VENV)/bin/python
+
+$(VENV)/ready: bindings/python/pyproject.toml bindings/python/requirements-dev.txt
+	$(PYTHON) -m venv $(VENV)
+	$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check -r bindings/python/requirements-dev.txt
+	$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check -e 'bindings/python[test,demo]'
+	touch $@
+
+.PHONY: demo
+demo: build $(VENV)/ready ## release real data privately and show what comes out
+	$(VENV_PYTHON) bindings/python/examples/digits.py
+
+# ---- Tests ----------------------------------------------------------------------------------------------------------
+
+WARNINGS := -Wall -Wextra -Wpedantic -Werror
+TEST_CFLAGS := -std=c99 -D_XOPEN_SOURCE=700 -O1 -g $(WARNINGS) -Wconversion -Iinclude
+# $(call with_library,FOLDER): link with the library there, and find it there.
+with_library = -L$(1) -ldpattn -Wl,-rpath,$(CURDIR)/$(1)
+
+.PHONY: test
+test: test-go test-arm64 test-abi test-asan test-cpp test-python test-readme ## all tests: Go, C, C++ and Python
+	@echo "make test: every suite passed"
+
+# Packages in which goroutines share memory; the detector makes them about ten times slower.
+RACE_PACKAGES := ./capi ./core/internal/parallel
+
+.PHONY: test-go
+test-go: ## the tests in Go
+	$(GO) test ./...
+	$(GO) test -race $(RACE_PACKAGES)
+
+# The arm64 kernels, and what must come out the same on every machine, where the emulator is or can be had.
+QEMU_ARM64 := qemu-aarch64
+
+.PHONY: test-arm64
+test-arm64: ## the arm64 kernels under qemu-user, which root gets by apt-get
+	@if ! command -v $(QEMU_ARM64) >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		{ apt-get update && apt-get install -y --no-install-recommends qemu-user; } >/dev/null 2>&1 || echo "arm64: apt-get could not install qemu-user"; \
+	fi
+	@if command -v $(QEMU_ARM64) >/dev/null; then \
+		export CGO_ENABLED=0 GOOS=linux GOARCH=arm64; \
+		$(GO) test -exec $(QEMU_ARM64) ./simd && \
+		$(GO) test -exec $(QEMU_ARM64) -run OnEveryMachine ./core; \
+	else \
+		echo "arm64: skipped, since there is no $(QEMU_ARM64) here (it is in the package qemu-user)"; \
+	fi
+	cd simd/_asm && $(GO) test ./neon
+
+# Programs of their own: late.c loads the library at run time, memory.c measures itself. error.c is tested by itself, too.
+ABI_TESTS := $(filter-out %/late.c %/memory.c %/header.c,$(wildcard tests/abi/*.c)) capi/error.c
+ABI_HEADERS := $(wildcard tests/abi/*.h) capi/internal.h include/dpattn.h
+
+.PHONY: test-abi
+test-abi: build/tests/abi build/tests/late build/tests/memory ## the tests of the C interface
+	$(PYTHON) tests/abi/symbols.py include/dpattn.h build/$(LINK_NAME)
+	build/tests/abi
+	build/tests/late build/$(LINK_NAME)
+	build/tests/memory
+
+build/tests/abi: $(ABI_TESTS) $(ABI_HEADERS) build/$(LIBRARY)
+	@mkdir -p $(@D)
+	$(CC) $(TEST_CFLAGS) $(ABI_TESTS) -o $@ $(call with_library,build) -lm -lpthread
+
+build/tests/late: tests/abi/late.c include/dpattn.h
+	@mkdir -p $(@D)
+	$(CC) $(TEST_CFLAGS) $< -o $@ -ldl -lpthread
+
+build/tests/memory: tests/abi/memory.c include/dpattn.h build/$(LIBRARY)
+	@mkdir -p $(@D)
+	$(CC) $(TEST_CFLAGS) $< -o $@ $(call with_library,build)
+
+# The same tests where both sides are watched: the C side by the address and undefined-behaviour sanitizers, the Go side by the address
+# sanitizer and by the checks of what C and Go pass each other. The leak check knows nothing of pointers that Go holds, and Go
+# handles SIGSEGV itself.
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined
+
+.PHONY: test-asan
+test-asan: ## the tests of the C interface under sanitizers, where there are some
+	@if echo 'int main(void) { return 0; }' | $(CC) $(SANITIZE) -x c - -o /dev/null 2>/dev/null; then \
+		$(MAKE) --no-print-directory build/asan/abi && \
+		ASAN_OPTIONS=detect_leaks=0:handle_segv=0 build/asan/abi; \
+	else \
+		echo "asan: skipped, since $(CC) has no sanitizers here"; \
+	fi
+
+build/asan/$(LIBRARY): $(SOURCES)
+	$(call build_library,build/asan,GOEXPERIMENT=cgocheck2 $(GO) build -asan)
+
+build/asan/abi: $(ABI_TESTS) $(ABI_HEADERS) build/asan/$(LIBRARY)
+	$(CC) $(SANITIZE) -DWITH_SANITIZERS $(TEST_CFLAGS) $(ABI_TESTS) -o $@ $(call with_library,build/asan) -lm -lpthread
+
+CPP_FLAGS := -O1 -g $(WARNINGS) -Iinclude -Ibindings/cpp
+CPP_TESTS := $(wildcard tests/cpp/*.cpp)
+CPP_HEADERS := include/dpattn.h $(wildcard bindings/cpp/*.hpp tests/cpp/*.hpp)
+
+.PHONY: test-cpp
+test-cpp: build/tests/cpp17 build/tests/cpp20 build/tests/example17 build/tests/example20 ## the tests in C++
+	build/tests/cpp17
+	build/tests/cpp20
+	build/tests/example17
+	build/tests/example20
+
+build/tests/cpp%: $(CPP_TESTS) $(CPP_HEADERS) build/$(LIBRARY)
+	@mkdir -p $(@D)
+	$(CXX) -std=c++$* $(CPP_FLAGS) $(CPP_TESTS) -o $@ $(call with_library,build) -lpthread
+
+build/tests/example%: bindings/cpp/example.cpp $(CPP_HEADERS) build/$(LIBRARY)
+	@mkdir -p $(@D)
+	$(CXX) -std=c++$* $(CPP_FLAGS) $< -o $@ $(call with_library,build)
+
+.PHONY: test-python
+test-python: build $(VENV)/ready ## the tests in Python
+	DPATTN_LIBRARY=$(CURDIR)/build/$(LINK_NAME) $(VENV_PYTHON) -m pytest -q tests/python
+
+.PHONY: test-readme
+test-readme: build $(VENV)/ready ## the programs in README.md
+	$(VENV_PYTHON) tests/readme.py README.md build/readme
+
+# ---- Checks ---------------------------------------------------------------------------------------------------------
+
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+PYTHON_CODE := bindings/python tests
+
+.PHONY: check
+check: $(VENV)/ready check-generated ## formatting, vet on every architecture, linters, types
+	@unformatted=$$(gofmt -l core simd capi); [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted"; exit 1; }
+	$(GO) vet ./...
+	for arch in amd64 arm64 riscv64; do CGO_ENABLED=0 GOOS=linux GOARCH=$$arch $(GO) vet ./core/... ./simd/...; done
+	$(GO) run $(STATICCHECK) ./...
+	$(CC) -std=c99 $(WARNINGS) -Iinclude -fsyntax-only tests/abi/header.c
+	$(CXX) -std=c++17 $(WARNINGS) -Iinclude -fsyntax-only -x c++ tests/abi/header.c
+	$(VENV)/bin/ruff check --quiet --config bindings/python/pyproject.toml $(PYTHON_CODE)
+	$(VENV)/bin/ruff format --quiet --check --config bindings/python/pyproject.toml $(PYTHON_CODE)
+	cd bindings/python && ../../$(VENV)/bin/mypy
+	@echo "make check: all good"
+
+# $(call regenerate,FOLDER): run the generators of the kernels, which write beside themselves.
+define regenerate
+cd $(1)/_asm && $(GO) run . -out ../kernels_amd64.s -stubs ../kernels_amd64.go -pkg simd
+endef
+
+.PHONY: generate
+generate: ## write the generated kernels anew
+	$(call regenerate,simd)
+
+# The underscore keeps the copy out of ./... patterns.
+.PHONY: check-generated
+check-generated: ## the committed kernels are what their generators write
+	rm -rf build/_generated
+	mkdir -p build/_generated
+	cp -r simd build/_generated/simd
+	$(call regenerate,build/_generated/simd)
+	diff -r simd build/_generated/simd
+
+# ---- Benchmark ------------------------------------------------------------------------------------------------------
+
+BENCH := build/bench
+
+.PHONY: bench
+bench: bench-programs $(VENV)/ready-bench ## measure everything into build/bench.json: ten minutes, or two with QUICK=1
+	$(VENV_PYTHON) tests/bench/bench.py --build $(BENCH) --out build/bench.json $(if $(QUICK),--quick)
+
+.PHONY: bench-doc
+bench-doc: $(VENV)/ready-bench ## put the figures of build/bench.json into docs/performance.md and its plot
+	$(VENV_PYTHON) tests/bench/report.py build/bench.json docs/performance.md
+
+$(VENV)/ready-bench: tests/bench/requirements.txt $(VENV)/ready
+	$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
+.PHONY: bench-programs
+bench-programs: build $(BENCH)/flash.so $(BENCH)/call
+	$(GO) build -trimpath -o $(BENCH)/samples ./tests/bench/samples
+
+$(BENCH)/flash.so: tests/bench/flash.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -O3 -march=native $(WARNINGS) -shared -fPIC -pthread $< -o $@ -lm
+
+$(BENCH)/call: tests/bench/call.c include/dpattn.h build/$(LIBRARY)
+	@mkdir -p $(@D)
+	$(CC) -std=c99 -O2 $(WARNINGS) -Iinclude $< -o $@ $(call with_library,build)
+
+.PHONY: clean
+clean: ## remove everything that was made
+	rm -rf build $(VENV) bindings/python/dist
+	find bindings tests -name __pycache__ -o -name '.*_cache' | xargs rm -rf
