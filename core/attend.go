@@ -18,30 +18,39 @@ func (r *Release) Attend(queries, out tensor.Tensor, lse, stddev *tensor.Tensor)
 		return 0, err
 	}
 	blocks := (m + moment.Block - 1) / moment.Block
-	tasks := r.design.Heads * blocks
-	// Many blocks run side by side; few blocks use the threads inside.
-	outer, inner := 1, parallel.Threads()
-	if tasks >= inner {
-		outer, inner = inner, 1
-	}
-	var count atomic.Uint64
-	parallel.DoN(outer, tasks, func(_, i int) {
-		h, lo := i/blocks, i%blocks*moment.Block
-		hi := min(lo+moment.Block, m)
-		a := r.newAnswers(h, hi-lo, stddev != nil)
-		a.load(queries.Head(h).Rows(lo, hi))
-		r.readers[h].Attend(a.queries, a.answers, inner)
-		view := func(t *tensor.Tensor) *tensor.Tensor {
-			if t == nil {
-				return nil
-			}
-			part := t.Head(h).Rows(lo, hi)
-			return &part
+	tasks, threads := r.design.Heads*blocks, parallel.Threads()
+	if tasks < threads || tasks == 1 || threads == 1 {
+		// Few blocks use the threads inside.
+		for i := range tasks {
+			clipped += r.block(i/blocks, i%blocks*moment.Block, m, &queries, &out, lse, stddev, threads)
 		}
-		a.store(view(&out), view(lse), view(stddev))
-		count.Add(a.clipped)
+		return clipped, nil
+	}
+	return r.sideBySide(blocks, m, queries, out, lse, stddev), nil
+}
+
+// sideBySide runs many blocks in parallel. It is a function of its own so that what its goroutines share does not make Attend allocate.
+func (r *Release) sideBySide(blocks, m int, queries, out tensor.Tensor, lse, stddev *tensor.Tensor) uint64 {
+	var clipped atomic.Uint64
+	parallel.Do(r.design.Heads*blocks, func(_, i int) {
+		clipped.Add(r.block(i/blocks, i%blocks*moment.Block, m, &queries, &out, lse, stddev, 1))
 	})
-	return count.Load(), nil
+	return clipped.Load()
+}
+
+// block answers queries lo..lo+Block-1 of head h, of m.
+func (r *Release) block(h, lo, m int, queries, out, lse, stddev *tensor.Tensor, threads int) (clipped uint64) {
+	a, _ := r.spare.Get().(*answers)
+	if a == nil {
+		a = r.newAnswers()
+	}
+	defer r.spare.Put(a)
+	hi := min(lo+moment.Block, m)
+	a.begin(r, h, hi-lo, stddev != nil)
+	a.load(queries.Head(h).Rows(lo, hi))
+	r.readers[h].Attend(a.queries, a.answers, threads)
+	a.store(out, lse, stddev, h, lo, hi)
+	return a.clipped
 }
 
 // checkAttend checks shapes and returns the number of queries a head.
@@ -60,27 +69,38 @@ func (r *Release) checkAttend(queries, out, lse, stddev *tensor.Tensor) (int, er
 	if queries.Shape[ndim-1] != d.KeyDim {
 		return 0, fault.Invalid("queries.shape[%d] is %d; it must be key_dim = %d", ndim-1, queries.Shape[ndim-1], d.KeyDim)
 	}
-	want := queries.Shape
-	for _, o := range []struct {
-		name string
-		t    *tensor.Tensor
-		dim  int
-	}{{"out", out, d.ValueDim}, {"lse", lse, 1}, {"stddev", stddev, d.ValueDim}} {
-		if o.t == nil {
-			continue
-		}
-		if err := o.t.CheckOutput(o.name); err != nil {
+	for _, err := range [...]error{
+		checkOutput("out", out, queries, d.ValueDim), checkOutput("lse", lse, queries, 1), checkOutput("stddev", stddev, queries, d.ValueDim),
+	} {
+		if err != nil {
 			return 0, err
-		}
-		want[ndim-1] = o.dim
-		if o.t.NDim != ndim || o.t.Shape != want {
-			return 0, fault.Invalid("%s.shape is %v; it must be %v, like queries", o.name, o.t.Shape[:o.t.NDim], want[:ndim])
 		}
 	}
 	return queries.Shape[ndim-2], nil
 }
 
-// answers is one block of queries of one head on its way through.
+// checkOutput checks an output, if it is wanted, that has dim numbers for each query.
+func checkOutput(name string, t, queries *tensor.Tensor, dim int) error {
+	if t == nil {
+		return nil
+	}
+	if err := t.CheckOutput(name); err != nil {
+		return err
+	}
+	want := queries.Shape
+	want[queries.NDim-1] = dim
+	if t.NDim != queries.NDim || t.Shape != want {
+		return wrongShape(name, t.Shape, t.NDim, want, queries.NDim)
+	}
+	return nil
+}
+
+// wrongShape takes its arguments by value, so that checking does not make Attend allocate.
+func wrongShape(name string, got [tensor.MaxDim]int, gotDim int, want [tensor.MaxDim]int, wantDim int) error {
+	return fault.Invalid("%s.shape is %v; it must be %v, like queries", name, got[:gotDim], want[:wantDim])
+}
+
+// answers is one block of queries of one head on its way through. It is used again, so that attending allocates nothing.
 type answers struct {
 	release *Release
 	queries [][]float64 // rotated, within the query bound
@@ -88,19 +108,31 @@ type answers struct {
 	shift   []float64 // scale*<q, centre>, which centring the keys took out of the logits; NaN marks a query with NaN or Inf
 	center  []float64
 	clipped uint64
+
+	rows, outs, stddevs []float64 // what the slices above are made of
 }
 
-func (r *Release) newAnswers(h, n int, stddev bool) *answers {
+func (r *Release) newAnswers() *answers {
+	const n = moment.Block
+	return &answers{
+		queries: make([][]float64, 0, n), answers: make([]moment.Answer, 0, n), shift: make([]float64, 0, n),
+		rows: make([]float64, n*r.design.KeyDim), outs: make([]float64, n*r.design.ValueDim), stddevs: make([]float64, n*r.design.ValueDim),
+	}
+}
+
+// begin makes room for n queries of head h.
+func (a *answers) begin(r *Release, h, n int, stddev bool) {
 	d := r.design
-	a := &answers{release: r, queries: make([][]float64, n), answers: make([]moment.Answer, n), shift: make([]float64, n), center: d.center(h)}
-	for i := range a.queries {
-		a.queries[i] = make([]float64, d.KeyDim)
-		a.answers[i].Out = make([]float64, d.ValueDim)
+	a.release, a.center, a.clipped = r, d.center(h), 0
+	a.queries, a.answers, a.shift = a.queries[:n], a.answers[:n], a.shift[:n]
+	clear(a.shift)
+	for i := range n {
+		a.queries[i] = a.rows[i*d.KeyDim : (i+1)*d.KeyDim]
+		a.answers[i] = moment.Answer{Out: a.outs[i*d.ValueDim : (i+1)*d.ValueDim]}
 		if stddev {
-			a.answers[i].Stddev = make([]float64, d.ValueDim)
+			a.answers[i].Stddev = a.stddevs[i*d.ValueDim : (i+1)*d.ValueDim]
 		}
 	}
-	return a
 }
 
 // load reads, clips and rotates the queries.
@@ -146,8 +178,16 @@ func norm(q []float64) float64 {
 	return length
 }
 
-// store writes the answers.
-func (a *answers) store(out, lse, stddev *tensor.Tensor) {
+// store writes the answers to queries lo..hi-1 of head h.
+func (a *answers) store(out, lse, stddev *tensor.Tensor, h, lo, hi int) {
+	o := out.Head(h).Rows(lo, hi)
+	var l, s tensor.Tensor
+	if lse != nil {
+		l = lse.Head(h).Rows(lo, hi)
+	}
+	if stddev != nil {
+		s = stddev.Head(h).Rows(lo, hi)
+	}
 	for i := range a.answers {
 		ans := &a.answers[i]
 		sum := [1]float64{math.Log(ans.Denominator) + a.shift[i]}
@@ -155,12 +195,12 @@ func (a *answers) store(out, lse, stddev *tensor.Tensor) {
 			fill(ans.Out, math.NaN())
 			fill(ans.Stddev, math.NaN())
 		}
-		out.StoreRow(i, ans.Out)
+		o.StoreRow(i, ans.Out)
 		if lse != nil {
-			lse.StoreRow(i, sum[:])
+			l.StoreRow(i, sum[:])
 		}
 		if stddev != nil {
-			stddev.StoreRow(i, ans.Stddev)
+			s.StoreRow(i, ans.Stddev)
 		}
 	}
 }

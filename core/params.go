@@ -181,7 +181,7 @@ func (p Params) checked() (Params, error) {
 		}
 	}
 	if p.Lambda == 0 {
-		p.Lambda = p.ValueBound * math.Pow(float64(p.ValueDim), -0.25)
+		p.Lambda = p.ValueBound / math.Sqrt(math.Sqrt(float64(p.ValueDim))) // unlike Pow, the same bits on every machine
 	}
 	if ratio := p.Lambda / p.ValueBound; !(ratio >= 1./64 && ratio <= 16) {
 		return p, fault.Invalid("params.lambda is %v; it must be in value_bound/64 .. value_bound*16 (value_bound is %v)", p.Lambda, p.ValueBound)

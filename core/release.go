@@ -10,6 +10,7 @@ import (
 	"io"
 	"math"
 	"math/big"
+	"sync"
 )
 
 // Release is the noisy state and the public parameters, and nothing else: PUBLIC. It is immutable and safe for concurrent use. Everything done
@@ -22,6 +23,7 @@ type Release struct {
 	state   []int64 // [heads, r, d_v+1]
 	mu      float64 // rounded up
 	readers []*moment.Reader
+	spare   sync.Pool // *answers
 }
 
 // published is what a release says of one head.

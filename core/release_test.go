@@ -521,3 +521,24 @@ func TestEmptyRelease(t *testing.T) {
 		}
 	}
 }
+
+// Attending allocates nothing, alone and in batches.
+func TestAttendAllocatesNothing(t *testing.T) {
+	defer func() { _ = SetThreads(0) }()
+	_ = SetThreads(1)
+	p := Params{KeyDim: 8, ValueDim: 4, Degree: 2, Adjacency: AddRemove, KeyBound: 1, ValueBound: 1, QueryBound: 2, Scale: 1}
+	r := someRelease(t, p)
+	for _, m := range []int{1, 40, 200} {
+		q, out, lse, std := ball(rng(1), m, 8, 2), zeros2(m, 4), zeros2(m, 1), zeros2(m, 4)
+		l, s := lse.view(), std.view()
+		attend := func() {
+			if _, err := r.Attend(q.view(), out.view(), &l, &s); err != nil {
+				t.Fatal(err)
+			}
+		}
+		attend()
+		if n := testing.AllocsPerRun(100, attend); n >= 1 { // a garbage collection may empty the pools once
+			t.Errorf("%d queries: %v allocations a call", m, n)
+		}
+	}
+}

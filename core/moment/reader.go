@@ -2,6 +2,7 @@ package moment
 
 import (
 	"math"
+	"sync"
 
 	"dpattn/simd"
 )
@@ -27,6 +28,13 @@ type Reader struct {
 	low   float64 // bounds of the denominator
 	high  float64
 	table Table
+	spare sync.Pool // *sums
+}
+
+// sums is the memory of one block of queries.
+type sums struct {
+	flat []float64
+	rows [][]float64
 }
 
 // Block is the most queries that Attend takes at a time.
@@ -60,13 +68,18 @@ type Answer struct {
 // Attend answers up to Block rotated queries [d] each, of norm at most the query bound. The answers' bits do not depend on threads
 // nor on which queries share a block.
 func (r *Reader) Attend(queries [][]float64, answers []Answer, threads int) {
-	flat, sums := make([]float64, len(queries)*r.Cols), make([][]float64, len(queries))
-	for i := range sums {
-		sums[i] = flat[i*r.Cols : (i+1)*r.Cols]
+	w, _ := r.spare.Get().(*sums)
+	if w == nil {
+		w = &sums{make([]float64, Block*r.Cols), make([][]float64, Block)}
 	}
-	r.table.Sum(queries, sums, threads)
+	defer r.spare.Put(w)
+	rows := w.rows[:len(queries)]
+	for i := range rows {
+		rows[i] = w.flat[i*r.Cols : (i+1)*r.Cols]
+	}
+	r.table.Sum(queries, rows, threads)
 	for i := range queries {
-		r.finish(&answers[i], sums[i], queries[i])
+		r.finish(&answers[i], rows[i], queries[i])
 	}
 }
 

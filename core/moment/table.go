@@ -78,10 +78,21 @@ func (t *polynomialTable) Sum(queries, sums [][]float64, threads int) {
 		q.Set(i, w.scaled, t.m.psi)
 	}
 	q.Prepare()
-	parallel.DoN(threads, t.table.Parts(), func(worker, p int) { q.Part(p, w.lanes[worker]) })
+	if threads == 1 {
+		for p := range t.table.Parts() {
+			q.Part(p, w.lanes[0])
+		}
+	} else {
+		w.parts(threads, t.table.Parts())
+	}
 	for i := range queries {
 		q.Sum(i, sums[i])
 	}
+}
+
+// parts is a function of its own so that what its goroutines share does not make Sum allocate.
+func (w *queryWork) parts(threads, parts int) {
+	parallel.DoN(threads, parts, func(worker, p int) { w.queries.Part(p, w.lanes[worker]) })
 }
 
 // wideTable has the state in f64, for states so large, against the noise, that f32 would be seen.

@@ -1,0 +1,113 @@
+package core
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"math"
+	"testing"
+
+	"dpattn/simd"
+)
+
+// fixed draws numbers that are the same on every machine: integers over 2^14, from -1 to below 1.
+func fixed(state *uint64, rows, cols int) matrix {
+	m := zeros2(rows, cols)
+	for i := range m.data {
+		*state = *state*6364136223846793005 + 1442695040888963407 // Knuth's MMIX
+		m.data[i] = float64(int64(*state)>>49) / (1 << 14)
+	}
+	return m
+}
+
+// Promise 3, between machines: the exact sums of fixed rows, the counts, and the integers that the sums depend on have the hashes that were recorded on
+// amd64, whatever the processor and the kernels. Rows are long, short, of extreme numbers, NaN and Inf. Coefficients are left out: their last bits
+// may differ.
+func TestSumsAreTheSameOnEveryMachine(t *testing.T) {
+	for _, c := range []struct {
+		p    Params
+		rows int
+		want string
+	}{
+		{Params{KeyDim: 64, ValueDim: 16, Degree: 2}, 300, "285d83c3a5004409a609ec5555906e8ef0c8607594d77e68a2ae7878c826f51a"},
+		{Params{KeyDim: 19, ValueDim: 7, Degree: 3, Polynomial: Taylor, Rotation: NoRotation}, 601, "b64464d8db2c006783cb2f4098234477a55eb647cf4dfa9b7edae04afd0b2e35"},
+		{Params{KeyDim: 8, ValueDim: 12, Degree: 4, Heads: 2, Adjacency: Replace}, 90, "727a638e2fa70ee4da36d6e50a9618e9a5c52dd2a7d5a538a08485f08b4606c6"},
+		{Params{KeyDim: 3, ValueDim: 1, Degree: 8, Polynomial: Taylor, OwnerRows: 2}, 200, "23acfbf13831431576b70905427f4faf16d3ff0258fcbf12f8ccb4ae4dbb19f4"},
+		{Params{KeyDim: 1, ValueDim: 5, Degree: 1}, 33, "53df106557874577df868886ff66251bc9a693b673a673b671de10bf0e2228af"},
+	} {
+		p := c.p
+		p.KeyBound, p.ValueBound, p.QueryBound = 0.4*math.Sqrt(float64(p.KeyDim)), 0.7*math.Sqrt(float64(p.ValueDim)), math.Sqrt(float64(p.KeyDim))
+		p.Heads = max(p.Heads, 1)
+		if p.Adjacency == 0 {
+			p.Adjacency = AddRemove
+		}
+		state := uint64(p.KeyDim)
+		p.Center = fixed(&state, p.Heads, p.KeyDim).data
+		b := must[*Builder](t)(NewBuilder(p))
+		for h := range p.Heads {
+			k, v := fixed(&state, c.rows, p.KeyDim), fixed(&state, c.rows, p.ValueDim)
+			for i := range c.rows {
+				switch i % 8 {
+				case 1, 2: // inside their bounds
+					for _, row := range [][]float64{k.row(i), v.row(i)} {
+						for j := range row {
+							row[j] /= 4
+						}
+					}
+				case 3:
+					k.row(i)[0], v.row(i)[p.ValueDim-1] = 1e308, -1e308
+				case 4:
+					v.row(i)[0] = []float64{math.NaN(), math.Inf(1), 5e-324}[i/8%3]
+				}
+			}
+			var owners []uint64
+			if p.OwnerRows > 0 {
+				for i := range c.rows {
+					owners = append(owners, uint64(i*i%41))
+				}
+			}
+			if err := b.Add(h, k.view(), v.view(), owners, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		d := b.design
+		var w writer
+		w.u16(uint16(d.lambda))
+		w.u16(uint16(d.fmap.Const))
+		for _, g := range d.fmap.Gains {
+			w.u16(uint16(g))
+		}
+		for _, v := range b.tally.list() {
+			w.u64(*v)
+		}
+		integers := len(w.buf)
+		for h := range b.heads {
+			sums := b.heads[h].sums
+			if sums == nil {
+				sums = b.sumOwners(h, func(int) bool { return true })
+			}
+			all := make([]int64, d.stateLen())
+			sums.AddTo(all)
+			w.i64s(all)
+		}
+		if got := fmt.Sprintf("%x", sha256.Sum256(w.buf)); got != c.want {
+			t.Errorf("%d dimensions, degree %d, %s: got %s, want %s; integers and counts are %x", p.KeyDim, p.Degree, simd.Name(), got, c.want, w.buf[:integers])
+		}
+	}
+}
+
+// Builders of two machines may be merged: parameters that are left to their defaults come out the same, bit for bit.
+func TestDefaultsAreTheSameOnEveryMachine(t *testing.T) {
+	var w writer
+	for dim := 1; dim <= 4096; dim++ {
+		p, err := Params{KeyDim: dim, ValueDim: dim, Adjacency: AddRemove, KeyBound: 1, ValueBound: 1, QueryBound: 1}.checked()
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.f64(p.Scale)
+		w.f64(p.Lambda)
+	}
+	const want = "810d5f2e724c23547511114b50b6b87121f03e9a1fdda07da39fffdabab73c89"
+	if got := fmt.Sprintf("%x", sha256.Sum256(w.buf)); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
