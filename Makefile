@@ -77,13 +77,15 @@ with_library = -L$(1) -ldpattn -Wl,-rpath,$(CURDIR)/$(1)
 test: test-go test-arm64 test-abi test-asan test-cpp test-python test-readme ## all tests: Go, C, C++ and Python
 	@echo "make test: every suite passed"
 
-# Packages in which goroutines share memory; the detector makes them about ten times slower.
+# Where goroutines share memory; the detector makes everything about ten times slower, so it sees these tests only.
 RACE_PACKAGES := ./capi ./core/internal/parallel
+RACE_TESTS := -run 'Concurrent|Threads|Race' ./core/moment ./core/noise
 
 .PHONY: test-go
 test-go: ## the tests in Go
 	$(GO) test ./...
 	$(GO) test -race $(RACE_PACKAGES)
+	$(GO) test -race $(RACE_TESTS)
 
 # The arm64 kernels, and what must come out the same on every machine, where the emulator is or can be had.
 QEMU_ARM64 := qemu-aarch64
@@ -179,7 +181,7 @@ PYTHON_CODE := bindings/python tests
 
 .PHONY: check
 check: $(VENV)/ready check-generated ## formatting, vet on every architecture, linters, types
-	@unformatted=$$(gofmt -l core simd capi); [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted"; exit 1; }
+	@unformatted=$$(gofmt -l core simd capi tests); [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted"; exit 1; }
 	$(GO) vet ./...
 	for arch in amd64 arm64 riscv64; do CGO_ENABLED=0 GOOS=linux GOARCH=$$arch $(GO) vet ./core/... ./simd/...; done
 	$(GO) run $(STATICCHECK) ./...
@@ -193,6 +195,7 @@ check: $(VENV)/ready check-generated ## formatting, vet on every architecture, l
 # $(call regenerate,FOLDER): run the generators of the kernels, which write beside themselves.
 define regenerate
 cd $(1)/_asm && $(GO) run . -out ../kernels_amd64.s -stubs ../kernels_amd64.go -pkg simd
+cd $(1)/_asm && $(GO) run ./neon -out ../kernels_arm64.s -stubs ../kernels_arm64.go
 endef
 
 .PHONY: generate

@@ -1,0 +1,148 @@
+//go:build unix
+
+package simd
+
+import (
+	"math/rand/v2"
+	"slices"
+	"syscall"
+	"testing"
+	"unsafe"
+)
+
+// fenced returns count numbers of any content that end where the process may not read: a kernel that goes beyond crashes. What lies before them is
+// watched when the test ends.
+func fenced[T int16 | int32 | uint32 | int64](t *testing.T, count int) []T {
+	page := syscall.Getpagesize()
+	size := count * int(unsafe.Sizeof(T(0)))
+	whole := (size+page-1)/page*page + page
+	memory, err := syscall.Mmap(-1, 0, whole+page, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mprotect(memory[whole:], syscall.PROT_NONE); err != nil {
+		t.Fatal(err)
+	}
+	for i := range memory[:whole] {
+		memory[i] = 0x5a
+	}
+	t.Cleanup(func() {
+		for _, b := range memory[:whole-size] {
+			if b != 0x5a {
+				t.Error("wrote before the beginning of an array")
+				break
+			}
+		}
+		if err := syscall.Munmap(memory); err != nil {
+			t.Error(err)
+		}
+	})
+	return unsafe.Slice((*T)(unsafe.Pointer(&memory[whole-size])), count)
+}
+
+// Kinds of numbers.
+var fills = map[string]func(r *rand.Rand, limit int) int16{
+	"random":  func(r *rand.Rand, limit int) int16 { return int16(r.IntN(2*limit+1) - limit) },
+	"largest": func(r *rand.Rand, limit int) int16 { return int16(limit) },
+	"least":   func(r *rand.Rand, limit int) int16 { return int16(-limit) },
+	"edges": func(r *rand.Rand, limit int) int16 {
+		return int16([]int{-limit, -limit + 1, -1, 0, 1, limit / 2, limit - 1, limit}[r.IntN(8)])
+	},
+}
+
+func filled(t *testing.T, fill func(*rand.Rand, int) int16, r *rand.Rand, count, limit int) []int16 {
+	s := fenced[int16](t, count)
+	for i := range s {
+		s[i] = fill(r, limit)
+	}
+	return s
+}
+
+// eachFill runs a test for every set of kernels and every kind of numbers.
+func eachFill(t *testing.T, test func(t *testing.T, r *rand.Rand, fill func(*rand.Rand, int) int16)) {
+	with(t, func(t *testing.T) {
+		for name, fill := range fills {
+			t.Run(name, func(t *testing.T) { test(t, rand.New(rand.NewPCG(3, 1)), fill) })
+		}
+	})
+}
+
+func TestScaleKernel(t *testing.T) {
+	eachFill(t, func(t *testing.T, r *rand.Rand, fill func(*rand.Rand, int) int16) {
+		src, got, want := filled(t, fill, r, 2*step, 32767), fenced[int16](t, 2*step), make([]int16, 2*step)
+		for range 500 {
+			gain := int16(r.IntN(32768))
+			scaleGeneric(&want[0], &src[0], gain)
+			active.scale(&got[0], &src[0], gain)
+			if !slices.Equal(got, want) {
+				t.Fatalf("gain %d, %v: got %v, want %v", gain, src, got, want)
+			}
+		}
+		copy(got, src)
+		scaleGeneric(&want[0], &src[0], 32767)
+		active.scale(&got[0], &got[0], 32767)
+		if !slices.Equal(got, want) {
+			t.Fatal("wrong in place")
+		}
+	})
+}
+
+func TestLiftKernel(t *testing.T) {
+	eachFill(t, func(t *testing.T, r *rand.Rand, fill func(*rand.Rand, int) int16) {
+		got, want := fenced[int16](t, 2*step), make([]int16, 2*step)
+		f, x := filled(t, fill, r, 2*step, 32767), filled(t, fill, r, 2*step, 32767)
+		for degree := range MaxDegree {
+			for k := range degree + 1 {
+				lift := someMap(1, degree+1).lift[degree+1][k+1]
+				liftGeneric(&want[0], &f[0], &x[0], lift)
+				active.lift(&got[0], &f[0], &x[0], lift)
+				if !slices.Equal(got, want) {
+					t.Fatalf("lift %d, %v, %v: got %v, want %v", lift, f, x, got, want)
+				}
+			}
+		}
+	})
+}
+
+func TestGenKernel(t *testing.T) {
+	eachFill(t, func(t *testing.T, r *rand.Rand, fill func(*rand.Rand, int) int16) {
+		for _, pairs := range []int{step, 3 * step, strip} {
+			const rows = 5
+			f, g := filled(t, fill, r, rows*2*pairs, 32767), filled(t, fill, r, rows*2*pairs, 32767)
+			var at [2 * step]int
+			for i := range at {
+				at[i] = 4 * pairs * r.IntN(rows)
+			}
+			got, gotNorms := fenced[int32](t, (pairs-1)*Lanes+step), fenced[uint32](t, 2*pairs)
+			want, wantNorms := slices.Clone(got), slices.Clone(gotNorms)
+			genGeneric(&want[0], &at, &f[0], &g[0], pairs, &wantNorms[0])
+			active.gen(&got[0], &at, &f[0], &g[0], pairs, &gotNorms[0])
+			if !slices.Equal(got, want) {
+				t.Fatalf("%d pairs: wrong features, or wrote between them", pairs)
+			}
+			if !slices.Equal(gotNorms, wantNorms) {
+				t.Fatalf("%d pairs: norms %v, want %v", pairs, gotNorms, wantNorms)
+			}
+		}
+	})
+}
+
+func TestTileKernels(t *testing.T) {
+	eachFill(t, func(t *testing.T, r *rand.Rand, fill func(*rand.Rand, int) int16) {
+		for w := 1; w <= active.cols(); w++ {
+			for _, pairs := range []int{1, 2, 3, 16, 29, strip} {
+				// 2*256*8192*511 is the most that 32 bits hold.
+				panel, u := filled(t, fill, r, 2*pairs*Lanes, MaxWeight), filled(t, fill, r, 2*pairs*w, 511)
+				got := fenced[int64](t, w*Lanes)
+				want := slices.Clone(got)
+				for range 2 {
+					tileGeneric(w, &want[0], (*int32)(unsafe.Pointer(&panel[0])), &u[0], pairs)
+					active.tiles[w](&got[0], (*int32)(unsafe.Pointer(&panel[0])), &u[0], pairs)
+				}
+				if !slices.Equal(got, want) {
+					t.Fatalf("width %d, %d pairs: got %v, want %v", w, pairs, got, want)
+				}
+			}
+		}
+	})
+}
