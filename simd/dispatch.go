@@ -28,6 +28,13 @@ type kernels struct {
 	gemv func(out, psi, body, tail *float32, rows, wide, narrow int)
 	// gemm: out[c*lanes+q] += sum_i state[i*cols+c] * psi[i*lanes+q] for c < cols.
 	gemm func(out, psi, state *float32, rows, cols, lanes int)
+
+	// The loops of vector.go. n >= 1; squares adds entry i to chain i%8; hadamard's n is a power of two.
+	widen    func(dst *float64, src *float32, n int)
+	squares  func(v *float64, n int, chains *[8]float64)
+	multiply func(v, w *float64, n int)
+	hadamard func(v *float64, n int)
+	round16  func(dst *int16, v *float64, n int, factor float64)
 }
 
 type tileFunc func(sums *int64, panel *int32, u *int16, pairs int)

@@ -20,15 +20,18 @@ func available() []*kernels {
 	// The assembler's VPDPWSSD is the EVEX form, which AVX512VNNI brings; AVX-VNNI alone does not.
 	if bw && cpuid.CPU.Supports(cpuid.AVX512VNNI) {
 		list = append(list, &kernels{name: "avx512vnni", scale: scaleBW, lift: liftBW, gen: genVNNI, tiles: tilesVNNI[:],
-			runs: runs512, products: products512, gemv: gemv512, gemm: gemm512})
+			runs: runs512, products: products512, gemv: gemv512, gemm: gemm512,
+			widen: widenAVX512, squares: squaresAVX512, multiply: multiplyAVX512, hadamard: hadamard512, round16: round16AVX512})
 	}
 	if bw {
 		list = append(list, &kernels{name: "avx512bw", scale: scaleBW, lift: liftBW, gen: genBW, tiles: tilesBW[:],
-			runs: runs512, products: products512, gemv: gemv512, gemm: gemm512})
+			runs: runs512, products: products512, gemv: gemv512, gemm: gemm512,
+			widen: widenAVX512, squares: squaresAVX512, multiply: multiplyAVX512, hadamard: hadamard512, round16: round16AVX512})
 	}
 	if cpuid.CPU.Supports(cpuid.AVX2, cpuid.FMA3) {
 		list = append(list, &kernels{name: "avx2", scale: scaleAVX2, lift: liftAVX2, gen: genAVX2, tiles: tilesAVX2[:],
-			runs: runs256, products: products256, gemv: gemv256, gemm: gemm256})
+			runs: runs256, products: products256, gemv: gemv256, gemm: gemm256,
+			widen: widenAVX2, squares: squaresAVX2, multiply: multiplyAVX2, hadamard: hadamard256, round16: round16AVX2})
 	}
 	return append(list, &generic)
 }
@@ -145,5 +148,21 @@ func gemm256(out, psi, state *float32, rows, cols, lanes int) {
 		for c := 0; c < cols; c += tile {
 			gemms256[min(tile, cols-c)](index(out, c*lanes+q), index(psi, q), index(state, c), rows, 4*cols, 4*lanes)
 		}
+	}
+}
+
+func hadamard512(v *float64, n int) {
+	if n < 8 {
+		hadamardGeneric(v, n)
+	} else {
+		hadamardAVX512(v, n)
+	}
+}
+
+func hadamard256(v *float64, n int) {
+	if n < 4 {
+		hadamardGeneric(v, n)
+	} else {
+		hadamardAVX2(v, n)
 	}
 }

@@ -3,7 +3,8 @@ package simd
 import "unsafe"
 
 var generic = kernels{name: "generic", scale: scaleGeneric, lift: liftGeneric, gen: genGeneric, tiles: tilesGeneric(),
-	runs: runsGeneric, products: productsGeneric, gemv: gemvGeneric, gemm: gemmGeneric}
+	runs: runsGeneric, products: productsGeneric, gemv: gemvGeneric, gemm: gemmGeneric,
+	widen: widenGeneric, squares: squaresGeneric, multiply: multiplyGeneric, hadamard: hadamardGeneric, round16: round16Generic}
 
 func tilesGeneric() []tileFunc {
 	tiles := make([]tileFunc, 17)

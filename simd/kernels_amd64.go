@@ -375,3 +375,33 @@ func gemmAVX2x5(out *float32, psi *float32, state *float32, rows int, stride int
 
 // gemmAVX2x6 is gemmGeneric for 6 columns and 16 queries; rows of psi and out are lanes bytes apart.
 func gemmAVX2x6(out *float32, psi *float32, state *float32, rows int, stride int, lanes int)
+
+// widenAVX512 is widenGeneric.
+func widenAVX512(dst *float64, src *float32, n int)
+
+// squaresAVX512 is squaresGeneric.
+func squaresAVX512(v *float64, n int, chains *[8]float64)
+
+// multiplyAVX512 is multiplyGeneric.
+func multiplyAVX512(v *float64, w *float64, n int)
+
+// hadamardAVX512 is hadamardGeneric for at least one vector.
+func hadamardAVX512(v *float64, n int)
+
+// round16AVX512 is round16Generic. Conversions round to nearest even, as Go leaves MXCSR.
+func round16AVX512(dst *int16, v *float64, n int, factor float64)
+
+// widenAVX2 is widenGeneric.
+func widenAVX2(dst *float64, src *float32, n int)
+
+// squaresAVX2 is squaresGeneric.
+func squaresAVX2(v *float64, n int, chains *[8]float64)
+
+// multiplyAVX2 is multiplyGeneric.
+func multiplyAVX2(v *float64, w *float64, n int)
+
+// hadamardAVX2 is hadamardGeneric for at least one vector.
+func hadamardAVX2(v *float64, n int)
+
+// round16AVX2 is round16Generic. Conversions round to nearest even, as Go leaves MXCSR.
+func round16AVX2(dst *int16, v *float64, n int, factor float64)

@@ -10119,3 +10119,431 @@ loop:
 	ADDQ         DI, R8
 	VZEROUPPER
 	RET
+
+// func widenAVX512(dst *float64, src *float32, n int)
+// Requires: AVX, AVX512F
+TEXT ·widenAVX512(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ n+16(FP), DX
+
+whole:
+	CMPQ      DX, $0x00000008
+	JL        tail
+	VCVTPS2PD (CX), Z0
+	VMOVUPD   Z0, (AX)
+	ADDQ      $0x00000020, CX
+	ADDQ      $0x00000040, AX
+	SUBQ      $0x00000008, DX
+	JMP       whole
+
+tail:
+	TESTQ     DX, DX
+	JZ        done
+	VMOVSS    (CX), X0
+	VCVTSS2SD X0, X0, X0
+	VMOVSD    X0, (AX)
+	ADDQ      $0x04, CX
+	ADDQ      $0x08, AX
+	DECQ      DX
+	JMP       tail
+
+done:
+	VZEROUPPER
+	RET
+
+// func squaresAVX512(v *float64, n int, chains *[8]float64)
+// Requires: AVX, AVX512F
+TEXT ·squaresAVX512(SB), NOSPLIT, $0-24
+	MOVQ    v+0(FP), AX
+	MOVQ    n+8(FP), CX
+	MOVQ    chains+16(FP), DX
+	VMOVUPD (DX), Z0
+
+whole:
+	CMPQ    CX, $0x08
+	JL      store
+	VMOVUPD (AX), Z1
+	VMULPD  Z1, Z1, Z1
+	VADDPD  Z1, Z0, Z0
+	ADDQ    $0x40, AX
+	SUBQ    $0x08, CX
+	JMP     whole
+
+store:
+	VMOVUPD Z0, (DX)
+
+tail:
+	TESTQ  CX, CX
+	JZ     done
+	VMOVSD (AX), X0
+	VMULSD X0, X0, X0
+	VMOVSD (DX), X1
+	VADDSD X0, X1, X1
+	VMOVSD X1, (DX)
+	ADDQ   $0x08, AX
+	ADDQ   $0x08, DX
+	DECQ   CX
+	JMP    tail
+
+done:
+	VZEROUPPER
+	RET
+
+// func multiplyAVX512(v *float64, w *float64, n int)
+// Requires: AVX, AVX512F
+TEXT ·multiplyAVX512(SB), NOSPLIT, $0-24
+	MOVQ v+0(FP), AX
+	MOVQ w+8(FP), CX
+	MOVQ n+16(FP), DX
+
+whole:
+	CMPQ    DX, $0x00000008
+	JL      tail
+	VMOVUPD (AX), Z0
+	VMULPD  (CX), Z0, Z0
+	VMOVUPD Z0, (AX)
+	ADDQ    $0x00000040, AX
+	ADDQ    $0x00000040, CX
+	SUBQ    $0x00000008, DX
+	JMP     whole
+
+tail:
+	TESTQ  DX, DX
+	JZ     done
+	VMOVSD (AX), X0
+	VMULSD (CX), X0, X0
+	VMOVSD X0, (AX)
+	ADDQ   $0x08, AX
+	ADDQ   $0x08, CX
+	DECQ   DX
+	JMP    tail
+
+done:
+	VZEROUPPER
+	RET
+
+// func hadamardAVX512(v *float64, n int)
+// Requires: AVX, AVX512F
+TEXT ·hadamardAVX512(SB), NOSPLIT, $0-16
+	MOVQ  v+0(FP), AX
+	MOVQ  n+8(FP), CX
+	MOVL  $0x000000aa, DX
+	KMOVW DX, K1
+	MOVL  $0x000000cc, DX
+	KMOVW DX, K2
+	MOVL  $0x000000f0, DX
+	KMOVW DX, K3
+	MOVQ  AX, DX
+	MOVQ  CX, BX
+
+within:
+	VMOVUPD    (DX), Z0
+	VPERMILPD  $0x55, Z0, Z1
+	VADDPD     Z1, Z0, Z2
+	VSUBPD     Z0, Z1, K1, Z2
+	VPERMPD    $0x4e, Z2, Z1
+	VADDPD     Z1, Z2, Z0
+	VSUBPD     Z2, Z1, K2, Z0
+	VSHUFF64X2 $0x4e, Z0, Z0, Z1
+	VADDPD     Z1, Z0, Z2
+	VSUBPD     Z0, Z1, K3, Z2
+	VMOVUPD    Z2, (DX)
+	ADDQ       $0x00000040, DX
+	SUBQ       $0x00000008, BX
+	JNZ        within
+	MOVQ       $0x00000040, DX
+	LEAQ       (AX)(CX*8), SI
+	SHLQ       $0x03, CX
+
+stage:
+	CMPQ DX, CX
+	JGE  done
+	MOVQ AX, DI
+
+block:
+	CMPQ DI, SI
+	JGE  next
+	LEAQ (DI)(DX*1), R8
+	MOVQ DX, BX
+
+pair:
+	VMOVUPD (DI), Z2
+	VMOVUPD (R8), Z1
+	VADDPD  Z1, Z2, Z0
+	VSUBPD  Z1, Z2, Z2
+	VMOVUPD Z0, (DI)
+	VMOVUPD Z2, (R8)
+	ADDQ    $0x00000040, DI
+	ADDQ    $0x00000040, R8
+	SUBQ    $0x00000040, BX
+	JNZ     pair
+	MOVQ    R8, DI
+	JMP     block
+
+next:
+	SHLQ $0x01, DX
+	JMP  stage
+
+done:
+	VZEROUPPER
+	RET
+
+// func round16AVX512(dst *int16, v *float64, n int, factor float64)
+// Requires: AVX, AVX512F, AVX512VL, SSE2
+TEXT ·round16AVX512(SB), NOSPLIT, $0-32
+	MOVQ         dst+0(FP), AX
+	MOVQ         v+8(FP), CX
+	MOVQ         n+16(FP), DX
+	MOVSD        factor+24(FP), X0
+	VBROADCASTSD X0, Z0
+	MOVQ         $0x40dfffc000000000, BX
+	VMOVQ        BX, X1
+	VBROADCASTSD X1, Z1
+	MOVQ         $0xc0dfffc000000000, BX
+	VMOVQ        BX, X2
+	VBROADCASTSD X2, Z2
+
+whole:
+	CMPQ      DX, $0x00000008
+	JL        tail
+	VMULPD    (CX), Z0, Z3
+	VMINPD    Z1, Z3, Z3
+	VMAXPD    Z2, Z3, Z3
+	VCVTPD2DQ Z3, Y3
+	VPMOVDW   Y3, X3
+	VMOVDQU   X3, (AX)
+	ADDQ      $0x00000040, CX
+	ADDQ      $0x00000010, AX
+	SUBQ      $0x00000008, DX
+	JMP       whole
+
+tail:
+	TESTQ     DX, DX
+	JZ        done
+	VMULSD    (CX), X0, X3
+	VMINSD    X1, X3, X3
+	VMAXSD    X2, X3, X3
+	VCVTSD2SI X3, BX
+	MOVW      BX, (AX)
+	ADDQ      $0x08, CX
+	ADDQ      $0x02, AX
+	DECQ      DX
+	JMP       tail
+
+done:
+	VZEROUPPER
+	RET
+
+// func widenAVX2(dst *float64, src *float32, n int)
+// Requires: AVX
+TEXT ·widenAVX2(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ n+16(FP), DX
+
+whole:
+	CMPQ      DX, $0x00000004
+	JL        tail
+	VCVTPS2PD (CX), Y0
+	VMOVUPD   Y0, (AX)
+	ADDQ      $0x00000010, CX
+	ADDQ      $0x00000020, AX
+	SUBQ      $0x00000004, DX
+	JMP       whole
+
+tail:
+	TESTQ     DX, DX
+	JZ        done
+	VMOVSS    (CX), X0
+	VCVTSS2SD X0, X0, X0
+	VMOVSD    X0, (AX)
+	ADDQ      $0x04, CX
+	ADDQ      $0x08, AX
+	DECQ      DX
+	JMP       tail
+
+done:
+	VZEROUPPER
+	RET
+
+// func squaresAVX2(v *float64, n int, chains *[8]float64)
+// Requires: AVX
+TEXT ·squaresAVX2(SB), NOSPLIT, $0-24
+	MOVQ    v+0(FP), AX
+	MOVQ    n+8(FP), CX
+	MOVQ    chains+16(FP), DX
+	VMOVUPD (DX), Y0
+	VMOVUPD 32(DX), Y1
+
+whole:
+	CMPQ    CX, $0x08
+	JL      store
+	VMOVUPD (AX), Y2
+	VMULPD  Y2, Y2, Y2
+	VADDPD  Y2, Y0, Y0
+	VMOVUPD 32(AX), Y2
+	VMULPD  Y2, Y2, Y2
+	VADDPD  Y2, Y1, Y1
+	ADDQ    $0x40, AX
+	SUBQ    $0x08, CX
+	JMP     whole
+
+store:
+	VMOVUPD Y0, (DX)
+	VMOVUPD Y1, 32(DX)
+
+tail:
+	TESTQ  CX, CX
+	JZ     done
+	VMOVSD (AX), X0
+	VMULSD X0, X0, X0
+	VMOVSD (DX), X1
+	VADDSD X0, X1, X1
+	VMOVSD X1, (DX)
+	ADDQ   $0x08, AX
+	ADDQ   $0x08, DX
+	DECQ   CX
+	JMP    tail
+
+done:
+	VZEROUPPER
+	RET
+
+// func multiplyAVX2(v *float64, w *float64, n int)
+// Requires: AVX
+TEXT ·multiplyAVX2(SB), NOSPLIT, $0-24
+	MOVQ v+0(FP), AX
+	MOVQ w+8(FP), CX
+	MOVQ n+16(FP), DX
+
+whole:
+	CMPQ    DX, $0x00000004
+	JL      tail
+	VMOVUPD (AX), Y0
+	VMULPD  (CX), Y0, Y0
+	VMOVUPD Y0, (AX)
+	ADDQ    $0x00000020, AX
+	ADDQ    $0x00000020, CX
+	SUBQ    $0x00000004, DX
+	JMP     whole
+
+tail:
+	TESTQ  DX, DX
+	JZ     done
+	VMOVSD (AX), X0
+	VMULSD (CX), X0, X0
+	VMOVSD X0, (AX)
+	ADDQ   $0x08, AX
+	ADDQ   $0x08, CX
+	DECQ   DX
+	JMP    tail
+
+done:
+	VZEROUPPER
+	RET
+
+// func hadamardAVX2(v *float64, n int)
+// Requires: AVX, AVX2
+TEXT ·hadamardAVX2(SB), NOSPLIT, $0-16
+	MOVQ v+0(FP), AX
+	MOVQ n+8(FP), CX
+	MOVQ AX, DX
+	MOVQ CX, BX
+
+within:
+	VMOVUPD   (DX), Y0
+	VPERMILPD $0x55, Y0, Y1
+	VADDPD    Y1, Y0, Y2
+	VSUBPD    Y0, Y1, Y1
+	VBLENDPD  $0x0a, Y1, Y2, Y0
+	VPERMPD   $0x4e, Y0, Y1
+	VADDPD    Y1, Y0, Y2
+	VSUBPD    Y0, Y1, Y1
+	VBLENDPD  $0x0c, Y1, Y2, Y0
+	VMOVUPD   Y0, (DX)
+	ADDQ      $0x00000020, DX
+	SUBQ      $0x00000004, BX
+	JNZ       within
+	MOVQ      $0x00000020, DX
+	LEAQ      (AX)(CX*8), SI
+	SHLQ      $0x03, CX
+
+stage:
+	CMPQ DX, CX
+	JGE  done
+	MOVQ AX, DI
+
+block:
+	CMPQ DI, SI
+	JGE  next
+	LEAQ (DI)(DX*1), R8
+	MOVQ DX, BX
+
+pair:
+	VMOVUPD (DI), Y0
+	VMOVUPD (R8), Y1
+	VADDPD  Y1, Y0, Y2
+	VSUBPD  Y1, Y0, Y0
+	VMOVUPD Y2, (DI)
+	VMOVUPD Y0, (R8)
+	ADDQ    $0x00000020, DI
+	ADDQ    $0x00000020, R8
+	SUBQ    $0x00000020, BX
+	JNZ     pair
+	MOVQ    R8, DI
+	JMP     block
+
+next:
+	SHLQ $0x01, DX
+	JMP  stage
+
+done:
+	VZEROUPPER
+	RET
+
+// func round16AVX2(dst *int16, v *float64, n int, factor float64)
+// Requires: AVX, AVX2, SSE2
+TEXT ·round16AVX2(SB), NOSPLIT, $0-32
+	MOVQ         dst+0(FP), AX
+	MOVQ         v+8(FP), CX
+	MOVQ         n+16(FP), DX
+	MOVSD        factor+24(FP), X0
+	VBROADCASTSD X0, Y0
+	MOVQ         $0x40dfffc000000000, BX
+	VMOVQ        BX, X1
+	VBROADCASTSD X1, Y1
+	MOVQ         $0xc0dfffc000000000, BX
+	VMOVQ        BX, X2
+	VBROADCASTSD X2, Y2
+
+whole:
+	CMPQ       DX, $0x00000004
+	JL         tail
+	VMULPD     (CX), Y0, Y3
+	VMINPD     Y1, Y3, Y3
+	VMAXPD     Y2, Y3, Y3
+	VCVTPD2DQY Y3, X3
+	VPACKSSDW  X3, X3, X3
+	VMOVQ      X3, (AX)
+	ADDQ       $0x00000020, CX
+	ADDQ       $0x00000008, AX
+	SUBQ       $0x00000004, DX
+	JMP        whole
+
+tail:
+	TESTQ     DX, DX
+	JZ        done
+	VMULSD    (CX), X0, X3
+	VMINSD    X1, X3, X3
+	VMAXSD    X2, X3, X3
+	VCVTSD2SI X3, BX
+	MOVW      BX, (AX)
+	ADDQ      $0x08, CX
+	ADDQ      $0x02, AX
+	DECQ      DX
+	JMP       tail
+
+done:
+	VZEROUPPER
+	RET

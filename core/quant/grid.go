@@ -1,6 +1,10 @@
 package quant
 
-import "math"
+import (
+	"math"
+
+	"dpattn/simd"
+)
 
 // KeyScale is the integer length of a key at its bound. A little below 2^15, so that rounding does not carry a key at the bound over the
 // gate |x|^2 < 2^30 (the slack, 131,000, is seven standard deviations of what rounding does to |x|^2).
@@ -39,7 +43,7 @@ func (g *Grid) Key(k []float64, x []int16) Fate {
 			k[i] -= c
 		}
 	}
-	down, ok := normalise(k)
+	length, down, ok := measure(k)
 	if !ok {
 		clear(x)
 		return Bad
@@ -47,68 +51,54 @@ func (g *Grid) Key(k []float64, x []int16) Fate {
 	if g.Rotation != nil {
 		g.Rotation.Apply(k)
 	}
-	factor, fate := clip(k, down, g.KeyBound, KeyScale)
-	for i, v := range k {
-		x[i] = round16(v * factor)
-	}
+	factor, fate := clip(length, down, g.KeyBound, KeyScale)
+	simd.Round16(x, k, factor)
 	return fate
 }
 
 // Value quantises a value to u = round(ValueScale * v/ValueBound), with |u|^2 <= ValueNorm2 in exact integer arithmetic. v is overwritten.
 // Bad values give u = 0.
 func (g *Grid) Value(v []float64, u []int16) Fate {
-	down, ok := normalise(v)
+	length, down, ok := measure(v)
 	if !ok {
 		clear(u)
 		return Bad
 	}
-	factor, fate := clip(v, down, g.ValueBound, ValueScale)
-	for i, e := range v {
-		u[i] = round16(e * factor)
-	}
+	factor, fate := clip(length, down, g.ValueBound, ValueScale)
+	simd.Round16(u, v, factor)
 	Shrink(u, func() bool { return Norm2(u) <= ValueNorm2 })
 	return fate
 }
 
-// normalise scales v by a power of two, which is returned as an exponent (0 for vectors of ordinary size), so that no square over- or
-// underflows to a wrong length. It reports false if v has a NaN or an Inf.
-func normalise(v []float64) (down int, ok bool) {
+// measure returns the length of v. A vector whose square over- or underflows is first scaled by a power of two, to a largest entry in [1/2, 1): what v
+// stands for is v*2^down, of length*2^down. It reports false if v has a NaN or an Inf.
+func measure(v []float64) (length float64, down int, ok bool) {
+	if square := simd.Squares(v); square >= 1e-200 && square <= 1e200 {
+		return math.Sqrt(square), 0, true
+	}
 	largest := 0.0
 	for _, e := range v {
 		a := math.Abs(e)
 		if !(a <= math.MaxFloat64) {
-			return 0, false
+			return 0, 0, false
 		}
 		largest = max(largest, a)
 	}
 	_, down = math.Frexp(largest)
-	if largest == 0 || -400 < down && down < 400 {
-		return 0, true
-	}
 	for i := range v {
 		v[i] = math.Ldexp(v[i], -down)
 	}
-	return down, true
+	return math.Sqrt(simd.Squares(v)), down, true
 }
 
-// clip returns the factor that takes v, which stands for v*2^down, to the integer grid on which a vector of length bound has length scale;
-// longer vectors are taken to length scale.
-func clip(v []float64, down int, bound, scale float64) (float64, Fate) {
-	sum := 0.0
-	for _, e := range v {
-		sum += float64(e * e) // the conversion forbids fusing, so that every machine rounds alike
-	}
-	length := math.Sqrt(sum)
+// clip returns the factor that takes a vector, which stands for itself times 2^down, to the integer grid on which a vector of length bound has length
+// scale; longer vectors are taken to length scale.
+func clip(length float64, down int, bound, scale float64) (float64, Fate) {
 	// Compared as length > bound * 2^-down: the right side may overflow to Inf or vanish, and both compare rightly.
 	if length > math.Ldexp(bound, -down) {
 		return scale / length, Clipped
 	}
 	return math.Ldexp(scale/bound, down), Kept
-}
-
-// round16 rounds to the nearest integer in -32767..32767.
-func round16(v float64) int16 {
-	return int16(math.RoundToEven(max(-32767, min(32767, v))))
 }
 
 // Norm2 is the exact squared length.

@@ -13,7 +13,7 @@ func (r *Rotation) slowly(v []float64) []float64 {
 			break
 		}
 		for i := range out {
-			out[i] *= r.signs[pass][i]
+			out[i] *= math.Copysign(1, r.signs[pass][i])
 		}
 		block := append([]float64(nil), out[at:at+r.block]...)
 		for i := range block {

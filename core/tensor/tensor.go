@@ -4,6 +4,7 @@ package tensor
 
 import (
 	"dpattn/core/fault"
+	"dpattn/simd"
 	"math"
 	"slices"
 	"unsafe"
@@ -165,9 +166,7 @@ func (t *Tensor) LoadRow(i int, dst []float64) {
 	switch t.DType {
 	case F32:
 		if step == 4 && uintptr(row)%4 == 0 {
-			for c, x := range unsafe.Slice((*float32)(row), len(dst)) {
-				dst[c] = float64(x)
-			}
+			simd.Widen(dst, unsafe.Slice((*float32)(row), len(dst)))
 			return
 		}
 		for c := range dst {

@@ -34,5 +34,6 @@ func main() {
 	}
 	query512()
 	query256()
+	vectors()
 	Generate()
 }

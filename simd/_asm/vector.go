@@ -1,0 +1,261 @@
+package main
+
+import (
+	"math"
+
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	. "github.com/mmcloughlin/avo/reg"
+)
+
+// set describes an instruction set for the float64 loops.
+type set struct {
+	name  string
+	width int // float64 a vector
+	vec   func() VecVirtual
+}
+
+var (
+	avx512 = set{"AVX512", 8, func() VecVirtual { return ZMM() }}
+	avx2   = set{"AVX2", 4, func() VecVirtual { return YMM() }}
+)
+
+func vectors() {
+	for _, s := range []set{avx512, avx2} {
+		s.widen()
+		s.squares()
+		s.multiply()
+		s.hadamard()
+		s.round16()
+	}
+}
+
+// over runs body for each whole vector of n entries (label whole), and tail for each entry that is left.
+func (s set) over(n Register, whole, tail func()) {
+	Label("whole")
+	CMPQ(n, U32(uint32(s.width)))
+	JL(LabelRef("tail"))
+	whole()
+	SUBQ(U32(uint32(s.width)), n)
+	JMP(LabelRef("whole"))
+	Label("tail")
+	TESTQ(n, n)
+	JZ(LabelRef("done"))
+	tail()
+	DECQ(n)
+	JMP(LabelRef("tail"))
+	Label("done")
+}
+
+func (s set) widen() {
+	TEXT("widen"+s.name, NOSPLIT, "func(dst *float64, src *float32, n int)")
+	Doc("widen" + s.name + " is widenGeneric.")
+	dst, src, n := Load(Param("dst"), GP64()), Load(Param("src"), GP64()), Load(Param("n"), GP64())
+	v, x := s.vec(), XMM()
+	s.over(n, func() {
+		VCVTPS2PD(Mem{Base: src}, v)
+		VMOVUPD(v, Mem{Base: dst})
+		ADDQ(U32(uint32(4*s.width)), src)
+		ADDQ(U32(uint32(8*s.width)), dst)
+	}, func() {
+		VMOVSS(Mem{Base: src}, x)
+		VCVTSS2SD(x, x, x)
+		VMOVSD(x, Mem{Base: dst})
+		ADDQ(Imm(4), src)
+		ADDQ(Imm(8), dst)
+	})
+	VZEROUPPER()
+	RET()
+}
+
+// squares keeps the eight chains in one or two vectors; the entries that are left go on from chain 0.
+func (s set) squares() {
+	TEXT("squares"+s.name, NOSPLIT, "func(v *float64, n int, chains *[8]float64)")
+	Doc("squares" + s.name + " is squaresGeneric.")
+	v, n, chains := Load(Param("v"), GP64()), Load(Param("n"), GP64()), Load(Param("chains"), GP64())
+	var acc []VecVirtual
+	for i := 0; i < 8; i += s.width {
+		acc = append(acc, s.vec())
+		VMOVUPD(Mem{Base: chains, Disp: 8 * i}, acc[len(acc)-1])
+	}
+	t, x, sum := s.vec(), XMM(), XMM()
+	Label("whole")
+	CMPQ(n, Imm(8))
+	JL(LabelRef("store"))
+	for i, a := range acc {
+		VMOVUPD(Mem{Base: v, Disp: 8 * s.width * i}, t)
+		VMULPD(t, t, t)
+		VADDPD(t, a, a)
+	}
+	ADDQ(Imm(64), v)
+	SUBQ(Imm(8), n)
+	JMP(LabelRef("whole"))
+	Label("store")
+	for i, a := range acc {
+		VMOVUPD(a, Mem{Base: chains, Disp: 8 * s.width * i})
+	}
+	Label("tail")
+	TESTQ(n, n)
+	JZ(LabelRef("done"))
+	VMOVSD(Mem{Base: v}, x)
+	VMULSD(x, x, x)
+	VMOVSD(Mem{Base: chains}, sum)
+	VADDSD(x, sum, sum)
+	VMOVSD(sum, Mem{Base: chains})
+	ADDQ(Imm(8), v)
+	ADDQ(Imm(8), chains)
+	DECQ(n)
+	JMP(LabelRef("tail"))
+	Label("done")
+	VZEROUPPER()
+	RET()
+}
+
+func (s set) multiply() {
+	TEXT("multiply"+s.name, NOSPLIT, "func(v *float64, w *float64, n int)")
+	Doc("multiply" + s.name + " is multiplyGeneric.")
+	v, w, n := Load(Param("v"), GP64()), Load(Param("w"), GP64()), Load(Param("n"), GP64())
+	t, x := s.vec(), XMM()
+	s.over(n, func() {
+		VMOVUPD(Mem{Base: v}, t)
+		VMULPD(Mem{Base: w}, t, t)
+		VMOVUPD(t, Mem{Base: v})
+		ADDQ(U32(uint32(8*s.width)), v)
+		ADDQ(U32(uint32(8*s.width)), w)
+	}, func() {
+		VMOVSD(Mem{Base: v}, x)
+		VMULSD(Mem{Base: w}, x, x)
+		VMOVSD(x, Mem{Base: v})
+		ADDQ(Imm(8), v)
+		ADDQ(Imm(8), w)
+	})
+	VZEROUPPER()
+	RET()
+}
+
+// hadamard does the stages within a vector first, and then those between vectors. n is a power of two, at least a vector.
+func (s set) hadamard() {
+	TEXT("hadamard"+s.name, NOSPLIT, "func(v *float64, n int)")
+	Doc("hadamard" + s.name + " is hadamardGeneric for at least one vector.")
+	v, n := Load(Param("v"), GP64()), Load(Param("n"), GP64())
+	at, left := GP64(), GP64()
+	a, b, c := s.vec(), s.vec(), s.vec()
+	masks := []uint32{0xaa, 0xcc, 0xf0} // the entries that are differences
+	var ks []Register
+	if s.width == 8 {
+		for _, m := range masks {
+			g, k := GP32(), K()
+			MOVL(U32(m), g)
+			KMOVW(g, k)
+			ks = append(ks, k)
+		}
+	}
+	MOVQ(v, at)
+	MOVQ(n, left)
+	Label("within")
+	VMOVUPD(Mem{Base: at}, a)
+	stages := 2
+	if s.width == 8 {
+		stages = 3
+	}
+	for stage := range stages {
+		switch stage { // b: a with the partners exchanged
+		case 0:
+			VPERMILPD(Imm(0x55), a, b)
+		case 1:
+			VPERMPD(Imm(0x4e), a, b)
+		case 2:
+			VSHUFF64X2(Imm(0x4e), a, a, b)
+		}
+		if s.width == 8 {
+			VADDPD(b, a, c)
+			VSUBPD(a, b, ks[stage], c)
+			a, c = c, a
+		} else {
+			VADDPD(b, a, c)
+			VSUBPD(a, b, b)
+			VBLENDPD(Imm(uint64(masks[stage]&0xf)), b, c, a)
+		}
+	}
+	VMOVUPD(a, Mem{Base: at})
+	ADDQ(U32(uint32(8*s.width)), at)
+	SUBQ(U32(uint32(s.width)), left)
+	JNZ(LabelRef("within"))
+
+	h, end, block, other := GP64(), GP64(), GP64(), GP64() // h and block in bytes
+	MOVQ(U32(uint32(8*s.width)), h)
+	LEAQ(Mem{Base: v, Index: n, Scale: 8}, end)
+	SHLQ(Imm(3), n)
+	Label("stage")
+	CMPQ(h, n)
+	JGE(LabelRef("done"))
+	MOVQ(v, block)
+	Label("block")
+	CMPQ(block, end)
+	JGE(LabelRef("next"))
+	LEAQ(Mem{Base: block, Index: h, Scale: 1}, other)
+	MOVQ(h, left)
+	Label("pair")
+	VMOVUPD(Mem{Base: block}, a)
+	VMOVUPD(Mem{Base: other}, b)
+	VADDPD(b, a, c)
+	VSUBPD(b, a, a)
+	VMOVUPD(c, Mem{Base: block})
+	VMOVUPD(a, Mem{Base: other})
+	ADDQ(U32(uint32(8*s.width)), block)
+	ADDQ(U32(uint32(8*s.width)), other)
+	SUBQ(U32(uint32(8*s.width)), left)
+	JNZ(LabelRef("pair"))
+	MOVQ(other, block)
+	JMP(LabelRef("block"))
+	Label("next")
+	SHLQ(Imm(1), h)
+	JMP(LabelRef("stage"))
+	Label("done")
+	VZEROUPPER()
+	RET()
+}
+
+func (s set) round16() {
+	TEXT("round16"+s.name, NOSPLIT, "func(dst *int16, v *float64, n int, factor float64)")
+	Doc("round16" + s.name + " is round16Generic. Conversions round to nearest even, as Go leaves MXCSR.")
+	dst, v, n := Load(Param("dst"), GP64()), Load(Param("v"), GP64()), Load(Param("n"), GP64())
+	factor, most, least, t := s.vec(), s.vec(), s.vec(), s.vec()
+	constant := func(x float64, v VecVirtual) {
+		g, m := GP64(), XMM()
+		MOVQ(U64(math.Float64bits(x)), g)
+		VMOVQ(g, m)
+		VBROADCASTSD(m, v)
+	}
+	f := Load(Param("factor"), XMM())
+	VBROADCASTSD(f, factor)
+	constant(32767, most)
+	constant(-32767, least)
+	one := GP32()
+	s.over(n, func() {
+		VMULPD(Mem{Base: v}, factor, t)
+		VMINPD(most, t, t)
+		VMAXPD(least, t, t)
+		if s.width == 8 {
+			VCVTPD2DQ(t, t.AsY())
+			VPMOVDW(t.AsY(), t.AsX())
+			VMOVDQU(t.AsX(), Mem{Base: dst})
+		} else {
+			VCVTPD2DQY(t, t.AsX())
+			VPACKSSDW(t.AsX(), t.AsX(), t.AsX())
+			VMOVQ(t.AsX(), Mem{Base: dst})
+		}
+		ADDQ(U32(uint32(8*s.width)), v)
+		ADDQ(U32(uint32(2*s.width)), dst)
+	}, func() {
+		VMULSD(Mem{Base: v}, factor.AsX(), t.AsX())
+		VMINSD(most.AsX(), t.AsX(), t.AsX())
+		VMAXSD(least.AsX(), t.AsX(), t.AsX())
+		VCVTSD2SI(t.AsX(), one)
+		MOVW(one.As16(), Mem{Base: dst})
+		ADDQ(Imm(8), v)
+		ADDQ(Imm(2), dst)
+	})
+	VZEROUPPER()
+	RET()
+}

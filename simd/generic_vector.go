@@ -1,0 +1,46 @@
+package simd
+
+import (
+	"math"
+	"unsafe"
+)
+
+func widenGeneric(dst *float64, src *float32, n int) {
+	out := unsafe.Slice(dst, n)
+	for i, v := range unsafe.Slice(src, n) {
+		out[i] = float64(v)
+	}
+}
+
+func squaresGeneric(v *float64, n int, chains *[8]float64) {
+	for i, e := range unsafe.Slice(v, n) {
+		chains[i%8] += float64(e * e) // the conversion forbids fusing
+	}
+}
+
+func multiplyGeneric(v, w *float64, n int) {
+	out := unsafe.Slice(v, n)
+	for i, e := range unsafe.Slice(w, n) {
+		out[i] *= e
+	}
+}
+
+func hadamardGeneric(v *float64, n int) {
+	all := unsafe.Slice(v, n)
+	for h := 1; h < n; h *= 2 {
+		for i := 0; i < n; i += 2 * h {
+			a, b := all[i:i+h], all[i+h:i+2*h]
+			for j, x := range a {
+				y := b[j]
+				a[j], b[j] = x+y, x-y
+			}
+		}
+	}
+}
+
+func round16Generic(dst *int16, v *float64, n int, factor float64) {
+	out := unsafe.Slice(dst, n)
+	for i, e := range unsafe.Slice(v, n) {
+		out[i] = int16(math.RoundToEven(max(-32767, min(32767, e*factor))))
+	}
+}

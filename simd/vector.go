@@ -1,0 +1,48 @@
+package simd
+
+// The float64 loops that turn a row into integers. Each entry's result is one or a few roundings in a fixed order, never a fused multiply-add: the bits
+// are the same for every set of kernels.
+
+// Widen copies src to dst; len(dst) numbers.
+func Widen(dst []float64, src []float32) {
+	if n := len(dst); n > 0 {
+		active.widen(&dst[0], &src[:n][0], n)
+	}
+}
+
+// Squares returns sum v[i]^2, in eight chains: chain c adds entries c, c+8, ..; then ((0+4)+(2+6)) + ((1+5)+(3+7)).
+func Squares(v []float64) float64 {
+	if len(v) == 0 {
+		return 0
+	}
+	var c [8]float64
+	active.squares(&v[0], len(v), &c)
+	return ((c[0] + c[4]) + (c[2] + c[6])) + ((c[1] + c[5]) + (c[3] + c[7]))
+}
+
+// Multiply sets v[i] *= w[i].
+func Multiply(v, w []float64) {
+	if n := len(v); n > 0 {
+		active.multiply(&v[0], &w[:n][0], n)
+	}
+}
+
+// Hadamard applies the unnormalised Hadamard transform; len(v) is a power of two.
+//
+//	for h := 1; h < len(v); h *= 2 { for each i with i&h == 0 { v[i], v[i+h] = v[i]+v[i+h], v[i]-v[i+h] } }
+func Hadamard(v []float64) {
+	n := len(v)
+	if n&(n-1) != 0 {
+		panic("simd: Hadamard of a length that is no power of two")
+	}
+	if n > 1 {
+		active.hadamard(&v[0], n)
+	}
+}
+
+// Round16 sets dst[i] to v[i]*factor, rounded to the nearest integer (ties to even) of -32767..32767; len(dst) numbers. v[i]*factor must not be NaN.
+func Round16(dst []int16, v []float64, factor float64) {
+	if n := len(dst); n > 0 {
+		active.round16(&dst[0], &v[:n][0], n, factor)
+	}
+}
