@@ -4,6 +4,7 @@ package main
 import "C"
 
 import (
+	"dpattn/core"
 	"dpattn/core/fault"
 	"dpattn/core/tensor"
 )
@@ -32,4 +33,13 @@ var _ = [...]struct{}{
 	same[tensor.F16-C.DPATTN_F16],
 	same[tensor.BF16-C.DPATTN_BF16],
 	same[tensor.MaxDim-C.DPATTN_MAX_NDIM],
+
+	same[core.Gaussian-C.DPATTN_GAUSSIAN],
+	same[core.Minimax-C.DPATTN_MINIMAX],
+	same[core.Taylor-C.DPATTN_TAYLOR],
+	same[core.AddRemove-C.DPATTN_ADD_REMOVE],
+	same[core.Replace-C.DPATTN_REPLACE],
+	same[core.Hadamard-C.DPATTN_ROTATION_HADAMARD],
+	same[core.NoRotation-C.DPATTN_ROTATION_NONE],
+	same[core.AllHeads-C.DPATTN_ALL_HEADS],
 }

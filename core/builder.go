@@ -92,11 +92,11 @@ func emptyBuilder(d *design) *Builder {
 	return b
 }
 
-// lock takes the builder's turn, and refuses a spent one. The caller defers unlock.
-func (b *Builder) lock() error {
+// lock takes the builder's turn, and refuses a spent one, which is called name in the error. The caller defers unlock.
+func (b *Builder) lock(name string) error {
 	b.mu.Lock()
 	if b.spent {
-		return fault.New(fault.Consumed, "builder: it was released or merged into another; make a new one")
+		return fault.New(fault.Consumed, "%s: it was released or merged into another; make a new one", name)
 	}
 	return nil
 }
@@ -155,7 +155,7 @@ func (b *Builder) dropIntake() {
 // owner, else it is nil. Data never cause an error. When cancelled, no row of this call stays added.
 func (b *Builder) Add(head int, keys, values tensor.Tensor, owners []uint64, p *Progress) error {
 	defer b.unlock()
-	if err := b.lock(); err != nil {
+	if err := b.lock("builder"); err != nil {
 		return err
 	}
 	chunk, err := b.chunk(head, keys, values, owners)
@@ -170,16 +170,16 @@ func (b *Builder) Merge(from *Builder) error {
 	if b == from {
 		return fault.Invalid("from: it is the same builder as into; they must differ")
 	}
-	first, second := b, from
+	first, second, names := b, from, [2]string{"into", "from"}
 	if second.id < first.id {
-		first, second = second, first
+		first, second, names = second, first, [2]string{"from", "into"}
 	}
 	defer first.unlock()
-	if err := first.lock(); err != nil {
+	if err := first.lock(names[0]); err != nil {
 		return err
 	}
 	defer second.unlock()
-	if err := second.lock(); err != nil {
+	if err := second.lock(names[1]); err != nil {
 		return err
 	}
 	if !b.design.compatible(from.design) {
@@ -207,7 +207,7 @@ func (b *Builder) Merge(from *Builder) error {
 // Diagnostics returns the counts so far. SECRET.
 func (b *Builder) Diagnostics() (Diagnostics, error) {
 	defer b.unlock()
-	if err := b.lock(); err != nil {
+	if err := b.lock("builder"); err != nil {
 		return Diagnostics{}, err
 	}
 	d := b.tally

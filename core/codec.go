@@ -126,9 +126,6 @@ func fatherless(err error) error {
 	return corrupt("")
 }
 
-// saveSize is the size of the saved release.
-func (r *Release) saveSize() int { return savedSize(r.design) }
-
 // savedSize is the size of a saved release of this design.
 func savedSize(d *design) int {
 	return len(releaseMagic) + 4 + len(d.encode(nil)) + 16 + 16 + d.Heads*16 + int(d.stateBytes()) + sha256.Size
@@ -136,7 +133,7 @@ func savedSize(d *design) int {
 
 // Save writes the release to dst and returns how many bytes it takes; if dst is shorter, it writes nothing.
 func (r *Release) Save(dst []byte) (needed int, err error) {
-	needed = r.saveSize()
+	needed = r.size
 	if len(dst) < needed {
 		return needed, fault.New(fault.BufferTooSmall, "capacity is %d bytes; the release needs %d", len(dst), needed)
 	}
@@ -203,7 +200,7 @@ func (r *Release) checkClaim() error {
 // ExportSecret writes the un-noised sums to dst and returns how many bytes they take; if dst is shorter, it writes nothing. SECRET.
 func (b *Builder) ExportSecret(dst []byte) (needed int, err error) {
 	defer b.unlock()
-	if err := b.lock(); err != nil {
+	if err := b.lock("builder"); err != nil {
 		return 0, err
 	}
 	d := b.design

@@ -22,6 +22,7 @@ type Release struct {
 	heads   []published
 	state   []int64 // [heads, r, d_v+1]
 	mu      float64 // rounded up
+	size    int     // of the saved release
 	readers []*moment.Reader
 	spare   sync.Pool // *answers
 }
@@ -52,7 +53,7 @@ func (b *Builder) Release(budget privacy.Budget, p *Progress) (*Release, error) 
 // release is Release with its randomness given: noise on the sums, and the id.
 func (b *Builder) release(budget privacy.Budget, p *Progress, noise draw, names io.Reader) (*Release, error) {
 	defer b.unlock()
-	if err := b.lock(); err != nil {
+	if err := b.lock("builder"); err != nil {
 		return nil, err
 	}
 	d := b.design
@@ -188,7 +189,7 @@ func (r *Release) open() {
 		Map: d.fmap, KeyDim: d.KeyDim, Cols: d.cols, ValueBound: d.ValueBound, ValueStep: d.valueStep(), Lambda: d.lambda,
 		LogitBound: b, Top: max(d.polynomial.At(b), math.Exp(b)),
 	}
-	r.mu = r.muUp()
+	r.mu, r.size = r.muUp(), savedSize(d)
 	r.readers = make([]*moment.Reader, d.Heads)
 	for h := range r.readers {
 		public.Sigma, public.Rows = float64(r.heads[h].sigma), r.heads[h].rows
@@ -222,6 +223,6 @@ func (r *Release) Info() Info {
 		KeyBound: d.KeyBound, ValueBound: d.ValueBound, QueryBound: d.QueryBound, Scale: d.Scale, Lambda: d.lambdaValue(),
 		LogitBound: d.LogitBound(), PolynomialError: d.polynomial.RelativeError,
 		Epsilon: r.budget.Epsilon, Delta: r.budget.Delta, Mu: r.mu,
-		Features: uint64(d.features), StateBytes: d.stateBytes(), SaveBytes: uint64(r.saveSize()), ID: r.id,
+		Features: uint64(d.features), StateBytes: d.stateBytes(), SaveBytes: uint64(r.size), ID: r.id,
 	}
 }

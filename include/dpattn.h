@@ -26,9 +26,11 @@
  * Pointers  are borrowed for the duration of the call only.
  * Structs   begin with `uint32_t struct_size`, which the caller sets to sizeof(struct) (dpattn_params_init does
  *           for params, DPATTN_ERROR_INIT for errors). Fields are only ever appended; a shorter, older struct is accepted and its
- *           missing fields are zero. Zero means "default" for every field that has one.
+ *           missing fields are zero; a longer, newer one is accepted if its extra bytes are zero, else it is UNSUPPORTED. Output
+ *           structs are filled as far as struct_size reaches. Zero means "default" for every field that has one.
  * Handles   are integers checked by generation: zero, stale, freed twice or of the wrong type give
  *           DPATTN_INVALID_HANDLE, never undefined behaviour.
+ * Signals   Handlers that were there before loading keep working; those installed later should use SA_ONSTACK.
  * Threads   A release may be used from any number of threads at once. A builder serialises its own calls.
  * fork      In a child made by fork() every function returns DPATTN_FORKED at once (the runtime inside has threads,
  *           which do not survive a fork). Use exec, spawn or forkserver.
@@ -82,7 +84,7 @@ enum dpattn_status {
 /* Where the detail text goes. Caller-owned; set size = sizeof(dpattn_error) or use DPATTN_ERROR_INIT. */
 typedef struct dpattn_error {
     uint32_t size;     /* in: sizeof(dpattn_error) */
-    int32_t code;      /* out: the status returned */
+    int32_t code;      /* out: the status returned; message is empty after OK */
     char message[504]; /* out: NUL-terminated UTF-8, cut if too long */
 } dpattn_error;
 
@@ -171,8 +173,9 @@ typedef struct dpattn_budget {
 } dpattn_budget;
 
 /* Long work calls `callback(user, done, total)` now and then from the calling thread; a non-zero return cancels, from the last call
- * (done == total) too. `cancel`, if not NULL, is polled as well and may be set from any thread or a signal handler; non-zero
- * cancels. */
+ * (done == total) too. It must not call functions of the same builder, which is busy,
+ * nor leave by longjmp or an exception. `cancel`, if not NULL, is polled as well and
+ * may be set from any thread or a signal handler; non-zero cancels. */
 typedef struct dpattn_progress {
     uint32_t struct_size;
     uint32_t reserved; /* 0 */
@@ -210,7 +213,7 @@ typedef struct dpattn_plan_result {
  *   rows          expected number of rows, >= 1 (a public guess)
  *   target_error  wanted noise_stddev (in units of a value), or 0
  *   result        struct_size set by the caller
- * Status: OK, INVALID_ARGUMENT, LIMIT. */
+ * Status: OK, INVALID_ARGUMENT, LIMIT, OUT_OF_MEMORY, UNSUPPORTED. */
 DPATTN_API int32_t dpattn_plan(const dpattn_params *params, uint64_t rows, const dpattn_budget *budget, double target_error,
                                dpattn_plan_result *result, dpattn_error *err);
 
@@ -250,7 +253,8 @@ DPATTN_API int32_t dpattn_builder_create(const dpattn_params *params, dpattn_bui
  *           owner_rows rows in a head, a fixed pseudo-random choice of owner_rows rows is kept, whatever the order
  *   progress optional; when cancelled, no row of this call stays added (such a call sums aside: it takes the state's memory once more)
  * Data never cause an error: long rows are scaled to the bounds, rows with NaN or Inf count as zero (see diagnostics).
- * Status: OK, INVALID_ARGUMENT, INVALID_HANDLE, CONSUMED, CANCELLED, LIMIT (more than 2^30 rows a head), OUT_OF_MEMORY. */
+ * Status: OK, INVALID_ARGUMENT, INVALID_HANDLE, CONSUMED, CANCELLED, LIMIT (more than 2^30 rows a head), OUT_OF_MEMORY,
+ * UNSUPPORTED. */
 DPATTN_API int32_t dpattn_builder_add(dpattn_builder builder, int32_t head, const dpattn_tensor *keys, const dpattn_tensor *values,
                                       const uint64_t *owners, const dpattn_progress *progress, dpattn_error *err);
 
@@ -277,7 +281,8 @@ typedef struct dpattn_diagnostics {
     uint64_t keys_clipped;   /* keys longer than key_bound, scaled to it */
     uint64_t values_clipped; /* values longer than value_bound, scaled to it */
     uint64_t rows_zeroed;    /* rows with NaN or Inf: they contribute nothing */
-    uint64_t rows_shrunk;    /* rows over the integer norm gate by rounding, made a little shorter */
+    uint64_t rows_shrunk;    /* rows over the integer norm gate by rounding, made a little shorter (0 with owners: theirs
+                                are summed at release) */
     uint64_t rows_dropped;   /* rows beyond owner_rows of their owner */
     uint64_t owners;         /* distinct owners, over all heads (0 when the unit is a row) */
 } dpattn_diagnostics;
@@ -288,7 +293,7 @@ DPATTN_API int32_t dpattn_builder_diagnostics(dpattn_builder builder, dpattn_dia
 /* Spends the budget: adds exactly sampled noise from kernel randomness, makes a release in *release, consumes the
  * builder and wipes it. Budget and params are checked first; on any error the builder stays as it was.
  * Ownership: the caller frees both handles. Status: OK, INVALID_ARGUMENT, INVALID_HANDLE, CONSUMED, CANCELLED, ENTROPY,
- * LIMIT (epsilon too small for the integer grid), OUT_OF_MEMORY. */
+ * LIMIT (epsilon too small for the integer grid), OUT_OF_MEMORY, UNSUPPORTED. */
 DPATTN_API int32_t dpattn_builder_release(dpattn_builder builder, const dpattn_budget *budget, const dpattn_progress *progress,
                                           dpattn_release *release, dpattn_error *err);
 
