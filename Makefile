@@ -84,6 +84,7 @@ RACE_TESTS := -run 'Concurrent|Threads|Race' ./core/moment ./core/noise
 .PHONY: test-go
 test-go: ## the tests in Go
 	$(GO) test ./...
+	@$(GO) test -count=1 -v -run TestKernelSets ./simd | grep 'sets of kernels checked'
 	$(GO) test -race $(RACE_PACKAGES)
 	$(GO) test -race $(RACE_TESTS)
 

@@ -2,6 +2,7 @@ package simd
 
 import (
 	"os"
+	"slices"
 )
 
 // kernels are the inner loops of Batch and of Queries. Each is a plain function of its arguments; the generic ones are the specification.
@@ -42,16 +43,20 @@ type tileFunc func(sums *int64, panel *int32, u *int16, pairs int)
 // cols is the widest tile.
 func (k *kernels) cols() int { return len(k.tiles) - 1 }
 
-// active is what this process uses: the best that the processor has, or the best up to the one that DPATTN_SIMD names. A name that the processor does not
-// have, or that nobody knows, gives generic: slow, never wrong.
+// active is what this process uses: the best that the processor has, or the best of those no better than the one that DPATTN_SIMD names.
 var active = choose(available(), os.Getenv("DPATTN_SIMD"))
 
+// order names all sets of kernels, best first. (NEON and the amd64 sets never meet.)
+var order = []string{"avx512vnni", "avx512bw", "avx2", "neon", "generic"}
+
+// choose picks from list, which is in order and ends with generic. A cap that nobody knows gives generic: slow, never wrong.
 func choose(list []*kernels, most string) *kernels {
 	if most == "" {
 		return list[0]
 	}
+	least := slices.Index(order, most)
 	for _, k := range list {
-		if k.name == most {
+		if least >= 0 && slices.Index(order, k.name) >= least {
 			return k
 		}
 	}
