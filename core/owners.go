@@ -5,6 +5,7 @@ import (
 	"container/heap"
 	"crypto/sha256"
 	"dpattn/core/quant"
+	"dpattn/simd"
 	"encoding/binary"
 	"slices"
 )
@@ -159,7 +160,7 @@ func (o *owners) decode(r *reader, d *design) error {
 					return corrupt("a kept row is out of range")
 				}
 			}
-			if r.short || quant.Norm2(data[d.KeyDim:]) > quant.ValueNorm2 {
+			if r.short || simd.Norm2(data[d.KeyDim:]) > quant.ValueNorm2 {
 				return corrupt("a kept row is out of range")
 			}
 			heap.Push(h, ownerRow{rank: rankOf(data), data: data})

@@ -30,9 +30,10 @@ type kernels struct {
 	// gemm: out[c*lanes+q] += sum_i state[i*cols+c] * psi[i*lanes+q] for c < cols.
 	gemm func(out, psi, state *float32, rows, cols, lanes int)
 
-	// The loops of vector.go. n >= 1; squares adds entry i to chain i%8; hadamard's n is a power of two.
+	// The loops of vector.go. n >= 1; hadamard's n is a power of two.
 	widen    func(dst *float64, src *float32, n int)
-	squares  func(v *float64, n int, chains *[8]float64)
+	squares  func(v *float64, n int) float64
+	norm16   func(v *int16, n int) uint64
 	multiply func(v, w *float64, n int)
 	hadamard func(v *float64, n int)
 	round16  func(dst *int16, v *float64, n int, factor float64)

@@ -21,17 +21,17 @@ func available() []*kernels {
 	if bw && cpuid.CPU.Supports(cpuid.AVX512VNNI) {
 		list = append(list, &kernels{name: "avx512vnni", scale: scaleBW, lift: liftBW, gen: genVNNI, tiles: tilesVNNI[:],
 			runs: runs512, products: products512, gemv: gemv512, gemm: gemm512,
-			widen: widenAVX512, squares: squaresAVX512, multiply: multiplyAVX512, hadamard: hadamard512, round16: round16AVX512})
+			widen: widenAVX512, squares: squaresAVX512, norm16: norm16AVX512, multiply: multiplyAVX512, hadamard: hadamard512, round16: round16AVX512})
 	}
 	if bw {
 		list = append(list, &kernels{name: "avx512bw", scale: scaleBW, lift: liftBW, gen: genBW, tiles: tilesBW[:],
 			runs: runs512, products: products512, gemv: gemv512, gemm: gemm512,
-			widen: widenAVX512, squares: squaresAVX512, multiply: multiplyAVX512, hadamard: hadamard512, round16: round16AVX512})
+			widen: widenAVX512, squares: squaresAVX512, norm16: norm16AVX512, multiply: multiplyAVX512, hadamard: hadamard512, round16: round16AVX512})
 	}
 	if cpuid.CPU.Supports(cpuid.AVX2, cpuid.FMA3) {
 		list = append(list, &kernels{name: "avx2", scale: scaleAVX2, lift: liftAVX2, gen: genAVX2, tiles: tilesAVX2[:],
 			runs: runs256, products: products256, gemv: gemv256, gemm: gemm256,
-			widen: widenAVX2, squares: squaresAVX2, multiply: multiplyAVX2, hadamard: hadamard256, round16: round16AVX2})
+			widen: widenAVX2, squares: squaresAVX2, norm16: norm16AVX2, multiply: multiplyAVX2, hadamard: hadamard256, round16: round16AVX2})
 	}
 	return append(list, &generic)
 }

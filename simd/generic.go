@@ -4,7 +4,7 @@ import "unsafe"
 
 var generic = kernels{name: "generic", scale: scaleGeneric, lift: liftGeneric, gen: genGeneric, tiles: tilesGeneric(),
 	runs: runsGeneric, products: productsGeneric, gemv: gemvGeneric, gemm: gemmGeneric,
-	widen: widenGeneric, squares: squaresGeneric, multiply: multiplyGeneric, hadamard: hadamardGeneric, round16: round16Generic}
+	widen: widenGeneric, squares: squaresGeneric, norm16: norm16Generic, multiply: multiplyGeneric, hadamard: hadamardGeneric, round16: round16Generic}
 
 func tilesGeneric() []tileFunc {
 	tiles := make([]tileFunc, 17)

@@ -12,10 +12,19 @@ func widenGeneric(dst *float64, src *float32, n int) {
 	}
 }
 
-func squaresGeneric(v *float64, n int, chains *[8]float64) {
+func squaresGeneric(v *float64, n int) float64 {
+	var c [8]float64
 	for i, e := range unsafe.Slice(v, n) {
-		chains[i%8] += float64(e * e) // the conversion forbids fusing
+		c[i%8] += float64(e * e) // the conversion forbids fusing
 	}
+	return ((c[0] + c[4]) + (c[2] + c[6])) + ((c[1] + c[5]) + (c[3] + c[7]))
+}
+
+func norm16Generic(v *int16, n int) (sum uint64) {
+	for _, e := range unsafe.Slice(v, n) {
+		sum += uint64(int32(e) * int32(e))
+	}
+	return sum
 }
 
 func multiplyGeneric(v, w *float64, n int) {

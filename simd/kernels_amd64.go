@@ -380,7 +380,10 @@ func gemmAVX2x6(out *float32, psi *float32, state *float32, rows int, stride int
 func widenAVX512(dst *float64, src *float32, n int)
 
 // squaresAVX512 is squaresGeneric.
-func squaresAVX512(v *float64, n int, chains *[8]float64)
+func squaresAVX512(v *float64, n int) float64
+
+// norm16AVX512 is norm16Generic.
+func norm16AVX512(v *int16, n int) uint64
 
 // multiplyAVX512 is multiplyGeneric.
 func multiplyAVX512(v *float64, w *float64, n int)
@@ -395,7 +398,10 @@ func round16AVX512(dst *int16, v *float64, n int, factor float64)
 func widenAVX2(dst *float64, src *float32, n int)
 
 // squaresAVX2 is squaresGeneric.
-func squaresAVX2(v *float64, n int, chains *[8]float64)
+func squaresAVX2(v *float64, n int) float64
+
+// norm16AVX2 is norm16Generic.
+func norm16AVX2(v *int16, n int) uint64
 
 // multiplyAVX2 is multiplyGeneric.
 func multiplyAVX2(v *float64, w *float64, n int)

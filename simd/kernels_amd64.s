@@ -10152,13 +10152,13 @@ done:
 	VZEROUPPER
 	RET
 
-// func squaresAVX512(v *float64, n int, chains *[8]float64)
-// Requires: AVX, AVX512F
-TEXT ·squaresAVX512(SB), NOSPLIT, $0-24
-	MOVQ    v+0(FP), AX
-	MOVQ    n+8(FP), CX
-	MOVQ    chains+16(FP), DX
-	VMOVUPD (DX), Z0
+// func squaresAVX512(v *float64, n int) float64
+// Requires: AVX, AVX512F, SSE2
+TEXT ·squaresAVX512(SB), NOSPLIT, $64-24
+	MOVQ   v+0(FP), AX
+	MOVQ   n+8(FP), CX
+	LEAQ   (SP), DX
+	VPXORQ Z0, Z0, Z0
 
 whole:
 	CMPQ    CX, $0x08
@@ -10187,7 +10187,67 @@ tail:
 	JMP    tail
 
 done:
+	LEAQ   (SP), DX
+	VMOVSD (DX), X0
+	VADDSD 32(DX), X0, X0
+	VMOVSD 8(DX), X1
+	VADDSD 40(DX), X1, X1
+	VMOVSD 16(DX), X2
+	VADDSD 48(DX), X2, X2
+	VMOVSD 24(DX), X3
+	VADDSD 56(DX), X3, X3
+	VADDSD X2, X0, X0
+	VADDSD X3, X1, X1
+	VADDSD X1, X0, X0
 	VZEROUPPER
+	MOVSD  X0, ret+16(FP)
+	RET
+
+// func norm16AVX512(v *int16, n int) uint64
+// Requires: AVX, AVX2, AVX512BW, AVX512F
+TEXT ·norm16AVX512(SB), NOSPLIT, $0-24
+	MOVQ   v+0(FP), AX
+	MOVQ   n+8(FP), CX
+	XORQ   DX, DX
+	VPXORQ Z0, Z0, Z0
+
+whole:
+	CMPQ          CX, $0x00000020
+	JL            reduce
+	VMOVDQU32     (AX), Z1
+	VPMADDWD      Z1, Z1, Z1
+	VPMOVZXDQ     Y1, Z2
+	VEXTRACTI64X4 $0x01, Z1, Y1
+	VPMOVZXDQ     Y1, Z1
+	VPADDQ        Z1, Z0, Z0
+	VPADDQ        Z2, Z0, Z0
+	ADDQ          $0x00000040, AX
+	SUBQ          $0x00000020, CX
+	JMP           whole
+
+reduce:
+	VEXTRACTI64X4 $0x01, Z0, Y1
+	VPADDQ        Y1, Y0, Y0
+	VEXTRACTI128  $0x01, Y0, X1
+	VPADDQ        X1, X0, X0
+	VPEXTRQ       $0x01, X0, BX
+	ADDQ          BX, DX
+	VMOVQ         X0, BX
+	ADDQ          BX, DX
+
+tail:
+	TESTQ   CX, CX
+	JZ      done
+	MOVWQSX (AX), BX
+	IMULQ   BX, BX
+	ADDQ    BX, DX
+	ADDQ    $0x02, AX
+	DECQ    CX
+	JMP     tail
+
+done:
+	VZEROUPPER
+	MOVQ DX, ret+16(FP)
 	RET
 
 // func multiplyAVX512(v *float64, w *float64, n int)
@@ -10367,14 +10427,14 @@ done:
 	VZEROUPPER
 	RET
 
-// func squaresAVX2(v *float64, n int, chains *[8]float64)
-// Requires: AVX
-TEXT ·squaresAVX2(SB), NOSPLIT, $0-24
-	MOVQ    v+0(FP), AX
-	MOVQ    n+8(FP), CX
-	MOVQ    chains+16(FP), DX
-	VMOVUPD (DX), Y0
-	VMOVUPD 32(DX), Y1
+// func squaresAVX2(v *float64, n int) float64
+// Requires: AVX, AVX2, SSE2
+TEXT ·squaresAVX2(SB), NOSPLIT, $64-24
+	MOVQ  v+0(FP), AX
+	MOVQ  n+8(FP), CX
+	LEAQ  (SP), DX
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
 
 whole:
 	CMPQ    CX, $0x08
@@ -10407,7 +10467,65 @@ tail:
 	JMP    tail
 
 done:
+	LEAQ   (SP), DX
+	VMOVSD (DX), X0
+	VADDSD 32(DX), X0, X0
+	VMOVSD 8(DX), X1
+	VADDSD 40(DX), X1, X1
+	VMOVSD 16(DX), X2
+	VADDSD 48(DX), X2, X2
+	VMOVSD 24(DX), X3
+	VADDSD 56(DX), X3, X3
+	VADDSD X2, X0, X0
+	VADDSD X3, X1, X1
+	VADDSD X1, X0, X0
 	VZEROUPPER
+	MOVSD  X0, ret+16(FP)
+	RET
+
+// func norm16AVX2(v *int16, n int) uint64
+// Requires: AVX, AVX2
+TEXT ·norm16AVX2(SB), NOSPLIT, $0-24
+	MOVQ  v+0(FP), AX
+	MOVQ  n+8(FP), CX
+	XORQ  DX, DX
+	VPXOR Y0, Y0, Y0
+
+whole:
+	CMPQ         CX, $0x00000010
+	JL           reduce
+	VMOVDQU      (AX), Y1
+	VPMADDWD     Y1, Y1, Y1
+	VPMOVZXDQ    X1, Y2
+	VEXTRACTI128 $0x01, Y1, X1
+	VPMOVZXDQ    X1, Y1
+	VPADDQ       Y1, Y0, Y0
+	VPADDQ       Y2, Y0, Y0
+	ADDQ         $0x00000020, AX
+	SUBQ         $0x00000010, CX
+	JMP          whole
+
+reduce:
+	VEXTRACTI128 $0x01, Y0, X1
+	VPADDQ       X1, X0, X0
+	VPEXTRQ      $0x01, X0, BX
+	ADDQ         BX, DX
+	VMOVQ        X0, BX
+	ADDQ         BX, DX
+
+tail:
+	TESTQ   CX, CX
+	JZ      done
+	MOVWQSX (AX), BX
+	IMULQ   BX, BX
+	ADDQ    BX, DX
+	ADDQ    $0x02, AX
+	DECQ    CX
+	JMP     tail
+
+done:
+	VZEROUPPER
+	MOVQ DX, ret+16(FP)
 	RET
 
 // func multiplyAVX2(v *float64, w *float64, n int)

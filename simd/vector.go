@@ -15,9 +15,15 @@ func Squares(v []float64) float64 {
 	if len(v) == 0 {
 		return 0
 	}
-	var c [8]float64
-	active.squares(&v[0], len(v), &c)
-	return ((c[0] + c[4]) + (c[2] + c[6])) + ((c[1] + c[5]) + (c[3] + c[7]))
+	return active.squares(&v[0], len(v))
+}
+
+// Norm2 is the exact squared length of integers.
+func Norm2(v []int16) uint64 {
+	if len(v) == 0 {
+		return 0
+	}
+	return active.norm16(&v[0], len(v))
 }
 
 // Multiply sets v[i] *= w[i].

@@ -47,11 +47,19 @@ func TestVectorLoops(t *testing.T) {
 			if n&(n-1) == 0 {
 				same("hadamard", Hadamard, func(v []float64) { hadamardGeneric(&v[0], n) })
 			}
-			var chains [8]float64
-			squaresGeneric(&v[0], n, &chains)
-			c := chains
-			if got, want := Squares(v[:n]), ((c[0]+c[4])+(c[2]+c[6]))+((c[1]+c[5])+(c[3]+c[7])); math.Float64bits(got) != math.Float64bits(want) {
+			if got, want := Squares(v[:n]), squaresGeneric(&v[0], n); math.Float64bits(got) != math.Float64bits(want) {
 				t.Fatalf("squares, length %d: %v, want %v", n, got, want)
+			}
+			integers := make([]int16, n)
+			for _, kind := range []int{0, -32768, 32767, -32767} {
+				for i := range integers {
+					if integers[i] = int16(kind); kind == 0 {
+						integers[i] = int16(r.Uint32())
+					}
+				}
+				if got, want := Norm2(integers), norm16Generic(&integers[0], n); got != want {
+					t.Fatalf("norm16, length %d, %d: %v, want %v", n, kind, got, want)
+				}
 			}
 			got, want := slices.Repeat([]int16{77}, n+guard), slices.Repeat([]int16{77}, n+guard)
 			for _, factor := range []float64{1, 0.5, 33.3, 1e-300} {

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"dpattn/core/quant"
+
+	"dpattn/simd"
 )
 
 // Promise 1: the integer norm of every contribution is within the public bound, whatever the floats or integers were that it was made of.
@@ -60,22 +62,22 @@ func (tm *testMap) contributions(t *testing.T, rng *rand.Rand, n int) {
 		} else { // from integers, as the gate sees them whatever came before it
 			tm.key(rng, x)
 			direction(rng, u[:valueDim], 1023.5)
-			quant.Shrink(u[:valueDim], func() bool { return quant.Norm2(u[:valueDim]) <= quant.ValueNorm2 })
+			quant.Shrink(u[:valueDim], func() bool { return simd.Norm2(u[:valueDim]) <= quant.ValueNorm2 })
 			u[valueDim] = lambda
 		}
 		given := slices.Clone(x)
 		_, before := tm.phi(given)
-		admitted := quant.Norm2(given) < 1<<30 && before <= int64(bounds.Phi2)
+		admitted := simd.Norm2(given) < 1<<30 && before <= int64(bounds.Phi2)
 		if tm.m.Gate(x, tm.scratch) == admitted {
-			t.Fatalf("%s: x = %v, |x|^2 = %d, |phi|^2 = %d of %d: the gate decides otherwise", tm.name, given, quant.Norm2(given), before, bounds.Phi2)
+			t.Fatalf("%s: x = %v, |x|^2 = %d, |phi|^2 = %d of %d: the gate decides otherwise", tm.name, given, simd.Norm2(given), before, bounds.Phi2)
 		}
 		if admitted && !slices.Equal(x, given) {
 			t.Fatalf("%s: the gate changed the admissible %v to %v", tm.name, given, x)
 		}
-		if _, after := tm.phi(x); quant.Norm2(x) >= 1<<30 || after > int64(bounds.Phi2) {
-			t.Fatalf("%s: the gate let %v through as %v, |x|^2 = %d, |phi|^2 = %d of %d", tm.name, given, x, quant.Norm2(x), after, bounds.Phi2)
+		if _, after := tm.phi(x); simd.Norm2(x) >= 1<<30 || after > int64(bounds.Phi2) {
+			t.Fatalf("%s: the gate let %v through as %v, |x|^2 = %d, |phi|^2 = %d of %d", tm.name, given, x, simd.Norm2(x), after, bounds.Phi2)
 		}
-		if quant.Norm2(u[:valueDim]) > quant.ValueNorm2 {
+		if simd.Norm2(u[:valueDim]) > quant.ValueNorm2 {
 			t.Fatalf("%s: value %v is over its norm", tm.name, u)
 		}
 		if !admitted {
@@ -95,7 +97,7 @@ func (tm *testMap) contributions(t *testing.T, rng *rand.Rand, n int) {
 		if waiting == min(flock, intake.Capacity()) {
 			check()
 		}
-		hi, lo := bits.Mul64(uint64(after), quant.Norm2(u))
+		hi, lo := bits.Mul64(uint64(after), simd.Norm2(u))
 		if !within(hi, lo, bounds.Sensitivity(false, 1).Squared) {
 			t.Fatalf("%s: x = %v, u = %v, lambda %d: the contribution's squared norm %d*2^64 + %d is over the bound", tm.name, x, u, lambda, hi, lo)
 		} else if square, _ := new(big.Float).SetInt(bounds.Sensitivity(false, 1).Squared).Float64(); hi == 0 {

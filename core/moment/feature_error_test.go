@@ -5,7 +5,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"dpattn/core/quant"
+	"dpattn/simd"
 )
 
 // errorBounds are epsilon_0..epsilon_s of PROOF.md, and E.
@@ -57,7 +57,7 @@ func TestFeatureError(t *testing.T) {
 				j := rng.IntN(tm.dim)
 				old := x[j]
 				x[j] = int16(max(-32767, min(32767, int(old)+rng.IntN(65)-32)))
-				if _, norm2 := tm.phi(x); quant.Norm2(x) >= 1<<30 || norm2 > int64(tm.m.Norm2()) {
+				if _, norm2 := tm.phi(x); simd.Norm2(x) >= 1<<30 || norm2 > int64(tm.m.Norm2()) {
 					x[j] = old
 				} else if got := check(x); got >= best {
 					best = got

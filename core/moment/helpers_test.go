@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"dpattn/core/poly"
-	"dpattn/core/quant"
 	"dpattn/simd"
 )
 
@@ -176,7 +175,7 @@ func direction(rng *rand.Rand, x []int16, length float64) {
 func withNorm2(rng *rand.Rand, x []int16, target int) {
 	free := min(4, len(x)-1)
 	direction(rng, x[free:], math.Sqrt(float64(target))-1)
-	rest := target - int(quant.Norm2(x[free:]))
+	rest := target - int(simd.Norm2(x[free:]))
 	squares(x[:free], max(rest, 0))
 }
 

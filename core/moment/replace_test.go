@@ -7,6 +7,8 @@ import (
 
 	"dpattn/core/poly"
 	"dpattn/core/quant"
+
+	"dpattn/simd"
 )
 
 // pair is two admitted rows (x, v) and (x', v') that a unit may have before and after.
@@ -50,7 +52,7 @@ func (tm *testMap) change(rng *rand.Rand, p *pair) {
 			v[j] = sign * other[j]
 		}
 	case 1:
-		if n := quant.Norm2(v); n > 0 { // to the bound
+		if n := simd.Norm2(v); n > 0 { // to the bound
 			f := limit / math.Sqrt(float64(n))
 			for j := range v {
 				v[j] = int16(max(-float64(top), min(float64(top), float64(v[j])*f*(1-1e-9))))
@@ -63,7 +65,7 @@ func (tm *testMap) change(rng *rand.Rand, p *pair) {
 	}
 	for i := range 2 {
 		tm.m.Gate(p.x[i], tm.scratch)
-		quant.Shrink(p.v[i], func() bool { return quant.Norm2(p.v[i]) <= quant.ValueNorm2 })
+		quant.Shrink(p.v[i], func() bool { return simd.Norm2(p.v[i]) <= quant.ValueNorm2 })
 	}
 }
 

@@ -8,7 +8,8 @@ import (
 
 	"dpattn/core/internal/parallel"
 	"dpattn/core/poly"
-	"dpattn/core/quant"
+
+	"dpattn/simd"
 )
 
 // someRows draws n admitted rows.
@@ -144,7 +145,7 @@ func TestIntakeWipe(t *testing.T) {
 	in.Wipe()
 	other := in.layout.NewBatch(mendRows)
 	if clean(*in.batch) != clean(*fresh.batch) || clean(*in.mend.batch) != clean(*other) || clean(*in.mend.scratch.row) != clean(*tm.m.NewScratch().row) ||
-		clean(*in.workers[0]) != clean(*fresh.workers[0]) || clean(*in.mend.worker) != clean(*other.NewWorker()) || quant.Norm2(in.mend.x)+quant.Norm2(in.mend.y)+quant.Norm2(in.mend.u) != 0 {
+		clean(*in.workers[0]) != clean(*fresh.workers[0]) || clean(*in.mend.worker) != clean(*other.NewWorker()) || simd.Norm2(in.mend.x)+simd.Norm2(in.mend.y)+simd.Norm2(in.mend.u) != 0 {
 		t.Error("something is left after Wipe")
 	}
 }

@@ -66,7 +66,7 @@ func (g *Grid) Value(v []float64, u []int16) Fate {
 	}
 	factor, fate := clip(length, down, g.ValueBound, ValueScale)
 	simd.Round16(u, v, factor)
-	Shrink(u, func() bool { return Norm2(u) <= ValueNorm2 })
+	Shrink(u, func() bool { return simd.Norm2(u) <= ValueNorm2 })
 	return fate
 }
 
@@ -99,15 +99,6 @@ func clip(length float64, down int, bound, scale float64) (float64, Fate) {
 		return scale / length, Clipped
 	}
 	return math.Ldexp(scale/bound, down), Kept
-}
-
-// Norm2 is the exact squared length.
-func Norm2(v []int16) uint64 {
-	var sum uint64
-	for _, e := range v {
-		sum += uint64(int32(e) * int32(e))
-	}
-	return sum
 }
 
 // Shrink makes v shorter, by truncating v*m/2^15 toward zero, until admitted says yes; it reports whether it had to. Every step starts

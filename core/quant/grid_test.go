@@ -6,6 +6,8 @@ import (
 	"math/big"
 	"slices"
 	"testing"
+
+	"dpattn/simd"
 )
 
 // Whatever floats come in, keys leave with |x[j]| <= 32767 and values with |u|^2 <= 2^20; rows with NaN or Inf, and only those, are Bad and
@@ -40,14 +42,14 @@ func TestEveryRowIsOnTheGrid(t *testing.T) {
 				if (fate == Bad) == good {
 					t.Fatalf("%v: fate %d", v, fate)
 				}
-				if fate == Bad && Norm2(x) != 0 {
+				if fate == Bad && simd.Norm2(x) != 0 {
 					t.Fatalf("%v is bad and gives %v", v, x)
 				}
 				if slices.Contains(x, -1<<15) {
 					t.Fatalf("%v gives -2^15", v)
 				}
 			}
-			if n := Norm2(x); n > ValueNorm2 {
+			if n := simd.Norm2(x); n > ValueNorm2 {
 				t.Fatalf("value %v, bound %v: squared norm %d", v, bound, n)
 			}
 		}
@@ -72,10 +74,10 @@ func TestValueGateAtTheBound(t *testing.T) {
 			}
 			g := Grid{ValueBound: 5}
 			g.Value(v, u)
-			if n := Norm2(u); n > ValueNorm2 {
+			if n := simd.Norm2(u); n > ValueNorm2 {
 				t.Fatalf("dim %d, %+d ulp: squared norm %d", dim, ulps, n)
 			}
-			if n := Norm2(u); dim < 200 && n < ValueNorm2*97/100 {
+			if n := simd.Norm2(u); dim < 200 && n < ValueNorm2*97/100 {
 				t.Errorf("dim %d, %+d ulp: shrunk to %d", dim, ulps, n)
 			}
 		}
@@ -211,7 +213,7 @@ func TestNorm2(t *testing.T) {
 	}{
 		{nil, 0}, {[]int16{-1}, 1}, {[]int16{-1 << 15}, 1 << 30}, {[]int16{3, -4}, 25}, {slices.Repeat([]int16{-1 << 15}, 1<<16), 1 << 46},
 	} {
-		if got := Norm2(c.v); got != c.want {
+		if got := simd.Norm2(c.v); got != c.want {
 			t.Errorf("Norm2 of %d numbers is %d, want %d", len(c.v), got, c.want)
 		}
 	}

@@ -24,6 +24,7 @@ func vectors() {
 	for _, s := range []set{avx512, avx2} {
 		s.widen()
 		s.squares()
+		s.norm16()
 		s.multiply()
 		s.hadamard()
 		s.round16()
@@ -68,15 +69,23 @@ func (s set) widen() {
 	RET()
 }
 
-// squares keeps the eight chains in one or two vectors; the entries that are left go on from chain 0.
+// squares keeps the eight chains in one or two vectors; the entries that are left go on from chain 0, in memory.
 func (s set) squares() {
-	TEXT("squares"+s.name, NOSPLIT, "func(v *float64, n int, chains *[8]float64)")
+	TEXT("squares"+s.name, NOSPLIT, "func(v *float64, n int) float64")
 	Doc("squares" + s.name + " is squaresGeneric.")
-	v, n, chains := Load(Param("v"), GP64()), Load(Param("n"), GP64()), Load(Param("chains"), GP64())
+	v, n := Load(Param("v"), GP64()), Load(Param("n"), GP64())
+	local := AllocLocal(64)
+	chains := GP64()
+	LEAQ(local, chains)
 	var acc []VecVirtual
 	for i := 0; i < 8; i += s.width {
-		acc = append(acc, s.vec())
-		VMOVUPD(Mem{Base: chains, Disp: 8 * i}, acc[len(acc)-1])
+		z := s.vec()
+		if s.width == 8 {
+			VPXORQ(z, z, z)
+		} else {
+			VPXOR(z, z, z)
+		}
+		acc = append(acc, z)
 	}
 	t, x, sum := s.vec(), XMM(), XMM()
 	Label("whole")
@@ -107,7 +116,79 @@ func (s set) squares() {
 	DECQ(n)
 	JMP(LabelRef("tail"))
 	Label("done")
+	// ((0+4)+(2+6)) + ((1+5)+(3+7))
+	LEAQ(local, chains)
+	var half [4]VecVirtual
+	for i := range half {
+		half[i] = XMM()
+		VMOVSD(Mem{Base: chains, Disp: 8 * i}, half[i])
+		VADDSD(Mem{Base: chains, Disp: 8 * (i + 4)}, half[i], half[i])
+	}
+	VADDSD(half[2], half[0], half[0])
+	VADDSD(half[3], half[1], half[1])
+	VADDSD(half[1], half[0], half[0])
 	VZEROUPPER()
+	Store(half[0], ReturnIndex(0))
+	RET()
+}
+
+// norm16 widens the sums of pairs of products, which are below 2^32, at once.
+func (s set) norm16() {
+	TEXT("norm16"+s.name, NOSPLIT, "func(v *int16, n int) uint64")
+	Doc("norm16" + s.name + " is norm16Generic.")
+	v, n := Load(Param("v"), GP64()), Load(Param("n"), GP64())
+	sum, e := GP64(), GP64()
+	XORQ(sum, sum)
+	acc, t, u := s.vec(), s.vec(), s.vec()
+	if s.width == 8 {
+		VPXORQ(acc, acc, acc)
+	} else {
+		VPXOR(acc, acc, acc)
+	}
+	Label("whole")
+	CMPQ(n, U32(uint32(4*s.width)))
+	JL(LabelRef("reduce"))
+	if s.width == 8 {
+		VMOVDQU32(Mem{Base: v}, t)
+		VPMADDWD(t, t, t)
+		VPMOVZXDQ(t.AsY(), u)
+		VEXTRACTI64X4(Imm(1), t, t.AsY())
+		VPMOVZXDQ(t.AsY(), t)
+	} else {
+		VMOVDQU(Mem{Base: v}, t)
+		VPMADDWD(t, t, t)
+		VPMOVZXDQ(t.AsX(), u)
+		VEXTRACTI128(Imm(1), t, t.AsX())
+		VPMOVZXDQ(t.AsX(), t)
+	}
+	VPADDQ(t, acc, acc)
+	VPADDQ(u, acc, acc)
+	ADDQ(U32(uint32(8*s.width)), v)
+	SUBQ(U32(uint32(4*s.width)), n)
+	JMP(LabelRef("whole"))
+	Label("reduce")
+	if s.width == 8 {
+		VEXTRACTI64X4(Imm(1), acc, t.AsY())
+		VPADDQ(t.AsY(), acc.AsY(), acc.AsY())
+	}
+	VEXTRACTI128(Imm(1), acc.AsY(), t.AsX())
+	VPADDQ(t.AsX(), acc.AsX(), acc.AsX())
+	VPEXTRQ(Imm(1), acc.AsX(), e)
+	ADDQ(e, sum)
+	VMOVQ(acc.AsX(), e)
+	ADDQ(e, sum)
+	Label("tail")
+	TESTQ(n, n)
+	JZ(LabelRef("done"))
+	MOVWQSX(Mem{Base: v}, e)
+	IMULQ(e, e)
+	ADDQ(e, sum)
+	ADDQ(Imm(2), v)
+	DECQ(n)
+	JMP(LabelRef("tail"))
+	Label("done")
+	VZEROUPPER()
+	Store(sum, ReturnIndex(0))
 	RET()
 }
 
