@@ -14,13 +14,18 @@ type Progress struct {
 	Report func(done, total uint64) (goOn bool)
 }
 
-// step reports and says whether to go on.
+// step reports and says whether to go on; p is nil or fixed.
 func (p *Progress) step(done, total int) bool {
-	return p == nil || p.Report == nil || p.Report(uint64(done), uint64(total))
+	return p == nil || p.Report(uint64(done), uint64(total))
 }
 
-// cancellable reports whether anybody could cancel.
-func (p *Progress) cancellable() bool { return p != nil && p.Report != nil }
+// fixed is a copy, so that a caller who changes p meanwhile does not change which way the work goes.
+func (p *Progress) fixed() *Progress {
+	if p == nil || p.Report == nil {
+		return nil
+	}
+	return &Progress{p.Report}
+}
 
 var errCancelled = fault.New(fault.Cancelled, "cancelled by the progress callback or the cancel flag; nothing was changed")
 
@@ -162,7 +167,7 @@ func (b *Builder) Add(head int, keys, values tensor.Tensor, owners []uint64, p *
 	if err != nil {
 		return err
 	}
-	return b.ingest(chunk, p)
+	return b.ingest(chunk, p.fixed())
 }
 
 // Merge adds everything in from to b and consumes from. The bits are those of one builder that was given all rows.

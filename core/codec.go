@@ -256,13 +256,23 @@ func ImportSecret(data []byte) (*Builder, error) {
 		return nil, corrupt("its length does not fit its shapes")
 	}
 	b := emptyBuilder(d)
+	if err := b.decode(r); err != nil {
+		b.Wipe()
+		return nil, err
+	}
+	return b, nil
+}
+
+// decode reads what ExportSecret wrote after the design into an empty builder.
+func (b *Builder) decode(r *reader) error {
+	d := b.design
 	for _, v := range b.tally.list() {
 		*v = r.u64()
 	}
 	for h := range b.heads {
 		head := &b.heads[h]
 		if head.rows = r.u64(); head.rows > moment.MaxRows {
-			return nil, corrupt("a head has too many rows")
+			return corrupt("a head has too many rows")
 		}
 		if head.owners == nil {
 			sums := make([]int64, d.stateLen())
@@ -270,11 +280,11 @@ func ImportSecret(data []byte) (*Builder, error) {
 			head.sums.Set(sums)
 			clear(sums)
 		} else if err := head.owners.decode(r, d); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if r.short || len(r.buf) != 0 {
-		return nil, corrupt("its length does not fit its shapes")
+		return corrupt("its length does not fit its shapes")
 	}
-	return b, nil
+	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"dpattn/core/moment"
 	"dpattn/core/poly"
 	"dpattn/core/quant"
+	"dpattn/simd"
 	"fmt"
 	"math"
 	"math/big"
@@ -25,8 +26,13 @@ type design struct {
 	sensitivity moment.Sensitivity // of one head, to one unit
 }
 
-// newDesign checks p and works it out.
-func newDesign(p Params) (*design, error) {
+// newDesign checks p and works it out, in the plain floating-point mode: the same on every host.
+func newDesign(p Params) (d *design, err error) {
+	simd.Plain(func() { d, err = workOut(p) })
+	return d, err
+}
+
+func workOut(p Params) (*design, error) {
 	p, err := p.checked()
 	if err != nil {
 		return nil, err

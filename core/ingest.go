@@ -6,6 +6,7 @@ import (
 	"dpattn/core/moment"
 	"dpattn/core/quant"
 	"dpattn/core/tensor"
+	"dpattn/simd"
 )
 
 // chunk is one checked call of Add: rows of heads first..first+len(keys)-1, one 2-D view a head.
@@ -76,7 +77,7 @@ func (b *Builder) chunk(head int, keys, values tensor.Tensor, owners []uint64) (
 func (b *Builder) ingest(c chunk, p *Progress) error {
 	d := b.design
 	// What a cancelled call has added could not be taken out of the sums again: the caller's rows may have changed meanwhile. So it is summed aside.
-	aside := d.OwnerRows == 0 && p.cancellable()
+	aside := d.OwnerRows == 0 && p != nil
 	if aside {
 		if err := fits("progress: summing a cancellable call aside", uint64(len(c.keys))*8*uint64(d.stateLen())); err != nil {
 			return err
@@ -187,33 +188,10 @@ func (d *design) quantise(grid *quant.Grid, keys, values tensor.Tensor, emit fun
 	n := keys.Shape[0]
 	tallies := make([]Diagnostics, (n+piece-1)/piece)
 	parallel.Do(len(tallies), func(_, i int) {
-		wide, narrow := make([]float64, d.KeyDim+d.ValueDim), make([]int16, d.KeyDim+d.cols)
-		defer clear(wide)
-		defer clear(narrow)
-		k, v := wide[:d.KeyDim], wide[d.KeyDim:]
-		x, u := narrow[:d.KeyDim], narrow[d.KeyDim:]
-		t := &tallies[i]
-		for j := i * piece; j < min((i+1)*piece, n); j++ {
-			keys.LoadRow(j, k)
-			values.LoadRow(j, v)
-			key, value := grid.Key(k, x), grid.Value(v, u[:d.ValueDim])
-			u[d.ValueDim] = d.lambda
-			t.Rows++
-			bad := key == quant.Bad || value == quant.Bad
-			switch {
-			case bad:
-				t.RowsZeroed++
-				clear(narrow)
-			default:
-				if key == quant.Clipped {
-					t.KeysClipped++
-				}
-				if value == quant.Clipped {
-					t.ValuesClipped++
-				}
-			}
-			emit(j, x, u, bad)
-		}
+		simd.Plain(func() {
+			lo, hi := i*piece, min((i+1)*piece, n)
+			tallies[i] = d.quantisePiece(grid, &keys, &values, lo, hi, emit)
+		})
 	})
 	for _, t := range tallies {
 		tally.add(t)
@@ -221,10 +199,45 @@ func (d *design) quantise(grid *quant.Grid, keys, values tensor.Tensor, emit fun
 	return tally
 }
 
+// quantisePiece is quantise for rows lo..hi-1, on one goroutine.
+func (d *design) quantisePiece(grid *quant.Grid, keys, values *tensor.Tensor, lo, hi int, emit func(i int, x, u []int16, bad bool)) (t Diagnostics) {
+	wide, narrow := make([]float64, d.KeyDim+d.ValueDim), make([]int16, d.KeyDim+d.cols)
+	defer clear(wide)
+	defer clear(narrow)
+	k, v := wide[:d.KeyDim], wide[d.KeyDim:]
+	x, u := narrow[:d.KeyDim], narrow[d.KeyDim:]
+	for j := lo; j < hi; j++ {
+		keys.LoadRow(j, k)
+		values.LoadRow(j, v)
+		key, value := grid.Key(k, x), grid.Value(v, u[:d.ValueDim])
+		u[d.ValueDim] = d.lambda
+		t.Rows++
+		bad := key == quant.Bad || value == quant.Bad
+		if bad {
+			t.RowsZeroed++
+			clear(narrow)
+		} else {
+			if key == quant.Clipped {
+				t.KeysClipped++
+			}
+			if value == quant.Clipped {
+				t.ValuesClipped++
+			}
+		}
+		emit(j, x, u, bad)
+	}
+	return t
+}
+
 // sumOwners sums the kept rows of one head into fresh sums, at release; nil if report says to stop.
 func (b *Builder) sumOwners(h int, report func(done int) bool) moment.Sums {
 	d := b.design
-	sums := d.newSums()
+	sums, whole := d.newSums(), false
+	defer func() {
+		if !whole {
+			sums.Wipe()
+		}
+	}()
 	kept := b.heads[h].owners
 	in := b.intakeFor(sums, kept.count())
 	narrow := make([]int16, d.KeyDim+d.cols)
@@ -243,13 +256,11 @@ func (b *Builder) sumOwners(h int, report func(done int) bool) moment.Sums {
 			u[d.ValueDim] = d.lambda
 			in.Set(waiting, x, u)
 			if waiting++; waiting == in.Capacity() && !flush() {
-				sums.Wipe()
 				return nil
 			}
 		}
 	}
-	if !flush() {
-		sums.Wipe()
+	if whole = flush(); !whole {
 		return nil
 	}
 	return sums

@@ -2,7 +2,6 @@ package core
 
 import (
 	"bytes"
-	"container/heap"
 	"crypto/sha256"
 	"dpattn/core/quant"
 	"dpattn/simd"
@@ -37,19 +36,49 @@ func (r ownerRow) compare(o ownerRow) int {
 	return slices.Compare(r.data, o.data)
 }
 
-// rowHeap is a max-heap: its first row is the first to go.
+// rowHeap is a max-heap: its first row is the first to go. (Not container/heap: its Push and Pop box rows, and append moves them, and both leave
+// copies of ranks that nobody can wipe.)
 type rowHeap []ownerRow
 
-func (h rowHeap) Len() int           { return len(h) }
-func (h rowHeap) Less(i, j int) bool { return h[i].compare(h[j]) > 0 }
-func (h rowHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
-func (h *rowHeap) Push(x any)        { *h = append(*h, x.(ownerRow)) }
-func (h *rowHeap) Pop() any {
-	last := len(*h) - 1
-	row := (*h)[last]
-	(*h)[last] = ownerRow{}
-	*h = (*h)[:last]
-	return row
+// push adds a row.
+func (h *rowHeap) push(row ownerRow) {
+	if len(*h) == cap(*h) {
+		grown := make(rowHeap, len(*h), 2*len(*h)+1)
+		copy(grown, *h)
+		clear(*h)
+		*h = grown
+	}
+	*h = append(*h, row)
+	for i := len(*h) - 1; i > 0; {
+		up := (i - 1) / 2
+		if (*h)[i].compare((*h)[up]) <= 0 {
+			break
+		}
+		(*h)[i], (*h)[up] = (*h)[up], (*h)[i]
+		i = up
+	}
+}
+
+// drop removes the first row and wipes it.
+func (h *rowHeap) drop() {
+	s, last := *h, len(*h)-1
+	clear(s[0].data)
+	s[0], s[last] = s[last], ownerRow{}
+	*h = s[:last]
+	for i := 0; ; {
+		next := 2*i + 1
+		if next >= last {
+			return
+		}
+		if next+1 < last && s[next+1].compare(s[next]) > 0 {
+			next++
+		}
+		if s[next].compare(s[i]) <= 0 {
+			return
+		}
+		s[i], s[next] = s[next], s[i]
+		i = next
+	}
 }
 
 // owners holds, for one head, at most most rows of each owner: the ones of least rank. So the set kept is a function of the owner's
@@ -74,11 +103,11 @@ func (o *owners) touch(owner uint64) *rowHeap {
 // add offers a row and takes over its data; it reports whether a row, this one or another of that owner, was dropped.
 func (o *owners) add(owner uint64, row ownerRow) (dropped bool) {
 	h := o.touch(owner)
-	heap.Push(h, row)
-	if h.Len() <= o.most {
+	h.push(row)
+	if len(*h) <= o.most {
 		return false
 	}
-	clear(heap.Pop(h).(ownerRow).data)
+	h.drop()
 	return true
 }
 
@@ -111,7 +140,7 @@ func (o *owners) sorted() []uint64 {
 // count returns how many rows are kept.
 func (o *owners) count() (n int) {
 	for _, h := range o.rows {
-		n += h.Len()
+		n += len(*h)
 	}
 	return n
 }
@@ -156,14 +185,13 @@ func (o *owners) decode(r *reader, d *design) error {
 		for ; n > 0; n-- {
 			data := make([]int16, d.KeyDim+d.ValueDim)
 			for j := range data {
-				if data[j] = int16(r.u16()); data[j] == -1<<15 {
-					return corrupt("a kept row is out of range")
-				}
+				data[j] = int16(r.u16())
 			}
-			if r.short || simd.Norm2(data[d.KeyDim:]) > quant.ValueNorm2 {
+			if r.short || slices.Contains(data, -1<<15) || simd.Norm2(data[d.KeyDim:]) > quant.ValueNorm2 {
+				clear(data)
 				return corrupt("a kept row is out of range")
 			}
-			heap.Push(h, ownerRow{rank: rankOf(data), data: data})
+			h.push(ownerRow{rank: rankOf(data), data: data})
 		}
 	}
 	return nil

@@ -189,11 +189,12 @@ func (p Params) checked() (Params, error) {
 	if b := p.LogitBound(); !(b >= 1e-6 && b <= maxLogit) {
 		return p, fault.Invalid("params: scale*query_bound*key_bound, the bound on a logit, is %v; it must be in 1e-6..%d", b, maxLogit)
 	}
+	// Copied first, so that what is checked is what is used.
+	p.Center = append([]float64(nil), p.Center...)
+	p.HeadWeights = append([]float64(nil), p.HeadWeights...)
 	if err := p.checkSlices(); err != nil {
 		return p, err
 	}
-	p.Center = append([]float64(nil), p.Center...)
-	p.HeadWeights = append([]float64(nil), p.HeadWeights...)
 	return p, nil
 }
 

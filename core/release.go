@@ -70,7 +70,7 @@ func (b *Builder) release(budget privacy.Budget, p *Progress, noise draw, names 
 	if _, err := io.ReadFull(names, r.id[:]); err != nil {
 		return nil, fault.New(fault.Entropy, "the kernel's random number generator failed (%v); nothing was released", err)
 	}
-	if err := b.fill(r, p, noise); err != nil {
+	if err := b.fill(r, p.fixed(), noise); err != nil {
 		clear(r.state)
 		return nil, err
 	}

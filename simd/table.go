@@ -21,7 +21,7 @@ type Table struct {
 
 // Parts have at least leastPart features; there are at most mostParts of them.
 const (
-	leastPart = 1024
+	leastPart = 512
 	mostParts = 64
 )
 
@@ -72,7 +72,7 @@ type Queries struct {
 	lanes int       // 1: one query after the other; 16 or 64: that many lie side by side
 	f     []float32 // [prefixes+1, lanes] or [n, prefixes+1]: the monomials of degree 0..Degree-1, in order
 	g     []float32 // [1+dim*degree*(degree+1)/2, lanes] or [n, ..]: psi = f*g, entries as in Batch.g, coefficients included
-	h     []float32 // like g without coefficients: monomials are f*h
+	h     []float32 // like g without coefficients, for degrees 2..Degree-1: monomials are f*h
 	psi   []float32 // lanes 1: [n, Features]
 	sums  []float32 // [parts, cols, lanes] or [parts, n, cols]
 }
@@ -104,7 +104,9 @@ func (q *Queries) Begin(n int) {
 	// Lanes without a query hold zeros.
 	clear(q.f)
 	clear(q.g)
-	clear(q.h)
+	if t.m.Degree > 2 {
+		clear(q.h)
+	}
 }
 
 // room returns s with n elements of any content, and a vector behind them.
@@ -130,7 +132,7 @@ func (q *Queries) Set(i int, x, coeff []float64) {
 		base, baseF, stride = i*q.t.entries(), i*q.t.slots(), 1
 	}
 	q.f[baseF] = 1
-	q.h[base], q.g[base] = 1, float32(coeff[0])
+	q.g[base] = float32(coeff[0])
 	for j, v := range x[:m.Dim] {
 		q.f[baseF+(1+j)*stride] = float32(v)
 	}
@@ -138,11 +140,15 @@ func (q *Queries) Set(i int, x, coeff []float64) {
 	for t := 1; t <= m.Degree; t++ {
 		for k := 1; k <= t; k++ {
 			root := math.Sqrt(float64(t) / float64(k))
-			for _, v := range x[:m.Dim] {
-				q.h[base+entry*stride] = float32(v * root)
-				q.g[base+entry*stride] = float32(v * root * coeff[t])
-				entry++
+			for j, v := range x[:m.Dim] {
+				q.g[base+(entry+j)*stride] = float32(v * root * coeff[t])
 			}
+			if t > 1 && t < m.Degree { // monomials of degree 1 are x, those of the last degree are nobody's prefixes
+				for j, v := range x[:m.Dim] {
+					q.h[base+(entry+j)*stride] = float32(v * root)
+				}
+			}
+			entry += m.Dim
 		}
 	}
 }

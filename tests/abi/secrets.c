@@ -1,6 +1,8 @@
 /* The secret side: merging, export and import, and rows that are anything but numbers. */
 #include "abi.h"
 
+#include <fenv.h>
+
 enum { ROWS = 700 };
 
 /* All rows in one builder; and the same rows dealt out to `shards` builders in chunks of odd sizes, then merged, every second through
@@ -35,6 +37,26 @@ static bytes sums(const dpattn_params *params, const double *keys, const double 
     bytes all = export_of(builders[0]);
     OK(dpattn_builder_free(builders[0], &err));
     return all;
+}
+
+/* The host's floating-point mode does not change how rows are rounded, on its own thread or on the library's. */
+TEST(rounding_mode)
+{
+    dpattn_params params = typical_params();
+    double *keys = draw_many(31, ROWS * KEY_DIM), *values = draw_many(32, ROWS * VALUE_DIM);
+    bytes plain = sums(&params, keys, values, NULL, 1);
+    static const int modes[] = { FE_UPWARD, FE_DOWNWARD, FE_TOWARDZERO };
+    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
+        CHECK(fesetround(modes[i]) == 0);
+        bytes strange = sums(&params, keys, values, NULL, 1);
+        CHECK(fegetround() == modes[i]);
+        fesetround(FE_TONEAREST);
+        CHECK(same_bytes(plain, strange));
+        free(strange.data);
+    }
+    free(plain.data);
+    free(keys);
+    free(values);
 }
 
 static void check_shards(uint32_t owner_rows)

@@ -55,6 +55,7 @@ RUN(malformed_rows)
 RUN(too_many_rows)
 RUN(malformed_queries)
 /* secrets.c */
+RUN(rounding_mode)
 RUN(shards)
 RUN(shards_of_owners)
 RUN(merge_refuses)
