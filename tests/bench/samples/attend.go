@@ -1,0 +1,123 @@
+package main
+
+import (
+	"dpattn/core"
+	"dpattn/core/privacy"
+	"dpattn/core/tensor"
+	"dpattn/tests/bench/probe"
+	"reflect"
+)
+
+// releases are kept by shape and rows.
+var releases = map[shape]map[int]*core.Release{}
+
+// release makes the release of about n rows: at most 4096 different ones, doubled as often as needed, since only the size of the sums matters here.
+func release(s shape, n int) *core.Release {
+	if releases[s] == nil {
+		releases[s] = map[int]*core.Release{}
+	}
+	if r := releases[s][n]; r != nil {
+		return r
+	}
+	doublings := 0
+	for n>>doublings > 4096 {
+		doublings++
+	}
+	in := newInput(s, n>>doublings)
+	in.add(s)
+	for range doublings {
+		needed, _ := in.builder.ExportSecret(nil)
+		partial := make([]byte, needed)
+		_, err := in.builder.ExportSecret(partial)
+		check(err)
+		twin, err := core.ImportSecret(partial)
+		check(err)
+		check(in.builder.Merge(twin))
+	}
+	r, err := in.builder.Release(privacy.Budget{Epsilon: 1, Delta: 1e-6}, nil)
+	check(err)
+	releases[s][n] = r
+	return r
+}
+
+// asker asks a release 64 different queries.
+type asker struct {
+	release      *core.Release
+	queries, out tensor.Tensor
+	at           int
+}
+
+const asked = 64
+
+// attend measures one call of Attend with a batch of f32 queries.
+func attend(r request) answer {
+	s := r.shape()
+	a := keep(r, func() *asker {
+		return &asker{
+			release: release(s, r.N),
+			queries: tensor.Of(vectors(asked, s.d, 3), asked, s.d),
+			out:     tensor.Of(make([]float32, asked*s.dv), asked, s.dv),
+		}
+	})
+	rate := repeat(r.long(), func() float64 {
+		if a.at+r.Batch > asked {
+			a.at = 0
+		}
+		_, err := a.release.Attend(a.queries.Rows(a.at, a.at+r.Batch), a.out.Rows(a.at, a.at+r.Batch), nil, nil)
+		check(err)
+		a.at += r.Batch
+		return float64(r.Batch)
+	})
+	return answer{"us": 1e6 / rate, "bytes": float64(numberBytes(a.release)) * s.macs(), "macs": s.macs()}
+}
+
+// numberBytes is the size of one number of the state in the form that queries read: the largest table that belongs to the release's reader. Which type
+// that has is the library's own business, hence the reflection.
+func numberBytes(r *core.Release) int {
+	readers := reflect.ValueOf(r).Elem().FieldByName("readers")
+	if !readers.IsValid() || readers.Kind() != reflect.Slice || readers.Len() == 0 {
+		return 4
+	}
+	_, size := largest(readers.Index(0), 8)
+	return size
+}
+
+// largest returns how many bytes the largest slice in v has, and how many each of its elements.
+func largest(v reflect.Value, depth int) (bytes, size int) {
+	follow := func(next reflect.Value) {
+		if b, s := largest(next, depth-1); b > bytes {
+			bytes, size = b, s
+		}
+	}
+	switch v.Kind() {
+	case reflect.Pointer, reflect.Interface:
+		if depth > 0 && !v.IsNil() {
+			follow(v.Elem())
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			follow(v.Field(i))
+		}
+	case reflect.Slice:
+		size = int(v.Type().Elem().Size())
+		bytes = v.Len() * size
+	}
+	return bytes, size
+}
+
+// probeRate samples a loop of package probe.
+func probeRate(r request) answer {
+	l, ok := probe.Find(r.Name)
+	if !ok {
+		return answer{"gmac_s": nil}
+	}
+	return answer{"gmac_s": l.Rate(r.Threads, r.long()) / 1e9}
+}
+
+// readRate samples reading.
+func readRate(r request) answer {
+	if !probe.CanRead() {
+		return answer{"gb_s": nil}
+	}
+	return answer{"gb_s": probe.Read(r.Bytes, r.Threads, r.long()) / 1e9}
+}
