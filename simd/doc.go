@@ -35,6 +35,6 @@
 //
 // # Kernels
 //
-// dispatch.go names the inner loops and chooses them by cpuid; DPATTN_SIMD=generic|avx2|avx512bw|avx512vnni caps the choice. The generator in _asm
-// writes kernels_amd64.s.
+// dispatch.go names the inner loops and chooses them by cpuid; DPATTN_SIMD=generic|avx2|avx512bw|avx512vnni|neon caps the choice. The generators in _asm
+// write kernels_amd64.s and kernels_arm64.s.
 package simd
