@@ -1,12 +1,13 @@
 package core
 
 import (
+	"math"
+	"sync/atomic"
+
 	"dpattn/core/fault"
 	"dpattn/core/internal/parallel"
 	"dpattn/core/moment"
 	"dpattn/core/tensor"
-	"math"
-	"sync/atomic"
 )
 
 // Attend answers queries [m, d] (one head) or [heads, m, d] into out [.., m, d_v] and, where not nil, lse [.., m, 1] (natural log of the

@@ -1,12 +1,13 @@
 package core
 
 import (
+	"sync"
+	"sync/atomic"
+
 	"dpattn/core/fault"
 	"dpattn/core/internal/parallel"
 	"dpattn/core/moment"
 	"dpattn/core/tensor"
-	"sync"
-	"sync/atomic"
 )
 
 // Progress lets long work report and be cancelled. Report is called from the caller's goroutine; false cancels.

@@ -1,11 +1,12 @@
 package core
 
 import (
-	"dpattn/core/privacy"
-	"dpattn/core/quant"
 	"encoding/hex"
 	"encoding/json"
 	"math/big"
+
+	"dpattn/core/privacy"
+	"dpattn/core/quant"
 )
 
 // certificate is everything that somebody needs to recompute the guarantee. All of it is public. docs/format.md describes the fields.

@@ -2,11 +2,12 @@ package core
 
 import (
 	"crypto/sha256"
+	"math"
+
 	"dpattn/core/fault"
 	"dpattn/core/moment"
 	"dpattn/core/poly"
 	"dpattn/core/privacy"
-	"math"
 )
 
 // The feature map's number in files. 1: weighted monomials of a polynomial.

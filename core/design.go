@@ -1,16 +1,17 @@
 package core
 
 import (
-	"dpattn/core/fault"
-	"dpattn/core/moment"
-	"dpattn/core/poly"
-	"dpattn/core/quant"
-	"dpattn/simd"
 	"fmt"
 	"math"
 	"math/big"
 	"reflect"
 	"slices"
+
+	"dpattn/core/fault"
+	"dpattn/core/moment"
+	"dpattn/core/poly"
+	"dpattn/core/quant"
+	"dpattn/simd"
 )
 
 // design is everything public that follows from Params: the polynomial, the integer feature map, the grids and the sensitivity. Builder and

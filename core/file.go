@@ -3,9 +3,10 @@ package core
 import (
 	"bytes"
 	"crypto/sha256"
-	"dpattn/core/fault"
 	"encoding/binary"
 	"math"
+
+	"dpattn/core/fault"
 )
 
 // The two kinds of files and their layout are described in docs/format.md.

@@ -1,9 +1,10 @@
 package core
 
 import (
+	"math"
+
 	"dpattn/core/fault"
 	"dpattn/core/tensor"
-	"math"
 )
 
 // MergeAttention combines attention over two disjoint key sets, as flash attention combines its blocks:

@@ -3,10 +3,11 @@ package core
 import (
 	"bytes"
 	"crypto/sha256"
-	"dpattn/core/quant"
-	"dpattn/simd"
 	"encoding/binary"
 	"slices"
+
+	"dpattn/core/quant"
+	"dpattn/simd"
 )
 
 // ownerRow is one kept row of an owner: its quantised key and value, and the number that decides which rows are kept. SECRET.

@@ -1,9 +1,10 @@
 package core
 
 import (
+	"math"
+
 	"dpattn/core/fault"
 	"dpattn/core/poly"
-	"math"
 )
 
 // Adjacency says which data sets are neighbours. It has no default.

@@ -1,11 +1,12 @@
 package core
 
 import (
-	"dpattn/core/fault"
-	"dpattn/core/privacy"
 	"math"
 	"math/big"
 	"slices"
+
+	"dpattn/core/fault"
+	"dpattn/core/privacy"
 )
 
 // PlanResult says what a release would cost and how accurate it would be.

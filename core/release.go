@@ -2,15 +2,16 @@ package core
 
 import (
 	"crypto/rand"
+	"io"
+	"math"
+	"math/big"
+	"sync"
+
 	"dpattn/core/fault"
 	"dpattn/core/internal/parallel"
 	"dpattn/core/moment"
 	"dpattn/core/noise"
 	"dpattn/core/privacy"
-	"io"
-	"math"
-	"math/big"
-	"sync"
 )
 
 // Release is the noisy state and the public parameters, and nothing else: PUBLIC. It is immutable and safe for concurrent use. Everything done

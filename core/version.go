@@ -1,11 +1,12 @@
 package core
 
 import (
+	"encoding/json"
+	"runtime"
+
 	"dpattn/core/fault"
 	"dpattn/core/internal/parallel"
 	"dpattn/simd"
-	"encoding/json"
-	"runtime"
 )
 
 // version is the library's; include/dpattn.h has the same number and a test compares them.

@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"dpattn/core/quant"
-
 	"dpattn/simd"
 )
 

@@ -1,10 +1,11 @@
 package moment
 
 import (
+	"math"
+
 	"dpattn/core/poly"
 	"dpattn/core/quant"
 	"dpattn/simd"
-	"math"
 )
 
 // phiScale is the integer length of phi at the bounds, a little below 2^13 so that rounding does not carry keys at the bound over

@@ -7,7 +7,6 @@ import (
 
 	"dpattn/core/poly"
 	"dpattn/core/quant"
-
 	"dpattn/simd"
 )
 

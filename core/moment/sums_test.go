@@ -8,7 +8,6 @@ import (
 
 	"dpattn/core/internal/parallel"
 	"dpattn/core/poly"
-
 	"dpattn/simd"
 )
 

@@ -3,11 +3,12 @@
 package tensor
 
 import (
-	"dpattn/core/fault"
-	"dpattn/simd"
 	"math"
 	"slices"
 	"unsafe"
+
+	"dpattn/core/fault"
+	"dpattn/simd"
 )
 
 // DType is an element type. The numbers are those of enum dpattn_dtype in include/dpattn.h.
