@@ -200,7 +200,7 @@ def test_close(rows) -> None:
 
 def test_the_collector_frees(monkeypatch) -> None:
     freed = []
-    monkeypatch.setattr("dpattn._builder.free", lambda name, handle: freed.append(name))
+    monkeypatch.setattr("dpattn._handle.free", lambda name, handle: freed.append(name))
     builder = dpattn.Builder(make_params())
     alive = weakref.ref(builder)
     del builder

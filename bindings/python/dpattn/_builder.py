@@ -6,14 +6,13 @@ import ctypes
 import dataclasses
 import math
 import struct
-import weakref
-from types import TracebackType
-from typing import Any, NamedTuple, NoReturn, Optional, Tuple, Type
+from typing import Any, NamedTuple, NoReturn, Optional, Tuple
 
 from . import _abi, _tensor, _work
 from ._buffers import address_and_size, read_bytes
 from ._check import budget, integer
-from ._errors import InvalidArgumentError, InvalidHandleError
+from ._errors import InvalidArgumentError
+from ._handle import Handle
 from ._library import call, free
 from ._params import Params
 from ._release import Release
@@ -64,7 +63,7 @@ class Diagnostics:
     owners: int
 
 
-class Builder:
+class Builder(Handle):
     """Collects private rows in one trusted process. SECRET until `release` has spent the budget.
 
     The sum does not depend on the order, chunks or threads in which rows come. Memory does not grow with their number
@@ -89,6 +88,8 @@ class Builder:
     ...     release = builder.release(epsilon=1.0, delta=1e-6)
     """
 
+    _kind = "builder"
+
     def __init__(self, params: Params) -> None:
         if not isinstance(params, Params):
             raise InvalidArgumentError(f"params is a {type(params).__name__}; it must be a dpattn.Params")
@@ -97,9 +98,8 @@ class Builder:
         self._adopt(handle.value, _Shape(params.heads, params.key_dim, params.value_dim, params.degree or 2))
 
     def _adopt(self, handle: int, shape: _Shape) -> None:
-        self._handle = handle
+        self._own(handle)
         self._shape = shape
-        self._finalizer = weakref.finalize(self, free, "dpattn_builder_free", handle)
 
     @classmethod
     def import_secret(cls, data: Any) -> Builder:
@@ -244,19 +244,6 @@ class Builder:
             raise
         return Release._adopt(result.value)
 
-    def close(self) -> None:
-        """Wipe and free. Closing twice is harmless; so is not closing, since the collector does it."""
-        self._finalizer()
-        self._handle = 0
-
-    def __enter__(self) -> Builder:
-        return self
-
-    def __exit__(
-        self, kind: Optional[Type[BaseException]], value: Optional[BaseException], trace: Optional[TracebackType]
-    ) -> None:
-        self.close()
-
     def __repr__(self) -> str:
         state = "open" if self._handle else "closed"
         shape = " ".join(f"{name}={value}" for name, value in self._shape._asdict().items())
@@ -267,11 +254,6 @@ class Builder:
             "a dpattn.Builder holds un-noised private sums and is not pickled or copied; use export_secret() and "
             "Builder.import_secret() between trusted processes"
         )
-
-    def _open(self) -> int:
-        if not self._handle:
-            raise InvalidHandleError("the builder is closed")
-        return self._handle
 
     def _check_shapes(self, keys: Tuple[int, ...], values: Tuple[int, ...], head: Optional[int]) -> int:
         """The C head number, after naming K, V or head as what is wrong."""

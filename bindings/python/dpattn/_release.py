@@ -6,16 +6,15 @@ import ctypes
 import dataclasses
 import json
 import threading
-import weakref
-from types import TracebackType
-from typing import Any, Callable, Dict, Optional, Tuple, Type, overload
+from typing import Any, Callable, Dict, Optional, Tuple, overload
 
 import numpy as np
 
 from . import _abi, _files
 from ._buffers import address_and_size, read_bytes
-from ._errors import InvalidArgumentError, InvalidHandleError, raise_status
-from ._library import call, free, library
+from ._errors import InvalidArgumentError, raise_status
+from ._handle import Handle
+from ._library import call, library
 from ._tensor import View, empty, view, writable
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -86,15 +85,15 @@ class _LocalError(threading.local):
 _local = _LocalError()
 
 
-class Release:
+class Release(Handle):
     """A noisy, public state that answers any number of queries, from any number of threads.
 
     Made by `Builder.release`, `load` or `Release.from_bytes`; immutable.
     """
 
+    _kind = "release"
+
     info: Info
-    _handle: int
-    _finalizer: Callable[[], object]
     _attend: Callable[..., int]
     _heads: int
     _key_dim: int
@@ -108,8 +107,7 @@ class Release:
     def _adopt(cls, handle: int) -> Release:
         """Own a C handle."""
         self = cls.__new__(cls)
-        self._handle = handle
-        self._finalizer = weakref.finalize(self, free, "dpattn_release_free", handle)
+        self._own(handle)
         self._attend = library().dpattn_release_attend
         self.info = _info(handle)
         self._heads, self._key_dim, self._value_dim = self.info.heads, self.info.key_dim, self.info.value_dim
@@ -248,19 +246,6 @@ class Release:
         call("dpattn_release_state", self._open(), state.ctypes.data, state.size, ctypes.byref(needed))
         return state
 
-    def close(self) -> None:
-        """Free the memory. Closing twice is harmless; so is not closing, since the collector does it."""
-        self._finalizer()
-        self._handle = 0
-
-    def __enter__(self) -> Release:
-        return self
-
-    def __exit__(
-        self, kind: Optional[Type[BaseException]], value: Optional[BaseException], trace: Optional[TracebackType]
-    ) -> None:
-        self.close()
-
     def __repr__(self) -> str:
         i = self.info
         unit = "row" if i.owner_rows == 0 else f"owner of up to {i.owner_rows} rows"
@@ -281,11 +266,6 @@ class Release:
 
     def __reduce__(self) -> Tuple[Callable[[Any], Release], Tuple[bytes]]:
         return (Release.from_bytes, (self.to_bytes(),))
-
-    def _open(self) -> int:
-        if not self._handle:
-            raise InvalidHandleError("the release is closed")
-        return self._handle
 
     def _fail(self, status: int) -> None:
         self._open()
