@@ -95,27 +95,15 @@ func gen256() {
 		}
 		VMOVDQU(even, Mem{Base: norms, Disp: 32 * of})
 		VMOVDQU(both, Mem{Base: norms, Disp: 64 + 32*of})
-		couple := func(a, b int, low, high func(x, y, dst Op)) {
-			low(z[b], z[a], t)
-			high(z[b], z[a], z[b])
-			z[a], t = t, z[a]
+		x := &transposition{z[:], t}
+		x.quads()
+		// Lane l of z[4k+n] holds features 4k..4k+3 of pair 4l + quadOrder[n].
+		for n := range quadOrder {
+			x.couple(n, 4+n, func(x, y, d Op) { VPERM2I128(Imm(0x20), x, y, d) }, func(x, y, d Op) { VPERM2I128(Imm(0x31), x, y, d) })
 		}
-		for i := 0; i < 8; i += 2 {
-			couple(i, i+1, func(x, y, d Op) { VPUNPCKLDQ(x, y, d) }, func(x, y, d Op) { VPUNPCKHDQ(x, y, d) })
-		}
-		for i := 0; i < 8; i += 4 {
-			for j := range 2 {
-				couple(i+j, i+j+2, func(x, y, d Op) { VPUNPCKLQDQ(x, y, d) }, func(x, y, d Op) { VPUNPCKHQDQ(x, y, d) })
-			}
-		}
-		// Lane l of z[4k+n] holds features 4k..4k+3 of pair 4l + order[n].
-		order := [4]int{0, 2, 1, 3}
-		for n := range order {
-			couple(n, 4+n, func(x, y, d Op) { VPERM2I128(Imm(0x20), x, y, d) }, func(x, y, d Op) { VPERM2I128(Imm(0x31), x, y, d) })
-		}
-		for n, pair := range order {
+		for n, pair := range quadOrder {
 			for l := range 2 {
-				VMOVDQU(z[4*l+n], Mem{Base: dst, Disp: row*(8*of+4*l+pair) + 4*first})
+				VMOVDQU(x.z[4*l+n], Mem{Base: dst, Disp: row*(8*of+4*l+pair) + 4*first})
 			}
 		}
 	}

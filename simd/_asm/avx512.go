@@ -107,34 +107,19 @@ func gen512(vnni bool) {
 	VMOVDQU32(even, Mem{Base: norms})
 	VMOVDQU32(both, Mem{Base: norms, Disp: 64})
 
-	// The transposition, in place but for one register that changes places with the first of each couple.
-	couple := func(a, b int, low, high func(x, y, dst Op)) {
-		low(z[b], z[a], t)
-		high(z[b], z[a], z[b])
-		z[a], t = t, z[a]
+	x := &transposition{z[:], t}
+	x.quads()
+	// Now 128-bit lane l of z[4k+n] holds features 4k..4k+3 of pair 4l + quadOrder[n].
+	even128, odd128 := func(x, y, d Op) { VSHUFI32X4(Imm(0x88), x, y, d) }, func(x, y, d Op) { VSHUFI32X4(Imm(0xdd), x, y, d) }
+	for n := range quadOrder {
+		for _, c := range [][2]int{{0, 4}, {8, 12}, {0, 8}, {4, 12}} {
+			x.couple(c[0]+n, c[1]+n, even128, odd128)
+		}
 	}
-	unpackD := [2]func(x, y, dst Op){func(x, y, d Op) { VPUNPCKLDQ(x, y, d) }, func(x, y, d Op) { VPUNPCKHDQ(x, y, d) }}
-	unpackQ := [2]func(x, y, dst Op){func(x, y, d Op) { VPUNPCKLQDQ(x, y, d) }, func(x, y, d Op) { VPUNPCKHQDQ(x, y, d) }}
-	shuffle := [2]func(x, y, dst Op){func(x, y, d Op) { VSHUFI32X4(Imm(0x88), x, y, d) }, func(x, y, d Op) { VSHUFI32X4(Imm(0xdd), x, y, d) }}
-	for i := 0; i < 16; i += 2 {
-		couple(i, i+1, unpackD[0], unpackD[1])
-	}
-	for i := 0; i < 16; i += 4 {
-		couple(i, i+2, unpackQ[0], unpackQ[1])
-		couple(i+1, i+3, unpackQ[0], unpackQ[1])
-	}
-	// Now 128-bit lane l of z[4k+n] holds features 4k..4k+3 of pair 4l + order[n].
-	order := [4]int{0, 2, 1, 3}
-	for n := range order {
-		couple(n, 4+n, shuffle[0], shuffle[1])
-		couple(8+n, 12+n, shuffle[0], shuffle[1])
-		couple(n, 8+n, shuffle[0], shuffle[1])
-		couple(4+n, 12+n, shuffle[0], shuffle[1])
-	}
-	// Now z[4l+n] holds all features of pair 4*[0 1 2 3][l] + order[n].
-	for n, pair := range order {
+	// Now z[4l+n] holds all features of pair 4*[0 1 2 3][l] + quadOrder[n].
+	for n, pair := range quadOrder {
 		for l := range 4 {
-			VMOVDQU32(z[4*l+n], Mem{Base: dst, Disp: row * (4*l + pair)})
+			VMOVDQU32(x.z[4*l+n], Mem{Base: dst, Disp: row * (4*l + pair)})
 		}
 	}
 	ADDQ(U32(row*step), dst)
