@@ -44,9 +44,9 @@ func btoi(b bool) int {
 	return 0
 }
 
-// decodeDesign reads a design and checks all of it. rest is the least number of bytes that a state entry takes in what follows: the state must be there
-// before tables of its size are made.
-func decodeDesign(r *reader, perEntry int) (*design, error) {
+// decodeDesign reads a design and checks all of it. perFeature is the least number of bytes that each feature takes in what follows, 0 if it takes none: the state
+// must be there before tables of its size are made.
+func decodeDesign(r *reader, perFeature int) (*design, error) {
 	var n [12]uint32
 	for i := range n {
 		n[i] = r.u32()
@@ -80,7 +80,11 @@ func decodeDesign(r *reader, perEntry int) (*design, error) {
 	}
 	checked, err := p.checked()
 	if err != nil {
-		return nil, fault.New(fault.CodeOf(fatherless(err)), "data: %v", err)
+		// What is wrong with an argument is damage in a file; only what this version lacks stays that.
+		if code := fault.CodeOf(err); code == fault.Unsupported {
+			return nil, fault.New(code, "data: %v", err)
+		}
+		return nil, corrupt(err.Error())
 	}
 	// Everything is written with defaults filled in, so that nothing may be left to fill in.
 	if checked.Scale != p.Scale || checked.Lambda != p.Lambda || checked.Mechanism != p.Mechanism || checked.Polynomial != p.Polynomial || checked.Rotation != p.Rotation {
@@ -103,7 +107,7 @@ func decodeDesign(r *reader, perEntry int) (*design, error) {
 		return nil, corrupt("the polynomial's error is not a number")
 	}
 	features, err := poly.Features(p.KeyDim, p.Degree)
-	if err != nil || features > math.MaxInt32 || perEntry > 0 && features > int64(len(r.buf)/perEntry) {
+	if err != nil || features > math.MaxInt32 || perFeature > 0 && features > int64(len(r.buf)/perFeature) {
 		return nil, corrupt("it is too short for its shapes")
 	}
 	d, err := sized(checked)
@@ -118,14 +122,6 @@ func decodeDesign(r *reader, perEntry int) (*design, error) {
 }
 
 func corrupt(why string) error { return fault.New(fault.Corrupt, "data: %s", why) }
-
-// fatherless turns a parameter error into a file's: only Unsupported keeps its code.
-func fatherless(err error) error {
-	if fault.CodeOf(err) == fault.Unsupported {
-		return err
-	}
-	return corrupt("")
-}
 
 // savedSize is the size of a saved release of this design.
 func savedSize(d *design) int {
@@ -205,7 +201,7 @@ func (b *Builder) ExportSecret(dst []byte) (needed int, err error) {
 		return 0, err
 	}
 	d := b.design
-	needed = len(partialMagic) + 4 + len(d.encode(nil)) + 6*8 + sha256.Size
+	needed = len(partialMagic) + 4 + len(d.encode(nil)) + 8*len(b.tally.list()) + sha256.Size
 	for h := range b.heads {
 		needed += 8
 		if o := b.heads[h].owners; o == nil {
@@ -253,7 +249,7 @@ func ImportSecret(data []byte) (*Builder, error) {
 	if err != nil {
 		return nil, err
 	}
-	if d.OwnerRows == 0 && uint64(len(r.buf)) != 6*8+8*uint64(d.Heads)+d.stateBytes() {
+	if d.OwnerRows == 0 && uint64(len(r.buf)) != 8*uint64(len(new(Diagnostics).list())+d.Heads)+d.stateBytes() {
 		return nil, corrupt("its length does not fit its shapes")
 	}
 	b := emptyBuilder(d)

@@ -187,7 +187,7 @@ func (r *Release) open() {
 	d := r.design
 	b := d.LogitBound()
 	public := moment.Public{
-		Map: d.fmap, KeyDim: d.KeyDim, Cols: d.cols, ValueBound: d.ValueBound, ValueStep: d.valueStep(), Lambda: d.lambda,
+		Map: d.fmap, Cols: d.cols, ValueBound: d.ValueBound, ValueStep: d.valueStep(), Lambda: d.lambda,
 		LogitBound: b, Top: max(d.polynomial.At(b), math.Exp(b)),
 	}
 	r.mu, r.size = r.muUp(), savedSize(d)

@@ -10,7 +10,6 @@ import (
 // Public is what a Reader needs besides the state: all of it public.
 type Public struct {
 	Map        FeatureMap
-	KeyDim     int
 	Cols       int     // value_dim + 1
 	ValueBound float64 // B_v
 	ValueStep  float64 // one integer unit of a value column

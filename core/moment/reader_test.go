@@ -67,7 +67,7 @@ func inBall(rng *rand.Rand, dim int, radius float64) []float64 {
 func (tb *table) public(sigma float64) Public {
 	b := tb.poly.B
 	return Public{
-		Map: tb.m, KeyDim: tb.dim, Cols: tb.valueDim + 1, ValueBound: valueBound, ValueStep: valueBound / quant.ValueScale, Lambda: tb.lambda,
+		Map: tb.m, Cols: tb.valueDim + 1, ValueBound: valueBound, ValueStep: valueBound / quant.ValueScale, Lambda: tb.lambda,
 		LogitBound: b, Top: max(tb.poly.At(b), math.Exp(b)), Sigma: sigma, Rows: uint64(len(tb.k)),
 	}
 }
