@@ -193,24 +193,27 @@ check: $(VENV)/ready check-generated ## formatting, vet on every architecture, l
 	cd bindings/python && ../../$(VENV)/bin/mypy
 	@echo "make check: all good"
 
-# $(call regenerate,FOLDER): run the generators of the kernels, which write beside themselves.
+# $(call regenerate,FOLDER): run the generators of assembly in that tree, which write beside themselves.
 define regenerate
-cd $(1)/_asm && $(GO) run . -out ../kernels_amd64.s -stubs ../kernels_amd64.go -pkg simd
-cd $(1)/_asm && $(GO) run ./neon -out ../kernels_arm64.s -stubs ../kernels_arm64.go
+cd $(1)/simd/_asm && $(GO) run . -out ../kernels_amd64.s -stubs ../kernels_amd64.go -pkg simd
+cd $(1)/simd/_asm && $(GO) run ./neon -out ../kernels_arm64.s -stubs ../kernels_arm64.go
+cd $(1)/tests/bench/probe/_asm && $(GO) run . -out ../probe_amd64.s -stubs ../stubs_amd64.go -pkg probe
 endef
 
 .PHONY: generate
 generate: ## write the generated kernels anew
-	$(call regenerate,simd)
+	$(call regenerate,.)
 
 # The underscore keeps the copy out of ./... patterns.
 .PHONY: check-generated
 check-generated: ## the committed kernels are what their generators write
 	rm -rf build/_generated
-	mkdir -p build/_generated
+	mkdir -p build/_generated/tests/bench
 	cp -r simd build/_generated/simd
-	$(call regenerate,build/_generated/simd)
+	cp -r tests/bench/probe build/_generated/tests/bench/probe
+	$(call regenerate,build/_generated)
 	diff -r simd build/_generated/simd
+	diff -r tests/bench/probe build/_generated/tests/bench/probe
 
 # ---- Benchmark ------------------------------------------------------------------------------------------------------
 
