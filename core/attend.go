@@ -19,7 +19,7 @@ func (r *Release) Attend(queries, out tensor.Tensor, lse, stddev *tensor.Tensor)
 		return 0, err
 	}
 	blocks := (m + moment.Block - 1) / moment.Block
-	tasks, threads := r.design.Heads*blocks, parallel.Threads()
+	tasks, threads := r.mechanism.params().Heads*blocks, parallel.Threads()
 	if tasks < threads || tasks == 1 || threads == 1 {
 		// Few blocks use the threads inside.
 		for i := range tasks {
@@ -33,7 +33,7 @@ func (r *Release) Attend(queries, out tensor.Tensor, lse, stddev *tensor.Tensor)
 // sideBySide runs many blocks in parallel. It is a function of its own so that what its goroutines share does not make Attend allocate.
 func (r *Release) sideBySide(blocks, m int, queries, out tensor.Tensor, lse, stddev *tensor.Tensor) uint64 {
 	var clipped atomic.Uint64
-	parallel.Do(r.design.Heads*blocks, func(_, i int) {
+	parallel.Do(r.mechanism.params().Heads*blocks, func(_, i int) {
 		clipped.Add(r.block(i/blocks, i%blocks*moment.Block, m, &queries, &out, lse, stddev, 1))
 	})
 	return clipped.Load()
@@ -49,14 +49,14 @@ func (r *Release) block(h, lo, m int, queries, out, lse, stddev *tensor.Tensor, 
 	hi := min(lo+moment.Block, m)
 	a.begin(r, h, hi-lo, stddev != nil)
 	a.load(queries.Head(h).Rows(lo, hi))
-	r.readers[h].Attend(a.queries, a.answers, threads)
+	r.public.attend(h, a.queries, a.answers, threads)
 	a.store(out, lse, stddev, h, lo, hi)
 	return a.clipped
 }
 
 // checkAttend checks shapes and returns the number of queries a head.
 func (r *Release) checkAttend(queries, out, lse, stddev *tensor.Tensor) (int, error) {
-	d := r.design
+	d := r.mechanism.params()
 	if err := queries.Check("queries"); err != nil {
 		return 0, err
 	}
@@ -103,11 +103,11 @@ func wrongShape(name string, got [tensor.MaxDim]int, gotDim int, want [tensor.Ma
 
 // answers is one block of queries of one head on its way through. It is used again, so that attending allocates nothing.
 type answers struct {
-	release *Release
-	queries [][]float64 // rotated, within the query bound
+	public  public
+	head    int
+	queries [][]float64 // loaded: within the bounds
 	answers []moment.Answer
-	shift   []float64 // scale*<q, centre>, which centring the keys took out of the logits; NaN marks a query with NaN or Inf
-	center  []float64
+	shift   []float64 // to be added to the logarithm of the denominator; NaN marks a query with NaN or Inf
 	clipped uint64
 
 	rows, outs, stddevs []float64 // what the slices above are made of
@@ -115,18 +115,18 @@ type answers struct {
 
 func (r *Release) newAnswers() *answers {
 	const n = moment.Block
+	p := r.mechanism.params()
 	return &answers{
 		queries: make([][]float64, 0, n), answers: make([]moment.Answer, 0, n), shift: make([]float64, 0, n),
-		rows: make([]float64, n*r.design.KeyDim), outs: make([]float64, n*r.design.ValueDim), stddevs: make([]float64, n*r.design.ValueDim),
+		rows: make([]float64, n*p.KeyDim), outs: make([]float64, n*p.ValueDim), stddevs: make([]float64, n*p.ValueDim),
 	}
 }
 
 // begin makes room for n queries of head h.
 func (a *answers) begin(r *Release, h, n int, stddev bool) {
-	d := r.design
-	a.release, a.center, a.clipped = r, d.center(h), 0
+	d := r.mechanism.params()
+	a.public, a.head, a.clipped = r.public, h, 0
 	a.queries, a.answers, a.shift = a.queries[:n], a.answers[:n], a.shift[:n]
-	clear(a.shift)
 	for i := range n {
 		a.queries[i] = a.rows[i*d.KeyDim : (i+1)*d.KeyDim]
 		a.answers[i] = moment.Answer{Out: a.outs[i*d.ValueDim : (i+1)*d.ValueDim]}
@@ -136,29 +136,13 @@ func (a *answers) begin(r *Release, h, n int, stddev bool) {
 	}
 }
 
-// load reads, clips and rotates the queries.
+// load reads the queries and brings them into the bounds.
 func (a *answers) load(view tensor.Tensor) {
-	d := a.release.design
 	for i, q := range a.queries {
 		view.LoadRow(i, q)
-		length := norm(q)
-		switch {
-		case !(length <= math.MaxFloat64): // NaN or Inf
+		var clipped bool
+		if a.shift[i], clipped = a.public.load(a.head, q); clipped {
 			a.clipped++
-			a.shift[i] = math.NaN()
-			clear(q)
-			continue
-		case length > d.QueryBound:
-			a.clipped++
-			for j := range q {
-				q[j] = q[j] / length * d.QueryBound
-			}
-		}
-		for j, c := range a.center {
-			a.shift[i] += d.Scale * q[j] * c
-		}
-		if d.rotation != nil {
-			d.rotation.Apply(q)
 		}
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"sync/atomic"
 
 	"dpattn/core/fault"
-	"dpattn/core/internal/parallel"
 	"dpattn/core/moment"
 	"dpattn/core/tensor"
 )
@@ -54,48 +53,29 @@ func (d *Diagnostics) add(o Diagnostics) {
 	d.Owners += o.Owners
 }
 
-// head is the secret part of one head. With rows as units sums is live and owners nil; with owners as units the rows are kept in
-// owners and summed at release.
-type head struct {
-	sums   moment.Sums
-	rows   uint64 // rows given
-	owners *owners
-}
-
 // Builder takes private rows in and gives one release out. SECRET. Its methods may be called from any goroutine and take turns.
 type Builder struct {
-	mu     sync.Mutex
-	id     uint64 // orders the locks of two builders
-	design *design
-	heads  []head
-	tally  Diagnostics
-	intake moment.Intake // working memory, made on first use
-	hands  int           // goroutines that it was made for
-	asked  int           // rows that it was made for
-	spent  bool          // released, merged away or wiped
+	mu        sync.Mutex
+	id        uint64 // orders the locks of two builders
+	mechanism mechanism
+	secret    secret
+	tally     Diagnostics
+	spent     bool // released, merged away or wiped
 }
 
 var builders atomic.Uint64
 
 // NewBuilder checks p and makes an empty builder. A state that does not fit memory is refused before anything is allocated.
 func NewBuilder(p Params) (*Builder, error) {
-	d, err := newDesign(p)
+	m, err := newMechanism(p)
 	if err != nil {
 		return nil, err
 	}
-	return emptyBuilder(d), nil
+	return newBuilder(m, m.empty()), nil
 }
 
-func emptyBuilder(d *design) *Builder {
-	b := &Builder{id: builders.Add(1), design: d, heads: make([]head, d.Heads)}
-	for h := range b.heads {
-		if d.OwnerRows > 0 {
-			b.heads[h].owners = newOwners(d.OwnerRows)
-		} else {
-			b.heads[h].sums = d.newSums()
-		}
-	}
-	return b
+func newBuilder(m mechanism, s secret) *Builder {
+	return &Builder{id: builders.Add(1), mechanism: m, secret: s}
 }
 
 // lock takes the builder's turn, and refuses a spent one, which is called name in the error. The caller defers unlock.
@@ -126,35 +106,10 @@ func (b *Builder) Wipe() {
 }
 
 func (b *Builder) wipe() {
-	for h := range b.heads {
-		if s := b.heads[h].sums; s != nil {
-			s.Wipe()
-		}
-		if o := b.heads[h].owners; o != nil {
-			o.wipe()
-		}
-		b.heads[h] = head{}
+	if b.secret != nil {
+		b.secret.wipe()
 	}
-	b.dropIntake()
-	b.heads, b.tally, b.spent = nil, Diagnostics{}, true
-}
-
-// intakeFor returns working memory for adding rows rows to sums of this builder's shape.
-func (b *Builder) intakeFor(sums moment.Sums, rows int) moment.Intake {
-	if b.intake != nil && (b.hands != parallel.Threads() || rows > max(b.asked, b.intake.Capacity())) {
-		b.dropIntake()
-	}
-	if b.intake == nil {
-		b.intake, b.hands, b.asked = sums.NewIntake(rows), parallel.Threads(), rows
-	}
-	return b.intake
-}
-
-func (b *Builder) dropIntake() {
-	if b.intake != nil {
-		b.intake.Wipe()
-		b.intake = nil
-	}
+	b.secret, b.tally, b.spent = nil, Diagnostics{}, true
 }
 
 // Add adds rows of one head (tensors [rows, dim]) or of all (AllHeads, tensors [heads, rows, dim]). owners has one id a row if the unit is an
@@ -168,7 +123,9 @@ func (b *Builder) Add(head int, keys, values tensor.Tensor, owners []uint64, p *
 	if err != nil {
 		return err
 	}
-	return b.ingest(chunk, p.fixed())
+	tally, err := b.secret.ingest(chunk, p.fixed())
+	b.tally.add(tally)
+	return err
 }
 
 // Merge adds everything in from to b and consumes from. The bits are those of one builder that was given all rows.
@@ -188,23 +145,15 @@ func (b *Builder) Merge(from *Builder) error {
 	if err := second.lock(names[1]); err != nil {
 		return err
 	}
-	if !b.design.compatible(from.design) {
+	if !b.mechanism.compatible(from.mechanism) {
 		return fault.New(fault.Mismatch, "from: its parameters differ from those of into; all must be equal")
 	}
-	for h := range b.heads {
-		if b.heads[h].rows+from.heads[h].rows > moment.MaxRows {
+	for h := range b.mechanism.params().Heads {
+		if b.secret.rows(h)+from.secret.rows(h) > moment.MaxRows {
 			return fault.New(fault.Limit, "from: together the builders would have more than %d rows in head %d", moment.MaxRows, h)
 		}
 	}
-	for h := range b.heads {
-		into, other := &b.heads[h], &from.heads[h]
-		into.rows += other.rows
-		if into.owners != nil {
-			b.tally.RowsDropped += into.owners.absorb(other.owners)
-		} else {
-			into.sums.Add(other.sums)
-		}
-	}
+	b.tally.RowsDropped += b.secret.absorb(from.secret)
 	b.tally.add(from.tally)
 	from.wipe()
 	return nil
@@ -217,10 +166,6 @@ func (b *Builder) Diagnostics() (Diagnostics, error) {
 		return Diagnostics{}, err
 	}
 	d := b.tally
-	for h := range b.heads {
-		if o := b.heads[h].owners; o != nil {
-			d.Owners += uint64(len(o.rows))
-		}
-	}
+	d.Owners = b.secret.owners()
 	return d, nil
 }

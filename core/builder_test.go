@@ -124,7 +124,7 @@ func TestOwnerBound(t *testing.T) {
 	for i, x := range a.State() {
 		squared += float64(x-b.State()[i]) * float64(x-b.State()[i])
 	}
-	bound, _ := a.design.sensitivity.Squared.Float64()
+	bound, _ := stateOf(a).gaussian.sensitivity.Squared.Float64()
 	if ratio := squared / bound; ratio > 1 || ratio < 0.98 {
 		t.Errorf("an owner moves the state by %v of the squared bound; it must be below 1, and near it for the worst rows", ratio)
 	}
@@ -289,9 +289,10 @@ func TestReleaseConsumesAndWipes(t *testing.T) {
 		if err := b.Add(0, k.view(), v.view(), owners, nil); err != nil {
 			t.Fatal(err)
 		}
-		sums := b.heads[0].sums
+		secret := sumsOf(b)
+		sums := secret.heads[0].sums
 		var kept [][]int16
-		if o := b.heads[0].owners; o != nil {
+		if o := secret.heads[0].owners; o != nil {
 			for _, rows := range o.rows {
 				for _, row := range *rows {
 					kept = append(kept, row.data)
@@ -302,7 +303,7 @@ func TestReleaseConsumesAndWipes(t *testing.T) {
 			t.Fatal(err)
 		}
 		if sums != nil {
-			left := make([]int64, b.design.stateLen())
+			left := make([]int64, secret.gaussian.stateLen())
 			sums.AddTo(left)
 			if slices.Max(left) != 0 || slices.Min(left) != 0 {
 				t.Fatal("sums were not wiped")

@@ -69,7 +69,7 @@ func TestSumsAreTheSameOnEveryMachine(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		d := b.design
+		d := sumsOf(b).gaussian
 		var w writer
 		w.u16(uint16(d.lambda))
 		w.u16(uint16(d.fmap.Const))
@@ -80,10 +80,10 @@ func TestSumsAreTheSameOnEveryMachine(t *testing.T) {
 			w.u64(*v)
 		}
 		integers := len(w.buf)
-		for h := range b.heads {
-			sums := b.heads[h].sums
+		for h := range sumsOf(b).heads {
+			sums := sumsOf(b).heads[h].sums
 			if sums == nil {
-				sums = b.sumOwners(h, func(int) bool { return true })
+				sums = sumsOf(b).sumOwners(h, func(int) bool { return true })
 			}
 			all := make([]int64, d.stateLen())
 			sums.AddTo(all)
@@ -100,6 +100,9 @@ func TestDefaultsAreTheSameOnEveryMachine(t *testing.T) {
 	var w writer
 	for dim := 1; dim <= 4096; dim++ {
 		p, err := Params{KeyDim: dim, ValueDim: dim, Adjacency: AddRemove, KeyBound: 1, ValueBound: 1, QueryBound: 1}.checked()
+		if err == nil {
+			p, err = p.checkedGaussian()
+		}
 		if err != nil {
 			t.Fatal(err)
 		}

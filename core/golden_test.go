@@ -94,7 +94,7 @@ func TestGoldenAttention(t *testing.T) {
 						KeyBound: k.maxNorm(), ValueBound: v.maxNorm(), QueryBound: q.maxNorm()}
 					r := silent(t, built(t, p, k, v))
 					out, lse, _ := attended(t, r, q)
-					real, den := reference{r.design.polynomial.Coeff, scale}.attend(k, v, q)
+					real, den := reference{stateOf(r).gaussian.polynomial.Coeff, scale}.attend(k, v, q)
 					for j := range q.rows {
 						d := number(t, want.Denominator[j])
 						if e := math.Abs(den.data[j]/d - 1); e > 1e-12 {

@@ -1,7 +1,6 @@
 package core
 
 import (
-	"dpattn/core/fault"
 	"dpattn/core/internal/parallel"
 	"dpattn/core/moment"
 	"dpattn/core/quant"
@@ -9,78 +8,14 @@ import (
 	"dpattn/simd"
 )
 
-// chunk is one checked call of Add: rows of heads first..first+len(keys)-1, one 2-D view a head.
-type chunk struct {
-	first        int
-	rows         int
-	keys, values []tensor.Tensor
-	owners       []uint64
-}
-
-// chunk checks the arguments of Add: everything that can be wrong is found here, before any row is read.
-func (b *Builder) chunk(head int, keys, values tensor.Tensor, owners []uint64) (chunk, error) {
-	d := b.design
-	if err := keys.Check("keys"); err != nil {
-		return chunk{}, err
-	}
-	if err := values.Check("values"); err != nil {
-		return chunk{}, err
-	}
-	c := chunk{first: head}
-	heads, ndim := 1, 2
-	if head == AllHeads {
-		c.first = 0
-		if d.Heads > 1 || keys.NDim == 3 {
-			heads, ndim = d.Heads, 3
-		}
-	} else if head < 0 || head >= d.Heads {
-		return chunk{}, fault.Invalid("head is %d; it must be in 0..%d, or -1 for all heads", head, d.Heads-1)
-	}
-	for _, a := range []struct {
-		name string
-		t    *tensor.Tensor
-		dim  int
-		want string
-	}{{"keys", &keys, d.KeyDim, "key_dim"}, {"values", &values, d.ValueDim, "value_dim"}} {
-		if a.t.NDim != ndim {
-			return chunk{}, fault.Invalid("%s.ndim is %d; with head %d it must be %d", a.name, a.t.NDim, head, ndim)
-		}
-		if ndim == 3 && a.t.Shape[0] != heads {
-			return chunk{}, fault.Invalid("%s.shape[0] is %d; it must be heads = %d", a.name, a.t.Shape[0], heads)
-		}
-		if a.t.Shape[ndim-1] != a.dim {
-			return chunk{}, fault.Invalid("%s.shape[%d] is %d; it must be %s = %d", a.name, ndim-1, a.t.Shape[ndim-1], a.want, a.dim)
-		}
-	}
-	c.rows = keys.Shape[ndim-2]
-	if n := values.Shape[ndim-2]; n != c.rows {
-		return chunk{}, fault.Invalid("values.shape[%d] is %d; it must be the number of keys, %d", ndim-2, n, c.rows)
-	}
-	switch {
-	case d.OwnerRows == 0 && owners != nil:
-		return chunk{}, fault.Invalid("owners: ids were given, but params.owner_rows is 0 (the unit is a row); they must be NULL")
-	case d.OwnerRows > 0 && len(owners) != c.rows:
-		return chunk{}, fault.Invalid("owners has %d ids; with params.owner_rows = %d it must have one for each of the %d rows", len(owners), d.OwnerRows, c.rows)
-	}
-	c.owners = owners
-	for h := range heads {
-		if have := b.heads[c.first+h].rows; have+uint64(c.rows) > moment.MaxRows {
-			return chunk{}, fault.New(fault.Limit, "keys: %d rows on top of %d; one head takes at most %d", c.rows, have, moment.MaxRows)
-		}
-		c.keys = append(c.keys, keys.Head(h))
-		c.values = append(c.values, values.Head(h))
-	}
-	return c, nil
-}
-
-// ingest adds a checked chunk, all of it or, when cancelled, nothing.
-func (b *Builder) ingest(c chunk, p *Progress) error {
-	d := b.design
+// ingest implements secret.
+func (b *gaussianSums) ingest(c chunk, p *Progress) (tally Diagnostics, err error) {
+	d := b.gaussian
 	// What a cancelled call has added could not be taken out of the sums again: the caller's rows may have changed meanwhile. So it is summed aside.
 	aside := d.OwnerRows == 0 && p != nil
 	if aside {
 		if err := fits("progress: summing a cancellable call aside", uint64(len(c.keys))*8*uint64(d.stateLen())); err != nil {
-			return err
+			return tally, err
 		}
 	}
 	sinks := make([]sink, len(c.keys))
@@ -108,7 +43,7 @@ func (b *Builder) ingest(c chunk, p *Progress) error {
 		}
 		for lo := 0; lo < c.rows; lo += size {
 			if !p.step(i*c.rows+lo, total) {
-				return errCancelled
+				return tally, errCancelled
 			}
 			hi := min(lo+size, c.rows)
 			keys, values := c.keys[i].Rows(lo, hi), c.values[i].Rows(lo, hi)
@@ -121,7 +56,7 @@ func (b *Builder) ingest(c chunk, p *Progress) error {
 		}
 	}
 	if !p.step(total, total) {
-		return errCancelled
+		return tally, errCancelled
 	}
 	// Nothing below can fail or be cancelled.
 	for i := range sinks {
@@ -133,9 +68,9 @@ func (b *Builder) ingest(c chunk, p *Progress) error {
 		case aside:
 			h.sums.Add(sinks[i].sums)
 		}
-		b.tally.add(sinks[i].tally)
+		tally.add(sinks[i].tally)
 	}
-	return nil
+	return tally, nil
 }
 
 // ownerBatch is how many rows are quantised at a time where they are kept for their owners.
@@ -159,7 +94,7 @@ func (s *sink) wipe(aside bool) {
 }
 
 // keep offers rows to their owners. A row of NaN or Inf is none of the owner's rows.
-func (s *sink) keep(d *design, grid *quant.Grid, keys, values tensor.Tensor, ids []uint64) {
+func (s *sink) keep(d *gaussian, grid *quant.Grid, keys, values tensor.Tensor, ids []uint64) {
 	rows := make([]ownerRow, len(ids))
 	s.tally.add(d.quantise(grid, keys, values, func(i int, x, u []int16, bad bool) {
 		if bad {
@@ -184,7 +119,7 @@ const piece = 32
 
 // quantise turns rows into integers, in parallel, and hands each to emit: key x [d], right factor u [cols] (value and lambda). Rows of NaN or Inf
 // are bad: x and u are zero, which makes the contribution zero whatever phi is and keeps no trace of the row. emit must not keep x and u.
-func (d *design) quantise(grid *quant.Grid, keys, values tensor.Tensor, emit func(i int, x, u []int16, bad bool)) (tally Diagnostics) {
+func (d *gaussian) quantise(grid *quant.Grid, keys, values tensor.Tensor, emit func(i int, x, u []int16, bad bool)) (tally Diagnostics) {
 	n := keys.Shape[0]
 	tallies := make([]Diagnostics, (n+piece-1)/piece)
 	parallel.Do(len(tallies), func(_, i int) {
@@ -200,7 +135,7 @@ func (d *design) quantise(grid *quant.Grid, keys, values tensor.Tensor, emit fun
 }
 
 // quantisePiece is quantise for rows lo..hi-1, on one goroutine.
-func (d *design) quantisePiece(grid *quant.Grid, keys, values *tensor.Tensor, lo, hi int, emit func(i int, x, u []int16, bad bool)) (t Diagnostics) {
+func (d *gaussian) quantisePiece(grid *quant.Grid, keys, values *tensor.Tensor, lo, hi int, emit func(i int, x, u []int16, bad bool)) (t Diagnostics) {
 	wide, narrow := make([]float64, d.KeyDim+d.ValueDim), make([]int16, d.KeyDim+d.cols)
 	defer clear(wide)
 	defer clear(narrow)
@@ -230,8 +165,8 @@ func (d *design) quantisePiece(grid *quant.Grid, keys, values *tensor.Tensor, lo
 }
 
 // sumOwners sums the kept rows of one head into fresh sums, at release; nil if report says to stop.
-func (b *Builder) sumOwners(h int, report func(done int) bool) moment.Sums {
-	d := b.design
+func (b *gaussianSums) sumOwners(h int, report func(done int) bool) moment.Sums {
+	d := b.gaussian
 	sums, whole := d.newSums(), false
 	defer func() {
 		if !whole {

@@ -175,7 +175,7 @@ func (o *owners) encode(w *writer) {
 
 // decode reads what encode wrote into an empty o. Rows are clipped to the integer ranges again by the gate when they are summed; only -2^15, which
 // no row has and the kernels exclude, is refused here, and values over their norm.
-func (o *owners) decode(r *reader, d *design) error {
+func (o *owners) decode(r *reader, d *gaussian) error {
 	count := r.u64()
 	for i := uint64(0); i < count; i++ {
 		id, n := r.u64(), r.u64()

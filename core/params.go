@@ -33,8 +33,8 @@ type Mechanism int32
 const Gaussian Mechanism = 1 // the Gaussian moment release
 
 func (m Mechanism) String() string {
-	if m == Gaussian {
-		return "gaussian"
+	if name := m.entry().name; name != "" {
+		return name
 	}
 	return "unknown"
 }
@@ -124,7 +124,7 @@ const (
 // LogitBound returns b = Scale*QueryBound*KeyBound.
 func (p *Params) LogitBound() float64 { return p.Scale * p.QueryBound * p.KeyBound }
 
-// checked returns the parameters with their defaults filled in and their slices copied.
+// checked returns the parameters with the defaults of every mechanism filled in and their slices copied. What only one mechanism has is that one's to check.
 func (p Params) checked() (Params, error) {
 	if p.Heads == 0 {
 		p.Heads = 1
@@ -134,12 +134,6 @@ func (p Params) checked() (Params, error) {
 	}
 	if p.Mechanism == 0 {
 		p.Mechanism = Gaussian
-	}
-	if p.Polynomial == 0 {
-		p.Polynomial = Minimax
-	}
-	if p.Rotation == 0 {
-		p.Rotation = Hadamard
 	}
 	for _, n := range []struct {
 		name        string
@@ -156,14 +150,28 @@ func (p Params) checked() (Params, error) {
 			return p, fault.Invalid("params.%s is %d; it must be in %d..%d", n.name, n.value, n.least, n.most)
 		}
 	}
-	if p.Mechanism != Gaussian {
+	if p.Mechanism.entry().name == "" {
 		return p, fault.New(fault.Unsupported, "params.mechanism is %d; this version has 1 (gaussian)", p.Mechanism)
-	}
-	if p.Polynomial != Minimax && p.Polynomial != Taylor {
-		return p, fault.Invalid("params.polynomial is %d; it must be 1 (minimax) or 2 (taylor)", p.Polynomial)
 	}
 	if p.Adjacency != AddRemove && p.Adjacency != Replace {
 		return p, fault.Invalid("params.adjacency is %d; it is required and must be 1 (add_remove) or 2 (replace)", p.Adjacency)
+	}
+	// Copied first, so that what is checked is what is used.
+	p.Center = append([]float64(nil), p.Center...)
+	p.HeadWeights = append([]float64(nil), p.HeadWeights...)
+	return p, p.checkSlices()
+}
+
+// checkedGaussian fills in and checks what the Gaussian moment release alone has.
+func (p Params) checkedGaussian() (Params, error) {
+	if p.Polynomial == 0 {
+		p.Polynomial = Minimax
+	}
+	if p.Rotation == 0 {
+		p.Rotation = Hadamard
+	}
+	if p.Polynomial != Minimax && p.Polynomial != Taylor {
+		return p, fault.Invalid("params.polynomial is %d; it must be 1 (minimax) or 2 (taylor)", p.Polynomial)
 	}
 	if p.Rotation != Hadamard && p.Rotation != NoRotation {
 		return p, fault.Invalid("params.rotation is %d; it must be 1 (hadamard) or 2 (none)", p.Rotation)
@@ -189,12 +197,6 @@ func (p Params) checked() (Params, error) {
 	}
 	if b := p.LogitBound(); !(b >= 1e-6 && b <= maxLogit) {
 		return p, fault.Invalid("params: scale*query_bound*key_bound, the bound on a logit, is %v; it must be in 1e-6..%d", b, maxLogit)
-	}
-	// Copied first, so that what is checked is what is used.
-	p.Center = append([]float64(nil), p.Center...)
-	p.HeadWeights = append([]float64(nil), p.HeadWeights...)
-	if err := p.checkSlices(); err != nil {
-		return p, err
 	}
 	return p, nil
 }

@@ -115,7 +115,7 @@ func silent(t testing.TB, b *Builder) *Release {
 // attended answers all queries.
 func attended(t testing.TB, r *Release, q matrix) (out, lse, std matrix) {
 	t.Helper()
-	out, lse, std = zeros2(q.rows, r.design.ValueDim), zeros2(q.rows, 1), zeros2(q.rows, r.design.ValueDim)
+	out, lse, std = zeros2(q.rows, stateOf(r).gaussian.ValueDim), zeros2(q.rows, 1), zeros2(q.rows, stateOf(r).gaussian.ValueDim)
 	l, s := lse.view(), std.view()
 	if _, err := r.Attend(q.view(), out.view(), &l, &s); err != nil {
 		t.Fatal(err)
@@ -138,8 +138,8 @@ func exported(t testing.TB, b *Builder) []byte {
 
 // exact is the first head's sums without noise.
 func exact(b *Builder) []int64 {
-	sums := make([]int64, b.design.stateLen())
-	b.heads[0].sums.AddTo(sums)
+	sums := make([]int64, sumsOf(b).gaussian.stateLen())
+	sumsOf(b).heads[0].sums.AddTo(sums)
 	return sums
 }
 

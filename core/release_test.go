@@ -118,18 +118,18 @@ func TestHeads(t *testing.T) {
 	mu, _ := privacy.Mu(1, 1e-5)
 	sum := 0.0
 	for h, w := range p.HeadWeights {
-		s2, _ := new(big.Float).SetInt(noisy.design.sensitivity.Squared).Float64()
-		part := s2 / math.Pow(float64(noisy.heads[h].sigma), 2)
+		s2, _ := new(big.Float).SetInt(stateOf(noisy).gaussian.sensitivity.Squared).Float64()
+		part := s2 / math.Pow(float64(stateOf(noisy).heads[h].sigma), 2)
 		sum += part
 		if share := part / (mu * mu); math.Abs(share-w/8) > 1e-4 {
 			t.Errorf("head %d has %v of mu^2, want %v", h, share, w/8)
 		}
-		if noisy.heads[h].rows != n {
-			t.Errorf("REPLACE publishes the number of rows; head %d says %d", h, noisy.heads[h].rows)
+		if stateOf(noisy).heads[h].rows != n {
+			t.Errorf("REPLACE publishes the number of rows; head %d says %d", h, stateOf(noisy).heads[h].rows)
 		}
 	}
-	if noisy.mu > mu*(1+1e-12) || math.Abs(math.Sqrt(sum)-noisy.mu) > 1e-9 {
-		t.Errorf("mu is %v; the budget allows %v and the heads add up to %v", noisy.mu, mu, math.Sqrt(sum))
+	if stateOf(noisy).mu > mu*(1+1e-12) || math.Abs(math.Sqrt(sum)-stateOf(noisy).mu) > 1e-9 {
+		t.Errorf("mu is %v; the budget allows %v and the heads add up to %v", stateOf(noisy).mu, mu, math.Sqrt(sum))
 	}
 }
 
@@ -150,10 +150,11 @@ func TestNoiseOfBothAdjacencies(t *testing.T) {
 	} {
 		p := smallParams()
 		c.change(&p)
-		d, err := newDesign(p)
+		m, err := newMechanism(p)
 		if err != nil {
 			t.Fatal(err)
 		}
+		d := m.(*gaussian)
 		heads, err := d.calibrate(someBudget)
 		if err != nil {
 			t.Fatal(err)
@@ -245,11 +246,11 @@ func resealed(data []byte) []byte {
 // A file whose noise is smaller than its claim is refused even with a right checksum.
 func TestFalseClaim(t *testing.T) {
 	r := someRelease(t, smallParams())
-	r.heads[0].sigma--
+	stateOf(r).heads[0].sigma--
 	if _, err := Load(resealed(saved(t, r))); fault.CodeOf(err) != fault.Corrupt {
 		t.Errorf("sigma one too small: %v", err)
 	}
-	r.heads[0].sigma++
+	stateOf(r).heads[0].sigma++
 	r.budget.Epsilon *= 1 - 1e-6
 	if _, err := Load(resealed(saved(t, r))); fault.CodeOf(err) != fault.Corrupt {
 		t.Errorf("epsilon a little too small: %v", err)
@@ -279,8 +280,8 @@ func FuzzLoad(f *testing.F) {
 	fuzzFile(f, [][]byte{saved(f, someRelease(f, p)), saved(f, must[*Release](f)(both.Release(someBudget, nil)))}, func(t testing.TB, d []byte) error {
 		r, err := Load(d)
 		if err == nil {
-			x := zeros2(3, r.design.KeyDim)
-			if r.design.Heads == 1 {
+			x := zeros2(3, stateOf(r).gaussian.KeyDim)
+			if stateOf(r).gaussian.Heads == 1 {
 				attended(t, r, x)
 			}
 			r.Certificate()
@@ -315,14 +316,14 @@ func TestCertificate(t *testing.T) {
 	p.OwnerRows = 3
 	b := must[*Builder](t)(NewBuilder(p))
 	r := must[*Release](t)(b.Release(someBudget, nil))
-	var c certificate
+	var c gaussianCertificate
 	if err := json.Unmarshal(r.Certificate(), &c); err != nil {
 		t.Fatal(err)
 	}
 	num, _ := new(big.Int).SetString(c.MuSquared.Numerator, 10)
 	den, _ := new(big.Int).SetString(c.MuSquared.Denominator, 10)
-	sigma := new(big.Int).SetUint64(r.heads[0].sigma)
-	want := new(big.Rat).SetFrac(r.design.sensitivity.Squared, sigma.Mul(sigma, sigma))
+	sigma := new(big.Int).SetUint64(stateOf(r).heads[0].sigma)
+	want := new(big.Rat).SetFrac(stateOf(r).gaussian.sensitivity.Squared, sigma.Mul(sigma, sigma))
 	if new(big.Rat).SetFrac(num, den).Cmp(want) != 0 {
 		t.Errorf("mu^2 is %v/%v, want %v", num, den, want)
 	}
@@ -342,7 +343,7 @@ func TestCertificate(t *testing.T) {
 	if err := b.Add(0, k.view(), v.view(), []uint64{1, 1, 2, 2, 3, 3}, nil); err != nil {
 		t.Fatal(err)
 	}
-	if r = must[*Release](t)(b.Release(someBudget, nil)); r.heads[0].rows != 0 {
+	if r = must[*Release](t)(b.Release(someBudget, nil)); stateOf(r).heads[0].rows != 0 {
 		t.Error("owner-level REPLACE published the number of rows")
 	}
 }
@@ -473,7 +474,7 @@ func TestPlan(t *testing.T) {
 		t.Errorf("plan %+v, release %+v", got, info)
 	}
 	// The design's law for the noise at the bound: p+(b) sqrt(B_v^2 + lambda^2)/mu over the number of rows.
-	want := r.design.polynomial.Plus() * math.Hypot(2, info.Lambda) / got.Mu / 500
+	want := stateOf(r).gaussian.polynomial.Plus() * math.Hypot(2, info.Lambda) / got.Mu / 500
 	if math.Abs(got.NoiseStddev/want-1) > 0.01 || math.Abs(got.NoiseStddevWorst/got.NoiseStddev/math.Exp(2)-1) > 1e-9 {
 		t.Errorf("noise %v (worst %v), want %v", got.NoiseStddev, got.NoiseStddevWorst, want)
 	}
@@ -496,11 +497,11 @@ func TestPlan(t *testing.T) {
 // Bounds are such that int64 sums cannot overflow at the limit of rows, for every design.
 func TestNoOverflow(t *testing.T) {
 	for _, p := range []Params{smallParams(), {KeyDim: 64, ValueDim: 1, Degree: 4, Adjacency: AddRemove, KeyBound: 1, ValueBound: 1, QueryBound: 30, Scale: 1, Lambda: 16}} {
-		d, err := newDesign(p)
+		d, err := newMechanism(p)
 		if err != nil {
 			t.Fatal(err)
 		}
-		b := d.bounds()
+		b := d.(*gaussian).bounds()
 		if c := math.Sqrt(float64(b.Phi2) * float64(b.Value2+uint64(b.Lambda)*uint64(b.Lambda))); c*moment.MaxRows >= 1<<62 || c >= 1<<31 {
 			t.Errorf("%+v: a row moves an entry by up to %v", p, c)
 		}

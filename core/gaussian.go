@@ -11,12 +11,11 @@ import (
 	"dpattn/core/moment"
 	"dpattn/core/poly"
 	"dpattn/core/quant"
-	"dpattn/simd"
 )
 
-// design is everything public that follows from Params: the polynomial, the integer feature map, the grids and the sensitivity. Builder and
-// Release share it.
-type design struct {
+// gaussian is the Gaussian moment release: everything public that follows from its Params, the polynomial, the integer feature map, the grids and
+// the sensitivity. Its secret half is gaussianSums, its public half gaussianState.
+type gaussian struct {
 	Params
 	polynomial  poly.Polynomial
 	features    int   // r
@@ -27,14 +26,9 @@ type design struct {
 	sensitivity moment.Sensitivity // of one head, to one unit
 }
 
-// newDesign checks p and works it out, in the plain floating-point mode: the same on every host.
-func newDesign(p Params) (d *design, err error) {
-	simd.Plain(func() { d, err = workOut(p) })
-	return d, err
-}
-
-func workOut(p Params) (*design, error) {
-	p, err := p.checked()
+// newGaussian checks what p has for this mechanism alone and works it out.
+func newGaussian(p Params) (mechanism, error) {
+	p, err := p.checkedGaussian()
 	if err != nil {
 		return nil, err
 	}
@@ -51,8 +45,8 @@ func workOut(p Params) (*design, error) {
 	return d, nil
 }
 
-// sized returns a design with its shapes, after making sure that its state fits.
-func sized(p Params) (*design, error) {
+// sized returns a mechanism with its shapes, after making sure that its state fits.
+func sized(p Params) (*gaussian, error) {
 	r, err := poly.Features(p.KeyDim, p.Degree)
 	if err != nil {
 		return nil, fault.New(fault.OutOfMemory, "params: C(key_dim+degree, degree) with key_dim %d and degree %d does not fit 64 bits; choose a smaller degree", p.KeyDim, p.Degree)
@@ -63,7 +57,7 @@ func sized(p Params) (*design, error) {
 	if r > math.MaxInt32 || !need.IsUint64() {
 		return nil, fault.New(fault.OutOfMemory, "%s need %v bytes; choose a smaller degree", what, need)
 	}
-	return &design{Params: p, features: int(r), cols: p.ValueDim + 1}, fits(what, need.Uint64())
+	return &gaussian{Params: p, features: int(r), cols: p.ValueDim + 1}, fits(what, need.Uint64())
 }
 
 // fits refuses an allocation that the memory does not hold.
@@ -75,7 +69,7 @@ func fits(what string, bytes uint64) error {
 }
 
 // derive fills in what follows from the other fields.
-func (d *design) derive() {
+func (d *gaussian) derive() {
 	if d.Rotation == Hadamard {
 		d.rotation = quant.NewRotation(d.KeyDim)
 	}
@@ -83,29 +77,32 @@ func (d *design) derive() {
 }
 
 // bounds are what the gates enforce on every contribution.
-func (d *design) bounds() moment.Bounds {
+func (d *gaussian) bounds() moment.Bounds {
 	return moment.Bounds{Phi2: d.fmap.Norm2(), Value2: quant.ValueNorm2, Lambda: d.lambda, Floor: d.fmap.KernelFloor()}
 }
 
-// compatible reports whether sums of both designs mean the same. Coefficients are not compared: they do not enter sums, and their last bits may differ
-// between machines.
-func (d *design) compatible(o *design) bool {
-	return reflect.DeepEqual(d.Params, o.Params) && d.lambda == o.lambda && d.fmap.Const == o.fmap.Const && slices.Equal(d.fmap.Gains, o.fmap.Gains)
+// compatible implements mechanism. Coefficients are not compared: they do not enter sums, and their last bits may differ between machines.
+func (d *gaussian) compatible(other mechanism) bool {
+	o, same := other.(*gaussian)
+	return same && reflect.DeepEqual(d.Params, o.Params) && d.lambda == o.lambda && d.fmap.Const == o.fmap.Const && slices.Equal(d.fmap.Gains, o.fmap.Gains)
 }
 
 // newSums makes one head's empty sums.
-func (d *design) newSums() moment.Sums {
+func (d *gaussian) newSums() moment.Sums {
 	return d.fmap.NewSums(d.cols, max(quant.ValueMax, d.lambda))
 }
 
-// stateLen is the number of integers of one head.
-func (d *design) stateLen() int { return d.features * d.cols }
+// params implements mechanism.
+func (d *gaussian) params() *Params { return &d.Params }
 
-// stateBytes is the size of all heads' integers.
-func (d *design) stateBytes() uint64 { return 8 * uint64(d.Heads) * uint64(d.stateLen()) }
+// stateLen is the number of integers of one head.
+func (d *gaussian) stateLen() int { return d.features * d.cols }
+
+// stateBytes implements mechanism.
+func (d *gaussian) stateBytes() uint64 { return 8 * uint64(d.Heads) * uint64(d.stateLen()) }
 
 // center returns head h's centre, or nil.
-func (d *design) center(h int) []float64 {
+func (d *gaussian) center(h int) []float64 {
 	if len(d.Center) == 0 {
 		return nil
 	}
@@ -113,13 +110,13 @@ func (d *design) center(h int) []float64 {
 }
 
 // grid returns the quantiser of head h.
-func (d *design) grid(h int) quant.Grid {
+func (d *gaussian) grid(h int) quant.Grid {
 	return quant.Grid{KeyBound: d.KeyBound, ValueBound: d.ValueBound, Center: d.center(h), Rotation: d.rotation}
 }
 
 // targets returns for each head the squared sensitivity over its share of mu^2, rounded up: noise with sigma_h^2 >= targets[h]/mu^2 on every
 // head makes sum_h sensitivity^2/sigma_h^2 <= mu^2, since the shares add up to 1.
-func (d *design) targets() []*big.Int {
+func (d *gaussian) targets() []*big.Int {
 	weights := make([]*big.Rat, d.Heads)
 	sum := new(big.Rat)
 	for h := range weights {
@@ -140,10 +137,10 @@ func (d *design) targets() []*big.Int {
 }
 
 // lambdaValue is the weight of the denominator column that the grid gives, in units of a value.
-func (d *design) lambdaValue() float64 { return float64(d.lambda) * d.valueStep() }
+func (d *gaussian) lambdaValue() float64 { return float64(d.lambda) * d.valueStep() }
 
 // valueStep is one integer unit of a value.
-func (d *design) valueStep() float64 { return d.ValueBound / quant.ValueScale }
+func (d *gaussian) valueStep() float64 { return d.ValueBound / quant.ValueScale }
 
 // rowsPublic reports whether the number of rows may be published: one row is replaced by one row. An owner's rows may be replaced by fewer or more.
-func (d *design) rowsPublic() bool { return d.Adjacency == Replace && d.OwnerRows == 0 }
+func (d *gaussian) rowsPublic() bool { return d.Adjacency == Replace && d.OwnerRows == 0 }

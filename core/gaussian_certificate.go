@@ -1,0 +1,145 @@
+package core
+
+import (
+	"math/big"
+
+	"dpattn/core/privacy"
+	"dpattn/core/quant"
+)
+
+// gaussianCertificate is the certificate of the Gaussian moment release.
+type gaussianCertificate struct {
+	certificateHead
+	Mu float64 `json:"mu"` // rounded up
+	// MuSquared is sum_h sensitivity^2/sigma_h^2 as a fraction of two decimal integers.
+	MuSquared   *fraction    `json:"mu_squared"`
+	Sensitivity sensitivity  `json:"sensitivity"`
+	Noise       noiseLaw     `json:"noise"`
+	Shape       shape        `json:"shape"`
+	Bounds      normBounds   `json:"bounds"`
+	FeatureMap  featureMap   `json:"feature_map"`
+	Grid        integerGrid  `json:"grid"`
+	Rows        []uint64     `json:"rows"` // a head, where public; else null
+	Curve       []curvePoint `json:"curve"`
+	Groups      []group      `json:"groups"`
+}
+
+type fraction struct {
+	Numerator   string `json:"numerator"`
+	Denominator string `json:"denominator"`
+}
+
+type sensitivity struct {
+	Norm          string `json:"norm"`
+	Squared       string `json:"squared"` // of one head to one unit, exact
+	PhiSquared    uint64 `json:"phi_squared"`
+	ValueSquared  uint64 `json:"value_squared"`
+	Lambda        int16  `json:"lambda"`
+	SharperBound  bool   `json:"sharper_replace_bound"`
+	KernelFloorOK bool   `json:"kernel_floor_proven"`
+}
+
+type noiseLaw struct {
+	Law   string      `json:"law"`
+	Terms []noiseTerm `json:"terms"`
+}
+
+type noiseTerm struct {
+	Heads int    `json:"heads"`
+	Sigma uint64 `json:"sigma"`
+}
+
+type shape struct {
+	Heads    int `json:"heads"`
+	KeyDim   int `json:"key_dim"`
+	ValueDim int `json:"value_dim"`
+	Degree   int `json:"degree"`
+	Features int `json:"features"`
+}
+
+type normBounds struct {
+	Key    float64 `json:"key_bound"`
+	Value  float64 `json:"value_bound"`
+	Query  float64 `json:"query_bound"`
+	Scale  float64 `json:"scale"`
+	Lambda float64 `json:"lambda"`
+	Logit  float64 `json:"logit_bound"`
+}
+
+type featureMap struct {
+	Kind          string    `json:"kind"`
+	Polynomial    string    `json:"polynomial"`
+	Coefficients  []float64 `json:"coefficients"`
+	RelativeError float64   `json:"relative_error"`
+	Constant      int16     `json:"constant"`
+	Gains         []int16   `json:"gains"`
+	Rotation      string    `json:"rotation"`
+	Centered      bool      `json:"centered"`
+}
+
+type integerGrid struct {
+	KeyScale   int     `json:"key_scale"`
+	ValueScale int     `json:"value_scale"`
+	ValueStep  float64 `json:"value_step"`
+}
+
+type curvePoint struct {
+	Delta   float64 `json:"delta"`
+	Epsilon float64 `json:"epsilon"`
+}
+
+type group struct {
+	Units   int     `json:"units"`
+	Epsilon float64 `json:"epsilon"`
+	Delta   float64 `json:"delta"`
+}
+
+// maxFraction is how many different sigmas mu_squared is worked out for: the fraction's length grows with each.
+const maxFraction = 64
+
+// certificate implements public.
+func (r *gaussianState) certificate(head certificateHead) any {
+	d := r.gaussian
+	b := d.bounds()
+	c := gaussianCertificate{
+		certificateHead: head, Mu: r.mu, MuSquared: r.muSquared(),
+		Sensitivity: sensitivity{Norm: "L2", Squared: d.sensitivity.Squared.String(), PhiSquared: b.Phi2, ValueSquared: b.Value2, Lambda: b.Lambda,
+			SharperBound: d.sensitivity.Sharper, KernelFloorOK: b.Floor < 1},
+		Noise:  noiseLaw{Law: "round(N(0, sigma^2)), independent on each integer"},
+		Shape:  shape{d.Heads, d.KeyDim, d.ValueDim, d.Degree, d.features},
+		Bounds: normBounds{d.KeyBound, d.ValueBound, d.QueryBound, d.Scale, d.lambdaValue(), d.LogitBound()},
+		FeatureMap: featureMap{"polynomial", d.Polynomial.String(), d.fmap.Coeff, d.polynomial.RelativeError, d.fmap.Const, d.fmap.Gains,
+			d.Rotation.String(), len(d.Center) > 0},
+		Grid: integerGrid{quant.KeyScale, quant.ValueScale, d.valueStep()},
+	}
+	for _, t := range r.muTerms() {
+		c.Noise.Terms = append(c.Noise.Terms, noiseTerm{t.heads, t.sigma})
+	}
+	if d.rowsPublic() {
+		for _, h := range r.heads {
+			c.Rows = append(c.Rows, h.rows)
+		}
+	}
+	for _, point := range privacy.Table(r.mu) {
+		c.Curve = append(c.Curve, curvePoint{point.Delta, point.Epsilon})
+	}
+	for _, line := range privacy.GroupTable(r.mu, head.Delta, 1, 2, 5, 10, 100) {
+		c.Groups = append(c.Groups, group{line.Units, line.Epsilon, line.Delta})
+	}
+	return c
+}
+
+// muSquared is exact; nil if there are too many different sigmas.
+func (r *gaussianState) muSquared() *fraction {
+	terms := r.muTerms()
+	if len(terms) > maxFraction {
+		return nil
+	}
+	sum := new(big.Rat)
+	for _, t := range terms {
+		sigma := new(big.Int).SetUint64(t.sigma)
+		top := new(big.Int).Mul(r.gaussian.sensitivity.Squared, big.NewInt(int64(t.heads)))
+		sum.Add(sum, new(big.Rat).SetFrac(top, sigma.Mul(sigma, sigma)))
+	}
+	return &fraction{sum.Num().String(), sum.Denom().String()}
+}

@@ -1,0 +1,214 @@
+package core
+
+import (
+	"math"
+
+	"dpattn/core/fault"
+	"dpattn/core/moment"
+	"dpattn/core/poly"
+	"dpattn/core/privacy"
+)
+
+// The feature map's number in files. 1: weighted monomials of a polynomial.
+const polynomialMap = 1
+
+// encode implements mechanism: parameters with their defaults filled in and the integers that follow from them, so that a reader need not compute
+// the polynomial anew, which another machine might round otherwise.
+func (d *gaussian) encode(w *writer) {
+	w.head(&d.Params)
+	for _, v := range []int{int(d.Polynomial), int(d.Adjacency), d.OwnerRows, int(d.Rotation), polynomialMap,
+		btoi(len(d.Center) > 0), btoi(len(d.HeadWeights) > 0)} {
+		w.u32(uint32(v))
+	}
+	for _, v := range []float64{d.KeyBound, d.ValueBound, d.QueryBound, d.Scale, d.Lambda, d.polynomial.RelativeError} {
+		w.f64(v)
+	}
+	for _, list := range [][]float64{d.Center, d.HeadWeights, d.fmap.Coeff} {
+		for _, v := range list {
+			w.f64(v)
+		}
+	}
+	w.u16(uint16(d.lambda))
+	w.u16(uint16(d.fmap.Const))
+	for _, g := range d.fmap.Gains {
+		w.u16(uint16(g))
+	}
+}
+
+// decodeGaussian reads what encode wrote after the head, and checks all of it.
+func decodeGaussian(r *reader, p Params, perFeature int) (mechanism, error) {
+	var n [7]uint32
+	for i := range n {
+		n[i] = r.u32()
+	}
+	p.Polynomial, p.Adjacency, p.OwnerRows, p.Rotation = Polynomial(n[0]), Adjacency(n[1]), int(n[2]), Rotation(n[3])
+	p.KeyBound, p.ValueBound, p.QueryBound, p.Scale, p.Lambda = r.f64(), r.f64(), r.f64(), r.f64(), r.f64()
+	relative := r.f64()
+	if n[4] != polynomialMap {
+		return nil, fault.New(fault.Unsupported, "data: feature map is %d; this library has %d", n[4], polynomialMap)
+	}
+	if p.Heads < 1 || p.Heads > maxDim || p.KeyDim < 1 || p.KeyDim > maxDim || p.Degree < 1 || p.Degree > poly.MaxDegree {
+		return nil, corrupt("its shapes are out of range")
+	}
+	if n[5] != 0 {
+		p.Center = r.f64s(p.Heads * p.KeyDim)
+	}
+	if n[6] != 0 {
+		p.HeadWeights = r.f64s(p.Heads)
+	}
+	coeff := r.f64s(p.Degree + 1)
+	lambda, constant := int16(r.u16()), int16(r.u16())
+	gains := make([]int16, p.Degree)
+	for i := range gains {
+		gains[i] = int16(r.u16())
+	}
+	if r.short {
+		return nil, corrupt("it ends within its parameters")
+	}
+	checked, err := p.checked()
+	if err == nil {
+		checked, err = checked.checkedGaussian()
+	}
+	if err != nil {
+		return nil, damaged(err)
+	}
+	// Everything is written with defaults filled in, so that nothing may be left to fill in.
+	if checked.Scale != p.Scale || checked.Lambda != p.Lambda || checked.Polynomial != p.Polynomial || checked.Rotation != p.Rotation {
+		return nil, corrupt("a parameter is missing")
+	}
+	for _, c := range coeff {
+		if !(math.Abs(c) <= largest) {
+			return nil, corrupt("a coefficient is not finite")
+		}
+	}
+	if lambda < 1 || constant < 1 || constant > 1<<13 {
+		return nil, corrupt("an integer weight is out of range")
+	}
+	for i, g := range gains {
+		if g < 0 || float64(g) > (1<<13)*math.Sqrt(float64(i+1)) {
+			return nil, corrupt("an integer gain is out of range")
+		}
+	}
+	if !(relative >= 0) {
+		return nil, corrupt("the polynomial's error is not a number")
+	}
+	features, err := poly.Features(p.KeyDim, p.Degree)
+	if err != nil || features > math.MaxInt32 || perFeature > 0 && features > int64(len(r.buf)/perFeature) {
+		return nil, corrupt("it is too short for its shapes")
+	}
+	d, err := sized(checked)
+	if err != nil {
+		return nil, err
+	}
+	d.polynomial = poly.Polynomial{Kind: checked.Polynomial.kind(), Coeff: coeff, B: checked.LogitBound(), RelativeError: relative}
+	d.lambda = lambda
+	d.fmap = moment.RestorePolynomial(coeff, constant, gains, checked.KeyDim, d.features, checked.Scale, checked.KeyBound)
+	d.derive()
+	return d, nil
+}
+
+// encodedState implements mechanism.
+func (d *gaussian) encodedState() uint64 { return 16*uint64(d.Heads) + d.stateBytes() }
+
+// encode implements public.
+func (r *gaussianState) encode(w *writer) {
+	for _, h := range r.heads {
+		w.u64(h.sigma)
+		w.u64(h.rows)
+	}
+	w.i64s(r.noisy)
+}
+
+// decodeState implements mechanism.
+func (d *gaussian) decodeState(r *reader, budget privacy.Budget) (public, error) {
+	if err := fits("data: the state and its form for queries", 2*d.stateBytes()); err != nil {
+		return nil, err
+	}
+	out := &gaussianState{gaussian: d}
+	out.heads = make([]published, d.Heads)
+	for h := range out.heads {
+		out.heads[h] = published{sigma: r.u64(), rows: r.u64()}
+		if s := out.heads[h]; s.sigma < 1 || s.sigma > privacy.MaxSigma || s.rows > moment.MaxRows || s.rows != 0 && !d.rowsPublic() {
+			return nil, corrupt("a head's sigma or number of rows is out of range")
+		}
+	}
+	if err := out.checkClaim(budget); err != nil {
+		return nil, err
+	}
+	out.noisy = make([]int64, d.Heads*d.stateLen())
+	r.i64s(out.noisy)
+	out.open()
+	return out, nil
+}
+
+// checkClaim makes sure that the noise gives the claimed guarantee.
+func (r *gaussianState) checkClaim(b privacy.Budget) error {
+	if privacy.Delta(b.Epsilon, r.muUp()) > b.Delta*(1+1e-9) {
+		return corrupt("its noise is too small for the epsilon and delta that it claims")
+	}
+	return nil
+}
+
+// encodedLen implements secret.
+func (b *gaussianSums) encodedLen() (needed int) {
+	for h := range b.heads {
+		needed += 8
+		if o := b.heads[h].owners; o == nil {
+			needed += 8 * b.gaussian.stateLen()
+		} else {
+			needed += 8 + 16*len(o.rows) + 2*(b.gaussian.KeyDim+b.gaussian.ValueDim)*o.count()
+		}
+	}
+	return needed
+}
+
+// encode implements secret.
+func (b *gaussianSums) encode(w *writer) {
+	for h := range b.heads {
+		w.u64(b.heads[h].rows)
+		if o := b.heads[h].owners; o != nil {
+			o.encode(w)
+		} else {
+			sums := make([]int64, b.gaussian.stateLen())
+			b.heads[h].sums.AddTo(sums)
+			w.i64s(sums)
+			clear(sums)
+		}
+	}
+}
+
+// decodeSecret implements mechanism.
+func (d *gaussian) decodeSecret(r *reader) (secret, error) {
+	if d.OwnerRows == 0 && uint64(len(r.buf)) != 8*uint64(d.Heads)+d.stateBytes() {
+		return nil, corrupt("its length does not fit its shapes")
+	}
+	b := d.noSums()
+	if err := b.decode(r); err != nil {
+		b.wipe()
+		return nil, err
+	}
+	return b, nil
+}
+
+// decode reads what encode wrote into empty sums.
+func (b *gaussianSums) decode(r *reader) error {
+	d := b.gaussian
+	for h := range b.heads {
+		head := &b.heads[h]
+		if head.rows = r.u64(); head.rows > moment.MaxRows {
+			return corrupt("a head has too many rows")
+		}
+		if head.owners == nil {
+			sums := make([]int64, d.stateLen())
+			r.i64s(sums)
+			head.sums.Set(sums)
+			clear(sums)
+		} else if err := head.owners.decode(r, d); err != nil {
+			return err
+		}
+	}
+	if r.short || len(r.buf) != 0 {
+		return corrupt("its length does not fit its shapes")
+	}
+	return nil
+}

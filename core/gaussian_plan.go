@@ -1,0 +1,36 @@
+package core
+
+import (
+	"math"
+	"math/big"
+
+	"dpattn/core/privacy"
+)
+
+// plan implements mechanism.
+func (d *gaussian) plan(rows uint64, budget privacy.Budget, targetError float64) (PlanResult, error) {
+	heads, err := d.calibrate(budget)
+	if err != nil {
+		return PlanResult{}, err
+	}
+	state := gaussianState{gaussian: d, heads: heads}
+	noisiest := 0.0
+	for _, h := range heads {
+		noisiest = max(noisiest, float64(h.sigma))
+	}
+	sensitivity, _ := new(big.Float).Sqrt(new(big.Float).SetInt(d.sensitivity.Squared)).Float64()
+	// At |q| = B_q, |psi| |phi| = p+(b) with |phi| the integer length of a key at its bound; a numerator carries sigma |psi| ValueStep.
+	phi, _ := new(big.Float).Sqrt(new(big.Float).SetUint64(d.fmap.Norm2())).Float64()
+	numerator := noisiest * d.polynomial.Plus() / phi * d.valueStep()
+	n := float64(rows)
+	r := PlanResult{
+		Degree: d.Degree, Features: uint64(d.features), StateBytes: d.stateBytes(), ReleaseBytes: uint64(savedSize(d)),
+		LogitBound: d.LogitBound(), PolynomialError: d.polynomial.RelativeError,
+		Mu: state.muUp(), SigmaOverSensitivity: noisiest / sensitivity,
+		NoiseStddev: numerator / n, NoiseStddevWorst: numerator / n * math.Exp(d.LogitBound()),
+	}
+	if targetError > 0 {
+		r.RowsForError = uint64(min(math.Ceil(numerator/targetError), 1<<62))
+	}
+	return r, nil
+}
