@@ -110,10 +110,11 @@ ABI_TESTS := $(filter-out %/late.c %/memory.c %/header.c,$(wildcard tests/abi/*.
 ABI_HEADERS := $(wildcard tests/abi/*.h) capi/internal.h include/dpattn.h
 
 .PHONY: test-abi
-test-abi: build/tests/abi build/tests/late build/tests/memory ## the tests of the C interface
+test-abi: build/tests/abi build/tests/late build/tests/host build/tests/memory ## the tests of the C interface
 	$(PYTHON) tests/abi/symbols.py include/dpattn.h build/$(LINK_NAME)
 	build/tests/abi
 	build/tests/late build/$(LINK_NAME)
+	build/tests/host build/$(LINK_NAME) | grep -E 'east \+0\.[5-9].* north -0\.[5-9]'
 	build/tests/memory
 
 build/tests/abi: $(ABI_TESTS) $(ABI_HEADERS) build/$(LIBRARY)
@@ -123,6 +124,10 @@ build/tests/abi: $(ABI_TESTS) $(ABI_HEADERS) build/$(LIBRARY)
 build/tests/late: tests/abi/late.c include/dpattn.h
 	@mkdir -p $(@D)
 	$(CC) $(TEST_CFLAGS) $< -o $@ -ldl -lpthread
+
+build/tests/host: bindings/plugin/host.c include/dpattn.h
+	@mkdir -p $(@D)
+	$(CC) $(TEST_CFLAGS) $< -o $@ -ldl
 
 build/tests/memory: tests/abi/memory.c include/dpattn.h build/$(LIBRARY)
 	@mkdir -p $(@D)

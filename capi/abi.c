@@ -3,16 +3,19 @@
 #include "_cgo_export.h"
 #include "internal.h"
 
-static const char forked_text[] = "this process was made by fork(); load the library after exec, or use spawn or forkserver";
+int32_t capi_refuse_child(dpattn_error *err)
+{
+    static const char text[] = "this process was made by fork(); load the library after exec, or use spawn or forkserver";
+    capi_set_error(err, DPATTN_FORKED, text, sizeof text - 1);
+    return DPATTN_FORKED;
+}
 
 /* The declaration makes the compiler compare the Go export's type, from _cgo_export.h, with the prototype in dpattn.h. */
 #define ENTER(function, ...)                                                          \
     {                                                                                 \
         extern __typeof__(function) go_##function;                                    \
-        if (capi_forked) {                                                            \
-            capi_set_error(err, DPATTN_FORKED, forked_text, sizeof forked_text - 1);  \
-            return DPATTN_FORKED;                                                     \
-        }                                                                             \
+        if (capi_forked)                                                              \
+            return capi_refuse_child(err);                                            \
         capi_set_error(err, DPATTN_OK, "", 0);                                        \
         return go_##function(__VA_ARGS__);                                            \
     }

@@ -24,6 +24,9 @@ typedef const dpattn_tensor const_tensor;
 /* Non-zero in a process made by fork() after the library was loaded. */
 CAPI_HIDDEN extern int capi_forked;
 
+/* Says so, and returns FORKED. */
+CAPI_HIDDEN int32_t capi_refuse_child(dpattn_error *err);
+
 /* Puts a status and its text into a caller's error struct, as far as its `size` reaches. */
 CAPI_HIDDEN void capi_set_error(dpattn_error *err, int32_t status, const char *text, size_t length);
 

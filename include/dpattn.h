@@ -46,7 +46,7 @@
 #define DPATTN_VERSION_MINOR 1
 #define DPATTN_VERSION_PATCH 0
 
-/* Hosts that dlopen the library may define DPATTN_NO_PROTOTYPES and use the types alone. */
+/* Hosts that dlopen the library may define DPATTN_NO_PROTOTYPES and use the types alone, dpattn_plugin_v1 among them. */
 #if defined(_WIN32) && !defined(DPATTN_BUILD)
 #define DPATTN_API __declspec(dllimport)
 #elif defined(_WIN32)
@@ -207,6 +207,45 @@ typedef struct dpattn_plan_result {
     uint64_t rows_for_error;   /* least number of rows with noise_stddev <= target_error; 0 if target_error == 0 */
 } dpattn_plan_result;
 
+/* ---- What a builder and a release say of themselves ------------------------------------------------------------- */
+
+/* SECRET counts over all heads: these are exact functions of the private data; do not publish them. */
+typedef struct dpattn_diagnostics {
+    uint32_t struct_size;
+    uint32_t reserved;
+    uint64_t rows;           /* rows given, over all heads */
+    uint64_t keys_clipped;   /* keys longer than key_bound, scaled to it */
+    uint64_t values_clipped; /* values longer than value_bound, scaled to it */
+    uint64_t rows_zeroed;    /* rows with NaN or Inf: they contribute nothing */
+    uint64_t rows_shrunk;    /* rows over the integer norm gate by rounding, made a little shorter (0 with owners: theirs
+                                are summed at release) */
+    uint64_t rows_dropped;   /* rows beyond owner_rows of their owner */
+    uint64_t owners;         /* distinct owners, over all heads (0 when the unit is a row) */
+} dpattn_diagnostics;
+
+/* PUBLIC facts of a release. */
+typedef struct dpattn_info {
+    uint32_t struct_size;
+    uint32_t heads;
+    uint32_t key_dim;
+    uint32_t value_dim;
+    uint32_t degree;
+    int32_t mechanism;
+    int32_t polynomial;
+    int32_t adjacency;
+    uint32_t owner_rows;
+    int32_t rotation;
+    double key_bound, value_bound, query_bound, scale, lambda;
+    double logit_bound;      /* b = scale * query_bound * key_bound */
+    double polynomial_error; /* max |p(x)/e^x - 1| on [-b, b] */
+    double epsilon, delta;   /* the guarantee */
+    double mu;               /* Gaussian DP parameter actually spent, <= what the budget allows */
+    uint64_t features;       /* r */
+    uint64_t state_bytes;    /* size of dpattn_release_state's answer */
+    uint64_t save_bytes;     /* size of dpattn_release_save's answer */
+    uint8_t id[16];          /* random, public; names this release */
+} dpattn_info;
+
 #ifndef DPATTN_NO_PROTOTYPES
 /* What a release of `rows` rows with this budget would cost and how accurate it would be. Needs no data.
  *   params        degree 0 lets the plan choose (1..4)
@@ -273,20 +312,6 @@ DPATTN_API int32_t dpattn_builder_export_secret(dpattn_builder builder, void *da
  * UNSUPPORTED, OUT_OF_MEMORY. */
 DPATTN_API int32_t dpattn_builder_import_secret(const void *data, size_t size, dpattn_builder *builder, dpattn_error *err);
 
-/* SECRET counts over all heads: these are exact functions of the private data; do not publish them. */
-typedef struct dpattn_diagnostics {
-    uint32_t struct_size;
-    uint32_t reserved;
-    uint64_t rows;           /* rows given, over all heads */
-    uint64_t keys_clipped;   /* keys longer than key_bound, scaled to it */
-    uint64_t values_clipped; /* values longer than value_bound, scaled to it */
-    uint64_t rows_zeroed;    /* rows with NaN or Inf: they contribute nothing */
-    uint64_t rows_shrunk;    /* rows over the integer norm gate by rounding, made a little shorter (0 with owners: theirs
-                                are summed at release) */
-    uint64_t rows_dropped;   /* rows beyond owner_rows of their owner */
-    uint64_t owners;         /* distinct owners, over all heads (0 when the unit is a row) */
-} dpattn_diagnostics;
-
 /* Status: OK, INVALID_ARGUMENT, INVALID_HANDLE, CONSUMED. */
 DPATTN_API int32_t dpattn_builder_diagnostics(dpattn_builder builder, dpattn_diagnostics *diagnostics, dpattn_error *err);
 
@@ -312,28 +337,6 @@ DPATTN_API int32_t dpattn_builder_free(dpattn_builder builder, dpattn_error *err
  * Status: OK, INVALID_ARGUMENT, INVALID_HANDLE. */
 DPATTN_API int32_t dpattn_release_attend(dpattn_release release, const dpattn_tensor *queries, const dpattn_tensor *out,
                                          const dpattn_tensor *lse, const dpattn_tensor *stddev, uint64_t *clipped, dpattn_error *err);
-
-typedef struct dpattn_info {
-    uint32_t struct_size;
-    uint32_t heads;
-    uint32_t key_dim;
-    uint32_t value_dim;
-    uint32_t degree;
-    int32_t mechanism;
-    int32_t polynomial;
-    int32_t adjacency;
-    uint32_t owner_rows;
-    int32_t rotation;
-    double key_bound, value_bound, query_bound, scale, lambda;
-    double logit_bound;      /* b = scale * query_bound * key_bound */
-    double polynomial_error; /* max |p(x)/e^x - 1| on [-b, b] */
-    double epsilon, delta;   /* the guarantee */
-    double mu;               /* Gaussian DP parameter actually spent, <= what the budget allows */
-    uint64_t features;       /* r */
-    uint64_t state_bytes;    /* size of dpattn_release_state's answer */
-    uint64_t save_bytes;     /* size of dpattn_release_save's answer */
-    uint8_t id[16];          /* random, public; names this release */
-} dpattn_info;
 
 /* Status: OK, INVALID_ARGUMENT, INVALID_HANDLE. */
 DPATTN_API int32_t dpattn_release_info(dpattn_release release, dpattn_info *info, dpattn_error *err);
@@ -370,7 +373,54 @@ DPATTN_API int32_t dpattn_release_free(dpattn_release release, dpattn_error *err
  * An lse of -inf means an empty set. Status: OK, INVALID_ARGUMENT. */
 DPATTN_API int32_t dpattn_merge(const dpattn_tensor *out_a, const dpattn_tensor *lse_a, const dpattn_tensor *out_b,
                                 const dpattn_tensor *lse_b, const dpattn_tensor *out, const dpattn_tensor *lse, dpattn_error *err);
+
+/* ---- Plugin ------------------------------------------------------------------------------------------------------- */
+
+/* The one symbol that a host looks up when it loads the library with dlopen: fills the caller's table of functions, below.
+ *   abi_version  the layout that the host knows, DPATTN_PLUGIN_ABI; when it is UNSUPPORTED, a host may ask for an older one that it knows
+ *   table        of that version: a dpattn_plugin_v1 for 1
+ *   table_size   its size as the caller compiled it. A table of an older header is filled as far as it goes; of a newer one, the
+ *                functions that this library lacks are NULL
+ * Status: OK, INVALID_ARGUMENT (table NULL or too small for its two numbers), UNSUPPORTED (another abi_version). */
+DPATTN_API int32_t dpattn_plugin_init(uint32_t abi_version, void *table, size_t table_size, dpattn_error *err);
 #endif /* DPATTN_NO_PROTOTYPES */
+
+#define DPATTN_PLUGIN_ABI 1
+
+typedef int32_t (*dpattn_plugin_init_function)(uint32_t abi_version, void *table, size_t table_size, dpattn_error *err);
+
+/* Every function above by its name without the prefix. Append-only: a new function goes to the end. */
+typedef struct dpattn_plugin_v1 {
+    uint32_t struct_size; /* out: how many bytes of the table the library filled */
+    uint32_t abi_version; /* out: 1 */
+    int32_t (*plan)(const dpattn_params *, uint64_t, const dpattn_budget *, double, dpattn_plan_result *, dpattn_error *);
+    uint32_t (*version)(void);
+    const char *(*version_string)(void);
+    const char *(*build_info)(void);
+    const char *(*status_string)(int32_t);
+    int32_t (*set_threads)(int32_t, dpattn_error *);
+    int32_t (*params_init)(dpattn_params *, uint32_t, dpattn_error *);
+    int32_t (*builder_create)(const dpattn_params *, dpattn_builder *, dpattn_error *);
+    int32_t (*builder_add)(dpattn_builder, int32_t, const dpattn_tensor *, const dpattn_tensor *, const uint64_t *, const dpattn_progress *,
+                           dpattn_error *);
+    int32_t (*builder_merge)(dpattn_builder, dpattn_builder, dpattn_error *);
+    int32_t (*builder_export_secret)(dpattn_builder, void *, size_t, size_t *, dpattn_error *);
+    int32_t (*builder_import_secret)(const void *, size_t, dpattn_builder *, dpattn_error *);
+    int32_t (*builder_diagnostics)(dpattn_builder, dpattn_diagnostics *, dpattn_error *);
+    int32_t (*builder_release)(dpattn_builder, const dpattn_budget *, const dpattn_progress *, dpattn_release *, dpattn_error *);
+    int32_t (*builder_free)(dpattn_builder, dpattn_error *);
+    int32_t (*release_attend)(dpattn_release, const dpattn_tensor *, const dpattn_tensor *, const dpattn_tensor *, const dpattn_tensor *,
+                              uint64_t *, dpattn_error *);
+    int32_t (*release_info)(dpattn_release, dpattn_info *, dpattn_error *);
+    int32_t (*release_certificate)(dpattn_release, char *, size_t, size_t *, dpattn_error *);
+    int32_t (*release_state)(dpattn_release, int64_t *, size_t, size_t *, dpattn_error *);
+    int32_t (*release_save)(dpattn_release, void *, size_t, size_t *, dpattn_error *);
+    int32_t (*release_load)(const void *, size_t, dpattn_release *, dpattn_error *);
+    int32_t (*release_retain)(dpattn_release, dpattn_release *, dpattn_error *);
+    int32_t (*release_free)(dpattn_release, dpattn_error *);
+    int32_t (*merge)(const dpattn_tensor *, const dpattn_tensor *, const dpattn_tensor *, const dpattn_tensor *, const dpattn_tensor *,
+                     const dpattn_tensor *, dpattn_error *);
+} dpattn_plugin_v1;
 
 #ifdef __cplusplus
 }

@@ -89,6 +89,11 @@ static int32_t fork_retain(void)
     return dpattn_release_retain(a_release, &copy, &err);
 }
 static int32_t fork_release_free(void) { return dpattn_release_free(a_release, &err); }
+static int32_t fork_plugin_init(void)
+{
+    dpattn_plugin_v1 table;
+    return dpattn_plugin_init(DPATTN_PLUGIN_ABI, &table, sizeof table, &err);
+}
 static int32_t fork_merge(void) { return dpattn_merge(&values, &lse, &values, &lse, &values, &lse, &err); }
 
 /* These have no status; what they can say without the Go runtime they say. */
@@ -104,7 +109,7 @@ static int32_t fork_others(void)
 static int32_t (*const calls[])(void) = {
     fork_set_threads, fork_params_init, fork_plan, fork_create, fork_add, fork_builder_merge, fork_export, fork_import, fork_diagnostics,
     fork_release, fork_builder_free, fork_attend, fork_info, fork_certificate, fork_state, fork_save, fork_load, fork_retain,
-    fork_release_free, fork_merge, fork_others,
+    fork_release_free, fork_merge, fork_plugin_init, fork_others,
 };
 
 /* One child a call: a hang is ended by its alarm and counts for that call alone. */

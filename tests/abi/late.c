@@ -11,8 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static int32_t (*plan)(const dpattn_params *, uint64_t, const dpattn_budget *, double, dpattn_plan_result *, dpattn_error *);
-static const char *(*build_info)(void);
+static dpattn_plugin_v1 dpattn;
 static pthread_barrier_t loaded;
 
 static int works(void)
@@ -27,7 +26,7 @@ static int works(void)
     dpattn_budget budget = { sizeof budget, 0, 1, 1e-6 };
     dpattn_plan_result result = { .struct_size = sizeof result };
     dpattn_error err = DPATTN_ERROR_INIT;
-    return plan(&params, 1000, &budget, 0, &result, &err) == DPATTN_OK && result.features == 45 && build_info() != NULL;
+    return dpattn.plan(&params, 1000, &budget, 0, &result, &err) == DPATTN_OK && result.features == 45 && dpattn.build_info() != NULL;
 }
 
 /* A thread that is older than the library. */
@@ -38,12 +37,13 @@ static void *wait_and_use(void *good)
     return NULL;
 }
 
-/* ISO C has no cast from void * to a function pointer; POSIX says that the representation is the same. */
-static int find(void *library, const char *name, void *function)
+static int fill_table(void *library)
 {
-    void *symbol = dlsym(library, name);
-    memcpy(function, &symbol, sizeof symbol);
-    return symbol != NULL;
+    dpattn_plugin_init_function init;
+    void *symbol = dlsym(library, "dpattn_plugin_init");
+    /* ISO C has no cast from void * to a function pointer; POSIX says that the representation is the same. */
+    memcpy(&init, &symbol, sizeof init);
+    return symbol != NULL && init(DPATTN_PLUGIN_ABI, &dpattn, sizeof dpattn, NULL) == DPATTN_OK;
 }
 
 static volatile sig_atomic_t signals;
@@ -106,7 +106,7 @@ int main(int argc, char **argv)
         return 1;
     }
 #define STEP(what) (checks++, (what) ? passed++ : printf("does not hold: %s\n", #what))
-    STEP(find(library, "dpattn_plan", &plan) && find(library, "dpattn_build_info", &build_info));
+    STEP(fill_table(library));
     pthread_barrier_wait(&loaded);
     STEP(works());
     STEP(handlers_are_kept());

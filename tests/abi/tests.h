@@ -4,6 +4,10 @@ RUN(version)
 RUN(build_info)
 RUN(status_string)
 RUN(set_threads)
+/* plugin.c */
+RUN(plugin_versions)
+RUN(plugin_tables)
+RUN(plugin_refuses)
 /* layout.c */
 RUN(layout)
 /* errors.c */
