@@ -28,7 +28,27 @@ func Threads() int {
 func Do(n int, task func(worker, i int)) { DoN(Threads(), n, task) }
 
 // DoN is Do with an explicit number of goroutines.
-func DoN(threads, n int, task func(worker, i int)) {
+func DoN(threads, n int, task func(worker, i int)) { run(threads, n, task, false) }
+
+// Near is DoN for work of microseconds, which is done before a sleeping helper has woken: it takes helpers that are awake, and wakes others only when
+// calls follow each other closely, for the sake of the next ones. tasks may not wait for each other.
+func Near(threads, n int, task func(worker, i int)) { run(threads, n, task, true) }
+
+// job is one call of Do on its way.
+type job struct {
+	n      int64
+	task   func(worker, i int)
+	next   atomic.Int64
+	busy   atomic.Int64  // helpers that have not left yet; with waits added once the caller sleeps until they have
+	left   chan struct{} // wakes that caller
+	once   sync.Once
+	caught any
+	hands  []*helper
+}
+
+const waits = 1 << 32
+
+func run(threads, n int, task func(worker, i int), near bool) {
 	workers := min(n, threads)
 	if workers <= 1 {
 		for i := 0; i < n; i++ {
@@ -36,32 +56,57 @@ func DoN(threads, n int, task func(worker, i int)) {
 		}
 		return
 	}
-	var (
-		next   atomic.Int64
-		wait   sync.WaitGroup
-		once   sync.Once
-		caught any
-	)
-	run := func(worker int) {
-		defer func() {
-			if r := recover(); r != nil {
-				once.Do(func() { caught = r })
-			}
-		}()
-		for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
-			task(worker, i)
+	j := crowd.job()
+	j.n, j.task = int64(n), task
+	j.next.Store(0)
+	rouse := !near || crowd.recent()
+	for len(j.hands) < workers-1 {
+		h := crowd.take(rouse)
+		if h == nil {
+			break
+		}
+		j.hands = append(j.hands, h)
+		j.busy.Add(1)
+		h.give(j, len(j.hands))
+	}
+	j.work(0)
+	for _, h := range j.hands {
+		if h.box.CompareAndSwap(j, nil) {
+			j.busy.Add(-1) // it never came
 		}
 	}
-	for w := 1; w < workers; w++ {
-		wait.Add(1)
-		go func() {
-			defer wait.Done()
-			run(w)
-		}()
-	}
-	run(0)
-	wait.Wait()
+	j.wait()
+	caught := j.caught
+	j.task, j.caught, j.once = nil, nil, sync.Once{}
+	crowd.put(j)
 	if caught != nil {
 		panic(caught)
 	}
+}
+
+// work takes tasks until there are no more. A goroutine whose task panics takes no others.
+func (j *job) work(worker int) {
+	defer func() {
+		if r := recover(); r != nil {
+			j.once.Do(func() { j.caught = r })
+		}
+	}()
+	for i := j.next.Add(1) - 1; i < j.n; i = j.next.Add(1) - 1 {
+		j.task(worker, int(i))
+	}
+}
+
+// leave is the last that a helper does with the job.
+func (j *job) leave() {
+	if j.busy.Add(-1) == waits {
+		j.left <- struct{}{}
+	}
+}
+
+// wait returns when all helpers have left.
+func (j *job) wait() {
+	if !spin(func() bool { return j.busy.Load() == 0 }) && j.busy.Add(waits) > waits {
+		<-j.left
+	}
+	j.busy.Store(0)
 }

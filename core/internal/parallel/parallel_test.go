@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // Each index is given to exactly one task, by a worker below min(n, threads), and no worker runs two tasks at once: scratch memory is by worker,
@@ -84,6 +86,51 @@ func TestPanic(t *testing.T) {
 		}
 	}()
 	DoN(4, 4, func(_, _ int) { panic(nil) })
+}
+
+// Many callers at once, with calls of every length: helpers that come late, or not at all, or sleep, and jobs that are used again must not mix up indices or
+// workers.
+func TestConcurrentCalls(t *testing.T) {
+	var callers sync.WaitGroup
+	for caller := range 6 {
+		callers.Go(func() {
+			for call := range 400 {
+				threads, n := 2+(caller+call)%4, 1+call%23
+				do := DoN
+				if call%2 == 1 {
+					do = Near
+				}
+				seen, scratch := make([]int, n), make([]int, threads)
+				do(threads, n, func(worker, i int) {
+					seen[i]++
+					scratch[worker]++
+					for range call % 7 {
+						runtime.Gosched()
+					}
+				})
+				total := 0
+				for _, s := range scratch {
+					total += s
+				}
+				if total != n || slices.ContainsFunc(seen, func(c int) bool { return c != 1 }) {
+					t.Errorf("%d threads: tasks done %v times, %v by each worker", threads, seen, scratch)
+				}
+				if call%100 == 0 {
+					time.Sleep(3 * patience) // helpers fall asleep
+				}
+			}
+		})
+	}
+	callers.Wait()
+}
+
+// A call allocates nothing, whoever helps.
+func TestNoAllocations(t *testing.T) {
+	var done atomic.Int64
+	task := func(_, i int) { done.Add(int64(i)) }
+	if n := testing.AllocsPerRun(200, func() { DoN(3, 10, task) }); n >= 1 {
+		t.Errorf("%v allocations a call", n)
+	}
 }
 
 func TestThreads(t *testing.T) {
