@@ -1,16 +1,15 @@
 package core
 
 import (
-	"crypto/sha256"
-
 	"dpattn/core/fault"
+	"dpattn/core/internal/wire"
 	"dpattn/core/privacy"
 )
 
-// head writes what every mechanism's parameters begin with.
-func (w *writer) head(p *Params) {
+// encodeHead writes what every mechanism's parameters begin with.
+func encodeHead(w *wire.Writer, p *Params) {
 	for _, v := range []int{p.Heads, p.KeyDim, p.ValueDim, p.Degree, int(p.Mechanism)} {
-		w.u32(uint32(v))
+		w.U32(uint32(v))
 	}
 }
 
@@ -23,8 +22,8 @@ func btoi(b bool) int {
 
 // decodeMechanism reads a mechanism and checks all of it. perFeature is the least number of bytes that each feature takes in what follows, 0 if it takes none: the
 // state must be there before tables of its size are made.
-func decodeMechanism(r *reader, perFeature int) (mechanism, error) {
-	p := Params{Heads: int(r.u32()), KeyDim: int(r.u32()), ValueDim: int(r.u32()), Degree: int(r.u32()), Mechanism: Mechanism(r.u32())}
+func decodeMechanism(r *wire.Reader, perFeature int) (mechanism, error) {
+	p := Params{Heads: int(r.U32()), KeyDim: int(r.U32()), ValueDim: int(r.U32()), Degree: int(r.U32()), Mechanism: Mechanism(r.U32())}
 	decode := p.Mechanism.entry().decode
 	if decode == nil {
 		return nil, fault.New(fault.Unsupported, "data: mechanism is %d; this version has 1 (gaussian)", p.Mechanism)
@@ -37,21 +36,19 @@ func damaged(err error) error {
 	if code := fault.CodeOf(err); code == fault.Unsupported {
 		return fault.New(code, "data: %v", err)
 	}
-	return corrupt(err.Error())
+	return wire.Corrupt(err.Error())
 }
-
-func corrupt(why string) error { return fault.New(fault.Corrupt, "data: %s", why) }
 
 // encodedLen is how many bytes a mechanism's parameters take.
 func encodedLen(m mechanism) int {
-	var w writer
+	var w wire.Writer
 	m.encode(&w)
-	return len(w.buf)
+	return len(w.Buf)
 }
 
 // savedSize is the size of a saved release of this mechanism.
 func savedSize(m mechanism) int {
-	return len(releaseMagic) + 4 + encodedLen(m) + 16 + 16 + int(m.encodedState()) + sha256.Size
+	return wire.Overhead + encodedLen(m) + 16 + 16 + int(m.encodedState())
 }
 
 // Save writes the release to dst and returns how many bytes it takes; if dst is shorter, it writes nothing.
@@ -60,20 +57,20 @@ func (r *Release) Save(dst []byte) (needed int, err error) {
 	if len(dst) < needed {
 		return needed, fault.New(fault.BufferTooSmall, "capacity is %d bytes; the release needs %d", len(dst), needed)
 	}
-	w := writer{dst[:0]}
-	w.begin(releaseMagic)
+	w := wire.Writer{Buf: dst[:0]}
+	w.Begin(wire.Release)
 	r.mechanism.encode(&w)
-	w.f64(r.budget.Epsilon)
-	w.f64(r.budget.Delta)
-	w.raw(r.id[:])
+	w.F64(r.budget.Epsilon)
+	w.F64(r.budget.Delta)
+	w.Raw(r.id[:])
 	r.public.encode(&w)
-	w.seal()
+	w.Seal()
 	return needed, nil
 }
 
 // Load reads a saved release. A file that was cut or altered, or that claims a guarantee its own noise does not give, is refused.
 func Load(data []byte) (*Release, error) {
-	r, err := unseal("a release", data, releaseMagic)
+	r, err := wire.Unseal(data, wire.Release)
 	if err != nil {
 		return nil, err
 	}
@@ -81,13 +78,13 @@ func Load(data []byte) (*Release, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &Release{mechanism: m, budget: privacy.Budget{Epsilon: r.f64(), Delta: r.f64()}, size: savedSize(m)}
-	copy(out.id[:], r.take(len(out.id)))
-	if uint64(len(r.buf)) != m.encodedState() {
-		return nil, corrupt("its length does not fit its shapes")
+	out := &Release{mechanism: m, budget: privacy.Budget{Epsilon: r.F64(), Delta: r.F64()}, size: savedSize(m)}
+	copy(out.id[:], r.Take(len(out.id)))
+	if uint64(len(r.Buf)) != m.encodedState() {
+		return nil, wire.Corrupt("its length does not fit its shapes")
 	}
 	if out.budget.Validate() != nil {
-		return nil, corrupt("its epsilon or delta is out of range")
+		return nil, wire.Corrupt("its epsilon or delta is out of range")
 	}
 	if out.public, err = m.decodeState(r, out.budget); err != nil {
 		return nil, err
@@ -101,18 +98,18 @@ func (b *Builder) ExportSecret(dst []byte) (needed int, err error) {
 	if err := b.lock("builder"); err != nil {
 		return 0, err
 	}
-	needed = len(partialMagic) + 4 + encodedLen(b.mechanism) + 8*len(b.tally.list()) + b.secret.encodedLen() + sha256.Size
+	needed = wire.Overhead + encodedLen(b.mechanism) + 8*len(b.tally.list()) + b.secret.encodedLen()
 	if len(dst) < needed {
 		return needed, fault.New(fault.BufferTooSmall, "capacity is %d bytes; the partial needs %d", len(dst), needed)
 	}
-	w := writer{dst[:0]}
-	w.begin(partialMagic)
+	w := wire.Writer{Buf: dst[:0]}
+	w.Begin(wire.Partial)
 	b.mechanism.encode(&w)
 	for _, v := range b.tally.list() {
-		w.u64(*v)
+		w.U64(*v)
 	}
 	b.secret.encode(&w)
-	w.seal()
+	w.Seal()
 	return needed, nil
 }
 
@@ -123,7 +120,7 @@ func (d *Diagnostics) list() []*uint64 {
 
 // ImportSecret makes a builder from an exported partial.
 func ImportSecret(data []byte) (*Builder, error) {
-	r, err := unseal("a secret partial", data, partialMagic)
+	r, err := wire.Unseal(data, wire.Partial)
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +130,7 @@ func ImportSecret(data []byte) (*Builder, error) {
 	}
 	var tally Diagnostics
 	for _, v := range tally.list() {
-		*v = r.u64()
+		*v = r.U64()
 	}
 	s, err := m.decodeSecret(r)
 	if err != nil {

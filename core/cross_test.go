@@ -6,6 +6,7 @@ import (
 	"math"
 	"testing"
 
+	"dpattn/core/internal/wire"
 	"dpattn/simd"
 )
 
@@ -70,16 +71,16 @@ func TestSumsAreTheSameOnEveryMachine(t *testing.T) {
 			}
 		}
 		d := sumsOf(b).gaussian
-		var w writer
-		w.u16(uint16(d.lambda))
-		w.u16(uint16(d.fmap.Const))
+		var w wire.Writer
+		w.U16(uint16(d.lambda))
+		w.U16(uint16(d.fmap.Const))
 		for _, g := range d.fmap.Gains {
-			w.u16(uint16(g))
+			w.U16(uint16(g))
 		}
 		for _, v := range b.tally.list() {
-			w.u64(*v)
+			w.U64(*v)
 		}
-		integers := len(w.buf)
+		integers := len(w.Buf)
 		for h := range sumsOf(b).heads {
 			sums := sumsOf(b).heads[h].sums
 			if sums == nil {
@@ -87,17 +88,17 @@ func TestSumsAreTheSameOnEveryMachine(t *testing.T) {
 			}
 			all := make([]int64, d.stateLen())
 			sums.AddTo(all)
-			w.i64s(all)
+			w.I64s(all)
 		}
-		if got := fmt.Sprintf("%x", sha256.Sum256(w.buf)); got != c.want {
-			t.Errorf("%d dimensions, degree %d, %s: got %s, want %s; integers and counts are %x", p.KeyDim, p.Degree, simd.Name(), got, c.want, w.buf[:integers])
+		if got := fmt.Sprintf("%x", sha256.Sum256(w.Buf)); got != c.want {
+			t.Errorf("%d dimensions, degree %d, %s: got %s, want %s; integers and counts are %x", p.KeyDim, p.Degree, simd.Name(), got, c.want, w.Buf[:integers])
 		}
 	}
 }
 
 // Builders of two machines may be merged: parameters that are left to their defaults come out the same, bit for bit.
 func TestDefaultsAreTheSameOnEveryMachine(t *testing.T) {
-	var w writer
+	var w wire.Writer
 	for dim := 1; dim <= 4096; dim++ {
 		p, err := Params{KeyDim: dim, ValueDim: dim, Adjacency: AddRemove, KeyBound: 1, ValueBound: 1, QueryBound: 1}.checked()
 		if err == nil {
@@ -106,11 +107,11 @@ func TestDefaultsAreTheSameOnEveryMachine(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.f64(p.Scale)
-		w.f64(p.Lambda)
+		w.F64(p.Scale)
+		w.F64(p.Lambda)
 	}
 	const want = "810d5f2e724c23547511114b50b6b87121f03e9a1fdda07da39fffdabab73c89"
-	if got := fmt.Sprintf("%x", sha256.Sum256(w.buf)); got != want {
+	if got := fmt.Sprintf("%x", sha256.Sum256(w.Buf)); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }

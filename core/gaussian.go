@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"dpattn/core/fault"
+	"dpattn/core/internal/memory"
 	"dpattn/core/moment"
 	"dpattn/core/poly"
 	"dpattn/core/quant"
@@ -57,15 +58,7 @@ func sized(p Params) (*gaussian, error) {
 	if r > math.MaxInt32 || !need.IsUint64() {
 		return nil, fault.New(fault.OutOfMemory, "%s need %v bytes; choose a smaller degree", what, need)
 	}
-	return &gaussian{Params: p, features: int(r), cols: p.ValueDim + 1}, fits(what, need.Uint64())
-}
-
-// fits refuses an allocation that the memory does not hold.
-func fits(what string, bytes uint64) error {
-	if available := memoryAvailable(); bytes > available {
-		return fault.New(fault.OutOfMemory, "%s need %d bytes; %d are available", what, bytes, available)
-	}
-	return nil
+	return &gaussian{Params: p, features: int(r), cols: p.ValueDim + 1}, memory.Fits(what, need.Uint64())
 }
 
 // derive fills in what follows from the other fields.

@@ -4,6 +4,8 @@ import (
 	"math"
 
 	"dpattn/core/fault"
+	"dpattn/core/internal/memory"
+	"dpattn/core/internal/wire"
 	"dpattn/core/moment"
 	"dpattn/core/poly"
 	"dpattn/core/privacy"
@@ -14,56 +16,56 @@ const polynomialMap = 1
 
 // encode implements mechanism: parameters with their defaults filled in and the integers that follow from them, so that a reader need not compute
 // the polynomial anew, which another machine might round otherwise.
-func (d *gaussian) encode(w *writer) {
-	w.head(&d.Params)
+func (d *gaussian) encode(w *wire.Writer) {
+	encodeHead(w, &d.Params)
 	for _, v := range []int{int(d.Polynomial), int(d.Adjacency), d.OwnerRows, int(d.Rotation), polynomialMap,
 		btoi(len(d.Center) > 0), btoi(len(d.HeadWeights) > 0)} {
-		w.u32(uint32(v))
+		w.U32(uint32(v))
 	}
 	for _, v := range []float64{d.KeyBound, d.ValueBound, d.QueryBound, d.Scale, d.Lambda, d.polynomial.RelativeError} {
-		w.f64(v)
+		w.F64(v)
 	}
 	for _, list := range [][]float64{d.Center, d.HeadWeights, d.fmap.Coeff} {
 		for _, v := range list {
-			w.f64(v)
+			w.F64(v)
 		}
 	}
-	w.u16(uint16(d.lambda))
-	w.u16(uint16(d.fmap.Const))
+	w.U16(uint16(d.lambda))
+	w.U16(uint16(d.fmap.Const))
 	for _, g := range d.fmap.Gains {
-		w.u16(uint16(g))
+		w.U16(uint16(g))
 	}
 }
 
 // decodeGaussian reads what encode wrote after the head, and checks all of it.
-func decodeGaussian(r *reader, p Params, perFeature int) (mechanism, error) {
+func decodeGaussian(r *wire.Reader, p Params, perFeature int) (mechanism, error) {
 	var n [7]uint32
 	for i := range n {
-		n[i] = r.u32()
+		n[i] = r.U32()
 	}
 	p.Polynomial, p.Adjacency, p.OwnerRows, p.Rotation = Polynomial(n[0]), Adjacency(n[1]), int(n[2]), Rotation(n[3])
-	p.KeyBound, p.ValueBound, p.QueryBound, p.Scale, p.Lambda = r.f64(), r.f64(), r.f64(), r.f64(), r.f64()
-	relative := r.f64()
+	p.KeyBound, p.ValueBound, p.QueryBound, p.Scale, p.Lambda = r.F64(), r.F64(), r.F64(), r.F64(), r.F64()
+	relative := r.F64()
 	if n[4] != polynomialMap {
 		return nil, fault.New(fault.Unsupported, "data: feature map is %d; this library has %d", n[4], polynomialMap)
 	}
 	if p.Heads < 1 || p.Heads > maxDim || p.KeyDim < 1 || p.KeyDim > maxDim || p.Degree < 1 || p.Degree > poly.MaxDegree {
-		return nil, corrupt("its shapes are out of range")
+		return nil, wire.Corrupt("its shapes are out of range")
 	}
 	if n[5] != 0 {
-		p.Center = r.f64s(p.Heads * p.KeyDim)
+		p.Center = r.F64s(p.Heads * p.KeyDim)
 	}
 	if n[6] != 0 {
-		p.HeadWeights = r.f64s(p.Heads)
+		p.HeadWeights = r.F64s(p.Heads)
 	}
-	coeff := r.f64s(p.Degree + 1)
-	lambda, constant := int16(r.u16()), int16(r.u16())
+	coeff := r.F64s(p.Degree + 1)
+	lambda, constant := int16(r.U16()), int16(r.U16())
 	gains := make([]int16, p.Degree)
 	for i := range gains {
-		gains[i] = int16(r.u16())
+		gains[i] = int16(r.U16())
 	}
-	if r.short {
-		return nil, corrupt("it ends within its parameters")
+	if r.Short {
+		return nil, wire.Corrupt("it ends within its parameters")
 	}
 	checked, err := p.checked()
 	if err == nil {
@@ -74,27 +76,27 @@ func decodeGaussian(r *reader, p Params, perFeature int) (mechanism, error) {
 	}
 	// Everything is written with defaults filled in, so that nothing may be left to fill in.
 	if checked.Scale != p.Scale || checked.Lambda != p.Lambda || checked.Polynomial != p.Polynomial || checked.Rotation != p.Rotation {
-		return nil, corrupt("a parameter is missing")
+		return nil, wire.Corrupt("a parameter is missing")
 	}
 	for _, c := range coeff {
 		if !(math.Abs(c) <= largest) {
-			return nil, corrupt("a coefficient is not finite")
+			return nil, wire.Corrupt("a coefficient is not finite")
 		}
 	}
 	if lambda < 1 || constant < 1 || constant > 1<<13 {
-		return nil, corrupt("an integer weight is out of range")
+		return nil, wire.Corrupt("an integer weight is out of range")
 	}
 	for i, g := range gains {
 		if g < 0 || float64(g) > (1<<13)*math.Sqrt(float64(i+1)) {
-			return nil, corrupt("an integer gain is out of range")
+			return nil, wire.Corrupt("an integer gain is out of range")
 		}
 	}
 	if !(relative >= 0) {
-		return nil, corrupt("the polynomial's error is not a number")
+		return nil, wire.Corrupt("the polynomial's error is not a number")
 	}
 	features, err := poly.Features(p.KeyDim, p.Degree)
-	if err != nil || features > math.MaxInt32 || perFeature > 0 && features > int64(len(r.buf)/perFeature) {
-		return nil, corrupt("it is too short for its shapes")
+	if err != nil || features > math.MaxInt32 || perFeature > 0 && features > int64(len(r.Buf)/perFeature) {
+		return nil, wire.Corrupt("it is too short for its shapes")
 	}
 	d, err := sized(checked)
 	if err != nil {
@@ -111,32 +113,32 @@ func decodeGaussian(r *reader, p Params, perFeature int) (mechanism, error) {
 func (d *gaussian) encodedState() uint64 { return 16*uint64(d.Heads) + d.stateBytes() }
 
 // encode implements public.
-func (r *gaussianState) encode(w *writer) {
+func (r *gaussianState) encode(w *wire.Writer) {
 	for _, h := range r.heads {
-		w.u64(h.sigma)
-		w.u64(h.rows)
+		w.U64(h.sigma)
+		w.U64(h.rows)
 	}
-	w.i64s(r.noisy)
+	w.I64s(r.noisy)
 }
 
 // decodeState implements mechanism.
-func (d *gaussian) decodeState(r *reader, budget privacy.Budget) (public, error) {
-	if err := fits("data: the state and its form for queries", 2*d.stateBytes()); err != nil {
+func (d *gaussian) decodeState(r *wire.Reader, budget privacy.Budget) (public, error) {
+	if err := memory.Fits("data: the state and its form for queries", 2*d.stateBytes()); err != nil {
 		return nil, err
 	}
 	out := &gaussianState{gaussian: d}
 	out.heads = make([]published, d.Heads)
 	for h := range out.heads {
-		out.heads[h] = published{sigma: r.u64(), rows: r.u64()}
+		out.heads[h] = published{sigma: r.U64(), rows: r.U64()}
 		if s := out.heads[h]; s.sigma < 1 || s.sigma > privacy.MaxSigma || s.rows > moment.MaxRows || s.rows != 0 && !d.rowsPublic() {
-			return nil, corrupt("a head's sigma or number of rows is out of range")
+			return nil, wire.Corrupt("a head's sigma or number of rows is out of range")
 		}
 	}
 	if err := out.checkClaim(budget); err != nil {
 		return nil, err
 	}
 	out.noisy = make([]int64, d.Heads*d.stateLen())
-	r.i64s(out.noisy)
+	r.I64s(out.noisy)
 	out.open()
 	return out, nil
 }
@@ -144,7 +146,7 @@ func (d *gaussian) decodeState(r *reader, budget privacy.Budget) (public, error)
 // checkClaim makes sure that the noise gives the claimed guarantee.
 func (r *gaussianState) checkClaim(b privacy.Budget) error {
 	if privacy.Delta(b.Epsilon, r.muUp()) > b.Delta*(1+1e-9) {
-		return corrupt("its noise is too small for the epsilon and delta that it claims")
+		return wire.Corrupt("its noise is too small for the epsilon and delta that it claims")
 	}
 	return nil
 }
@@ -163,24 +165,24 @@ func (b *gaussianSums) encodedLen() (needed int) {
 }
 
 // encode implements secret.
-func (b *gaussianSums) encode(w *writer) {
+func (b *gaussianSums) encode(w *wire.Writer) {
 	for h := range b.heads {
-		w.u64(b.heads[h].rows)
+		w.U64(b.heads[h].rows)
 		if o := b.heads[h].owners; o != nil {
 			o.encode(w)
 		} else {
 			sums := make([]int64, b.gaussian.stateLen())
 			b.heads[h].sums.AddTo(sums)
-			w.i64s(sums)
+			w.I64s(sums)
 			clear(sums)
 		}
 	}
 }
 
 // decodeSecret implements mechanism.
-func (d *gaussian) decodeSecret(r *reader) (secret, error) {
-	if d.OwnerRows == 0 && uint64(len(r.buf)) != 8*uint64(d.Heads)+d.stateBytes() {
-		return nil, corrupt("its length does not fit its shapes")
+func (d *gaussian) decodeSecret(r *wire.Reader) (secret, error) {
+	if d.OwnerRows == 0 && uint64(len(r.Buf)) != 8*uint64(d.Heads)+d.stateBytes() {
+		return nil, wire.Corrupt("its length does not fit its shapes")
 	}
 	b := d.noSums()
 	if err := b.decode(r); err != nil {
@@ -191,24 +193,24 @@ func (d *gaussian) decodeSecret(r *reader) (secret, error) {
 }
 
 // decode reads what encode wrote into empty sums.
-func (b *gaussianSums) decode(r *reader) error {
+func (b *gaussianSums) decode(r *wire.Reader) error {
 	d := b.gaussian
 	for h := range b.heads {
 		head := &b.heads[h]
-		if head.rows = r.u64(); head.rows > moment.MaxRows {
-			return corrupt("a head has too many rows")
+		if head.rows = r.U64(); head.rows > moment.MaxRows {
+			return wire.Corrupt("a head has too many rows")
 		}
 		if head.owners == nil {
 			sums := make([]int64, d.stateLen())
-			r.i64s(sums)
+			r.I64s(sums)
 			head.sums.Set(sums)
 			clear(sums)
 		} else if err := head.owners.decode(r, d); err != nil {
 			return err
 		}
 	}
-	if r.short || len(r.buf) != 0 {
-		return corrupt("its length does not fit its shapes")
+	if r.Short || len(r.Buf) != 0 {
+		return wire.Corrupt("its length does not fit its shapes")
 	}
 	return nil
 }

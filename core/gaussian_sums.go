@@ -1,6 +1,7 @@
 package core
 
 import (
+	"dpattn/core/internal/memory"
 	"dpattn/core/internal/parallel"
 	"dpattn/core/moment"
 	"dpattn/core/privacy"
@@ -104,7 +105,7 @@ func (b *gaussianSums) release(budget privacy.Budget, p *Progress, noise draw) (
 		return nil, err
 	}
 	// The noisy state, and the readers' copy of it, which is at most as large.
-	if err := fits("release: the noisy state and its form for queries", 2*d.stateBytes()); err != nil {
+	if err := memory.Fits("release: the noisy state and its form for queries", 2*d.stateBytes()); err != nil {
 		return nil, err
 	}
 	b.dropIntake()

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"dpattn/core/internal/memory"
 	"dpattn/core/internal/parallel"
 	"dpattn/core/moment"
 	"dpattn/core/quant"
@@ -14,7 +15,7 @@ func (b *gaussianSums) ingest(c chunk, p *Progress) (tally Diagnostics, err erro
 	// What a cancelled call has added could not be taken out of the sums again: the caller's rows may have changed meanwhile. So it is summed aside.
 	aside := d.OwnerRows == 0 && p != nil
 	if aside {
-		if err := fits("progress: summing a cancellable call aside", uint64(len(c.keys))*8*uint64(d.stateLen())); err != nil {
+		if err := memory.Fits("progress: summing a cancellable call aside", uint64(len(c.keys))*8*uint64(d.stateLen())); err != nil {
 			return tally, err
 		}
 	}

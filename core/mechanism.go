@@ -1,6 +1,7 @@
 package core
 
 import (
+	"dpattn/core/internal/wire"
 	"dpattn/core/moment"
 	"dpattn/core/privacy"
 	"dpattn/simd"
@@ -21,13 +22,13 @@ type mechanism interface {
 	compatible(other mechanism) bool
 
 	// encode writes the parameters, in a form that begins with those that every mechanism has (codec.go).
-	encode(w *writer)
+	encode(w *wire.Writer)
 	// encodedState is how many bytes the public half takes in a release file.
 	encodedState() uint64
 	// decodeState reads the public half of a release, and refuses it where its noise does not give the budget.
-	decodeState(r *reader, budget privacy.Budget) (public, error)
+	decodeState(r *wire.Reader, budget privacy.Budget) (public, error)
 	// decodeSecret reads the secret half of a builder to its end.
-	decodeSecret(r *reader) (secret, error)
+	decodeSecret(r *wire.Reader) (secret, error)
 }
 
 // secret is a mechanism's half of a Builder: what it keeps of private rows, without noise. SECRET. Its caller holds the builder's lock.
@@ -44,7 +45,7 @@ type secret interface {
 	release(budget privacy.Budget, p *Progress, noise draw) (public, error)
 	// encodedLen and encode write everything kept into a secret partial.
 	encodedLen() int
-	encode(w *writer)
+	encode(w *wire.Writer)
 	wipe()
 }
 
@@ -62,7 +63,7 @@ type public interface {
 	// describe fills in what the mechanism knows.
 	describe(i *Info)
 	// encode writes the encodedState bytes of a release file.
-	encode(w *writer)
+	encode(w *wire.Writer)
 }
 
 // entry is how one mechanism is called, made from Params that have passed checked, and read from a file: head is what every mechanism has there, perFeature as
@@ -70,7 +71,7 @@ type public interface {
 type entry struct {
 	name   string
 	make   func(p Params) (mechanism, error)
-	decode func(r *reader, head Params, perFeature int) (mechanism, error)
+	decode func(r *wire.Reader, head Params, perFeature int) (mechanism, error)
 }
 
 // entry is the one list of mechanisms; an unknown one has no name.

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"slices"
 
+	"dpattn/core/internal/wire"
 	"dpattn/core/quant"
 	"dpattn/simd"
 )
@@ -157,16 +158,16 @@ func (o *owners) wipe() {
 }
 
 // encode writes the owners in ascending order, each with its rows in ascending rank.
-func (o *owners) encode(w *writer) {
-	w.u64(uint64(len(o.rows)))
+func (o *owners) encode(w *wire.Writer) {
+	w.U64(uint64(len(o.rows)))
 	for _, id := range o.sorted() {
 		rows := slices.Clone(*o.rows[id])
 		slices.SortFunc(rows, ownerRow.compare)
-		w.u64(id)
-		w.u64(uint64(len(rows)))
+		w.U64(id)
+		w.U64(uint64(len(rows)))
 		for _, row := range rows {
 			for _, v := range row.data {
-				w.u16(uint16(v))
+				w.U16(uint16(v))
 			}
 		}
 		clear(rows)
@@ -175,22 +176,22 @@ func (o *owners) encode(w *writer) {
 
 // decode reads what encode wrote into an empty o. Rows are clipped to the integer ranges again by the gate when they are summed; only -2^15, which
 // no row has and the kernels exclude, is refused here, and values over their norm.
-func (o *owners) decode(r *reader, d *gaussian) error {
-	count := r.u64()
+func (o *owners) decode(r *wire.Reader, d *gaussian) error {
+	count := r.U64()
 	for i := uint64(0); i < count; i++ {
-		id, n := r.u64(), r.u64()
-		if r.short || n > uint64(o.most) || o.rows[id] != nil {
-			return corrupt("an owner's rows are out of range")
+		id, n := r.U64(), r.U64()
+		if r.Short || n > uint64(o.most) || o.rows[id] != nil {
+			return wire.Corrupt("an owner's rows are out of range")
 		}
 		h := o.touch(id)
 		for ; n > 0; n-- {
 			data := make([]int16, d.KeyDim+d.ValueDim)
 			for j := range data {
-				data[j] = int16(r.u16())
+				data[j] = int16(r.U16())
 			}
-			if r.short || slices.Contains(data, -1<<15) || simd.Norm2(data[d.KeyDim:]) > quant.ValueNorm2 {
+			if r.Short || slices.Contains(data, -1<<15) || simd.Norm2(data[d.KeyDim:]) > quant.ValueNorm2 {
 				clear(data)
-				return corrupt("a kept row is out of range")
+				return wire.Corrupt("a kept row is out of range")
 			}
 			h.push(ownerRow{rank: rankOf(data), data: data})
 		}

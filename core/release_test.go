@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"dpattn/core/fault"
+	"dpattn/core/internal/wire"
 	"dpattn/core/moment"
 	"dpattn/core/privacy"
 	"dpattn/core/tensor"
@@ -238,9 +239,9 @@ func resealed(data []byte) []byte {
 	if len(data) < 32 {
 		return data
 	}
-	w := writer{slices.Clone(data[:len(data)-32])}
-	w.seal()
-	return w.buf
+	w := wire.Writer{Buf: slices.Clone(data[:len(data)-32])}
+	w.Seal()
+	return w.Buf
 }
 
 // A file whose noise is smaller than its claim is refused even with a right checksum.

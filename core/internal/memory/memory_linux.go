@@ -1,4 +1,4 @@
-package core
+package memory
 
 import (
 	"bufio"
@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// memoryAvailable returns how many bytes a new allocation may take: what the kernel calls available, or less where a control
+// Available returns how many bytes a new allocation may take: what the kernel calls available, or less where a control
 // group sets a limit.
-func memoryAvailable() uint64 {
+func Available() uint64 {
 	available := uint64(1) << 46
 	if f, err := os.Open("/proc/meminfo"); err == nil {
 		defer f.Close()
