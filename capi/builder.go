@@ -125,6 +125,7 @@ func go_dpattn_builder_diagnostics(builder C.dpattn_builder, diagnostics *C.dpat
 		rows_shrunk:    C.uint64_t(d.RowsShrunk),
 		rows_dropped:   C.uint64_t(d.RowsDropped),
 		owners:         C.uint64_t(d.Owners),
+		owners_clipped: C.uint64_t(d.OwnersClipped),
 	})
 	return C.DPATTN_OK
 }

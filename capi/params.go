@@ -25,7 +25,7 @@ func readParams(src *C.const_params) (core.Params, error) {
 		Mechanism: core.Mechanism(p.mechanism), Polynomial: core.Polynomial(p.polynomial), Adjacency: core.Adjacency(p.adjacency),
 		OwnerRows: int(p.owner_rows), Rotation: core.Rotation(p.rotation),
 		KeyBound: float64(p.key_bound), ValueBound: float64(p.value_bound), QueryBound: float64(p.query_bound),
-		Scale: float64(p.scale), Lambda: float64(p.lambda),
+		Scale: float64(p.scale), Lambda: float64(p.lambda), OwnerBound: float64(p.owner_bound),
 	}
 	if p.heads <= maxDim && p.key_dim <= maxDim {
 		heads := max(params.Heads, 1)

@@ -79,6 +79,7 @@ func go_dpattn_release_info(release C.dpattn_release, info *C.dpattn_info, err *
 		features:         C.uint64_t(i.Features),
 		state_bytes:      C.uint64_t(i.StateBytes),
 		save_bytes:       C.uint64_t(i.SaveBytes),
+		owner_bound:      C.double(i.OwnerBound),
 	}
 	for n, b := range i.ID {
 		facts.id[n] = C.uint8_t(b)

@@ -29,6 +29,9 @@ func (r *Release) Certificate() []byte {
 	if p.OwnerRows > 0 {
 		head.Unit = unit{Kind: "owner", MaxRows: p.OwnerRows}
 	}
+	if p.OwnerBound > 0 {
+		head.Unit.OwnerBound = &p.OwnerBound
+	}
 	out, err := json.MarshalIndent(r.public.certificate(head), "", "  ")
 	if err != nil {
 		panic(err) // every number is finite: checked where it came in
@@ -39,4 +42,6 @@ func (r *Release) Certificate() []byte {
 type unit struct {
 	Kind    string `json:"kind"` // "row" or "owner"
 	MaxRows int    `json:"max_rows"`
+	// OwnerBound is how many rows' worth of norm an owner's sum is clipped to; null: it is not clipped.
+	OwnerBound *float64 `json:"owner_bound"`
 }

@@ -10,8 +10,8 @@
 // # Neighbours and units
 //
 // Two data sets are neighbours if one unit is added or removed (AddRemove: n is private) or if one unit's rows are replaced (Replace: n is
-// public). A unit is one row (k_j, v_j), across all heads, or one owner with at most m rows a head. In a deep network one input
-// token changes many rows of upper layers: the guarantee is about rows of K and V as given.
+// public). A unit is one row (k_j, v_j), across all heads, or one owner: of its rows at most m a head are kept, and their sum may be clipped to the
+// norm of fewer. In a deep network one input token changes many rows of upper layers: the guarantee is about rows of K and V as given.
 //
 // # Who may see what
 //

@@ -25,6 +25,7 @@ type gaussian struct {
 	fmap        *moment.Polynomial
 	rotation    *quant.Rotation
 	sensitivity moment.Sensitivity // of one head, to one unit
+	clip        *big.Int           // the bound on the squared norm of an owner's sum in one head; nil: none is needed
 }
 
 // newGaussian checks what p has for this mechanism alone and works it out.
@@ -66,7 +67,12 @@ func (d *gaussian) derive() {
 	if d.Rotation == Hadamard {
 		d.rotation = quant.NewRotation(d.KeyDim)
 	}
-	d.sensitivity = d.bounds().Sensitivity(d.Adjacency == Replace, max(d.OwnerRows, 1))
+	if d.OwnerBound == 0 {
+		d.sensitivity = d.bounds().Sensitivity(d.Adjacency == Replace, max(d.OwnerRows, 1))
+	} else {
+		d.clip = d.bounds().Clip(d.OwnerBound)
+		d.sensitivity = moment.ClippedSensitivity(d.Adjacency == Replace, d.clip)
+	}
 }
 
 // bounds are what the gates enforce on every contribution.

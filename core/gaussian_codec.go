@@ -22,7 +22,7 @@ func (d *gaussian) encode(w *wire.Writer) {
 		btoi(len(d.Center) > 0), btoi(len(d.HeadWeights) > 0)} {
 		w.U32(uint32(v))
 	}
-	for _, v := range []float64{d.KeyBound, d.ValueBound, d.QueryBound, d.Scale, d.Lambda, d.polynomial.RelativeError} {
+	for _, v := range []float64{d.KeyBound, d.ValueBound, d.QueryBound, d.Scale, d.Lambda, d.OwnerBound, d.polynomial.RelativeError} {
 		w.F64(v)
 	}
 	for _, list := range [][]float64{d.Center, d.HeadWeights, d.fmap.Coeff} {
@@ -45,6 +45,7 @@ func decodeGaussian(r *wire.Reader, p Params, perFeature int) (mechanism, error)
 	}
 	p.Polynomial, p.Adjacency, p.OwnerRows, p.Rotation = Polynomial(n[0]), Adjacency(n[1]), int(n[2]), Rotation(n[3])
 	p.KeyBound, p.ValueBound, p.QueryBound, p.Scale, p.Lambda = r.F64(), r.F64(), r.F64(), r.F64(), r.F64()
+	p.OwnerBound = r.F64()
 	relative := r.F64()
 	if n[4] != polynomialMap {
 		return nil, fault.New(fault.Unsupported, "data: feature map is %d; this library has %d", n[4], polynomialMap)

@@ -131,5 +131,6 @@ func (r *gaussianState) describe(i *Info) {
 	d := r.gaussian
 	i.Polynomial, i.Rotation = d.Polynomial, d.Rotation
 	i.KeyBound, i.ValueBound, i.QueryBound, i.Scale, i.Lambda = d.KeyBound, d.ValueBound, d.QueryBound, d.Scale, d.lambdaValue()
+	i.OwnerBound = d.OwnerBound
 	i.LogitBound, i.PolynomialError, i.Mu, i.Features = d.LogitBound(), d.polynomial.RelativeError, r.mu, uint64(d.features)
 }

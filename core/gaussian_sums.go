@@ -43,13 +43,14 @@ func (d *gaussian) noSums() *gaussianSums {
 func (b *gaussianSums) rows(h int) uint64 { return b.heads[h].rows }
 
 // owners implements secret.
-func (b *gaussianSums) owners() (n uint64) {
+func (b *gaussianSums) owners() (all, clipped uint64) {
 	for h := range b.heads {
 		if o := b.heads[h].owners; o != nil {
-			n += uint64(len(o.rows))
+			all += uint64(len(o.rows))
+			clipped += b.ownersClipped(h)
 		}
 	}
-	return n
+	return all, clipped
 }
 
 // absorb implements secret.
@@ -104,8 +105,12 @@ func (b *gaussianSums) release(budget privacy.Budget, p *Progress, noise draw) (
 	if err != nil {
 		return nil, err
 	}
-	// The noisy state, and the readers' copy of it, which is at most as large.
-	if err := memory.Fits("release: the noisy state and its form for queries", 2*d.stateBytes()); err != nil {
+	// The noisy state, and the readers' copy of it, which is at most as large; and before that, where owners are clipped, one owner's sums.
+	need := 2 * d.stateBytes()
+	if d.clip != nil {
+		need += 8 * uint64(d.stateLen())
+	}
+	if err := memory.Fits("release: the noisy state and its form for queries", need); err != nil {
 		return nil, err
 	}
 	b.dropIntake()

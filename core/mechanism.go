@@ -35,8 +35,8 @@ type mechanism interface {
 type secret interface {
 	// rows is how many rows head h was given.
 	rows(h int) uint64
-	// owners counts the distinct owners over all heads, where owners are units.
-	owners() uint64
+	// owners counts the distinct owners over all heads, where owners are units, and those of them whose rows are over OwnerBound.
+	owners() (all, clipped uint64)
 	// ingest adds a checked chunk, all of it or, when cancelled or refused, nothing.
 	ingest(c chunk, p *Progress) (Diagnostics, error)
 	// absorb adds everything in from, which is of a compatible mechanism and left to be wiped; dropped counts rows beyond OwnerRows.

@@ -83,7 +83,7 @@ func (h *rowHeap) drop() {
 	}
 }
 
-// owners holds, for one head, at most most rows of each owner: the ones of least rank. So the set kept is a function of the owner's
+// owners holds, for one head, at most most rows of each owner: the ones of least rank. They are summed at release, when all are known. So the set kept is a function of the owner's
 // multiset of rows. SECRET.
 type owners struct {
 	most int

@@ -94,7 +94,7 @@ type Params struct {
 	Mechanism  Mechanism  // 0: Gaussian
 	Polynomial Polynomial // 0: Minimax
 	Adjacency  Adjacency  // required
-	OwnerRows  int        // 0: the unit is a row; m in 1..2^20: an owner with at most m rows a head
+	OwnerRows  int        // 0: the unit is a row; m in 1..2^20: an owner, of whom at most m rows a head are kept
 	Rotation   Rotation   // 0: Hadamard
 
 	KeyBound   float64 // B_k: norm of a (centred) key
@@ -102,6 +102,9 @@ type Params struct {
 	QueryBound float64 // B_q: norm of a query
 	Scale      float64 // logit = Scale*<q,k>; 0: 1/sqrt(d)
 	Lambda     float64 // weight of the denominator column; 0: B_v * d_v^(-1/4)
+	// OwnerBound is how many rows' worth of norm an owner's kept rows may add to a head together: longer sums are scaled to it. 0: as many as are kept, so that
+	// none is ever longer; else 2^-10..OwnerRows.
+	OwnerBound float64
 
 	Center      []float64 // nil or [Heads, KeyDim]: public vectors subtracted from the keys
 	HeadWeights []float64 // nil or [Heads]: shares of mu^2
@@ -120,6 +123,9 @@ const (
 	least   = 1e-100
 	largest = 1e100
 )
+
+// leastOwnerBound keeps what is left of a clipped sum far above the grid.
+const leastOwnerBound = 1. / 1024
 
 // LogitBound returns b = Scale*QueryBound*KeyBound.
 func (p *Params) LogitBound() float64 { return p.Scale * p.QueryBound * p.KeyBound }
@@ -188,6 +194,9 @@ func (p Params) checkedGaussian() (Params, error) {
 		if !(f.value >= least && f.value <= largest) {
 			return p, fault.Invalid("params.%s is %v; it is required and must be a number in %g..%g", f.name, f.value, least, largest)
 		}
+	}
+	if p.OwnerBound != 0 && !(p.OwnerBound >= leastOwnerBound && p.OwnerBound <= float64(p.OwnerRows)) {
+		return p, fault.Invalid("params.owner_bound is %v; it must be 0 (none) or in 1/1024..owner_rows, and owner_rows is %d", p.OwnerBound, p.OwnerRows)
 	}
 	if p.Lambda == 0 {
 		p.Lambda = p.ValueBound / math.Sqrt(math.Sqrt(float64(p.ValueDim))) // unlike Pow, the same bits on every machine

@@ -138,9 +138,13 @@ func exported(t testing.TB, b *Builder) []byte {
 
 // exact is the first head's sums without noise.
 func exact(b *Builder) []int64 {
-	sums := make([]int64, sumsOf(b).gaussian.stateLen())
-	sumsOf(b).heads[0].sums.AddTo(sums)
-	return sums
+	s := sumsOf(b)
+	state, sums := make([]int64, s.gaussian.stateLen()), s.heads[0].sums
+	if sums == nil {
+		sums = s.sumOwners(0, func(int) bool { return true })
+	}
+	sums.AddTo(state)
+	return state
 }
 
 func saved(t testing.TB, r *Release) []byte {

@@ -70,6 +70,7 @@ type Info struct {
 	OwnerRows                                       int
 	Rotation                                        Rotation
 	KeyBound, ValueBound, QueryBound, Scale, Lambda float64
+	OwnerBound                                      float64
 	LogitBound, PolynomialError, Epsilon, Delta, Mu float64
 	Features, StateBytes, SaveBytes                 uint64
 	ID                                              [16]byte

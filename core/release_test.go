@@ -334,7 +334,7 @@ func TestCertificate(t *testing.T) {
 	if c.Rows != nil {
 		t.Error("ADD_REMOVE must not publish the number of rows")
 	}
-	if c.Unit != (unit{"owner", 3}) || c.Adjacency != "add_remove" || c.Groups[0].Epsilon > 1+1e-9 || c.Groups[0].Epsilon < 0.9999 {
+	if c.Unit != (unit{Kind: "owner", MaxRows: 3}) || c.Adjacency != "add_remove" || c.Groups[0].Epsilon > 1+1e-9 || c.Groups[0].Epsilon < 0.9999 {
 		t.Errorf("certificate %+v", c)
 	}
 	// Under owner-level REPLACE an owner's rows may become fewer: their number is no public figure.

@@ -13,7 +13,7 @@
  * For a query q, the exact value that is approximated is
  *     out(q) = sum_j w_j v_j / sum_j w_j,   w_j = exp(scale * <q, k_j>),   lse(q) = ln sum_j w_j   (natural log).
  *
- * THE GUARANTEE is about rows (k_j, v_j) as given (or about owners of up to owner_rows rows). In a deep network one
+ * THE GUARANTEE is about rows (k_j, v_j) as given (or about owners, with all their rows). In a deep network one
  * input token changes many rows of upper layers; bounding that is the caller's part. All bounds (key_bound, ...)
  * must be chosen without looking at the private data.
  *
@@ -150,8 +150,8 @@ typedef struct dpattn_params {
     int32_t mechanism;   /* enum dpattn_mechanism */
     int32_t polynomial;  /* enum dpattn_polynomial */
     int32_t adjacency;   /* enum dpattn_adjacency, required */
-    uint32_t owner_rows; /* 0: the unit is one row. m >= 1: the unit is one owner (document, person) with at most m rows
-                            a head; dpattn_builder_add then requires owner ids; 1..1048576 */
+    uint32_t owner_rows; /* 0: the unit is one row. m >= 1: the unit is one owner (document, person), of whom at most m rows
+                            a head are kept; dpattn_builder_add then requires owner ids; 1..1048576 */
     int32_t rotation;    /* enum dpattn_rotation */
     double key_bound;    /* Euclidean norm bound of a (centred) key, required, > 0; longer keys are scaled to it */
     double value_bound;  /* Euclidean norm bound of a value, required, > 0; longer values are scaled to it */
@@ -162,6 +162,9 @@ typedef struct dpattn_params {
     const double *center;       /* NULL or heads x key_dim doubles: a public vector subtracted from every key of the head */
     const double *head_weights; /* NULL (equal) or `heads` positive doubles: head h gets the share w_h / sum w of the
                                    squared privacy loss mu^2; a larger share means less noise on that head */
+    double owner_bound;         /* how many rows' worth of norm the kept rows of one owner may add to a head together, where a row at its
+                                   bounds is 1; a longer sum is scaled to it, exactly. The noise is that of one row times owner_bound, however
+                                   many rows are kept. 0: owner_rows, so that none is ever longer; else 1/1024..owner_rows */
 } dpattn_params;
 
 /* What a release may cost: (epsilon, delta)-differential privacy for the adjacency and unit of the params. */
@@ -221,6 +224,7 @@ typedef struct dpattn_diagnostics {
                                 are summed at release) */
     uint64_t rows_dropped;   /* rows beyond owner_rows of their owner */
     uint64_t owners;         /* distinct owners, over all heads (0 when the unit is a row) */
+    uint64_t owners_clipped; /* of those, the ones whose rows add up to more than owner_bound: scaled to it */
 } dpattn_diagnostics;
 
 /* PUBLIC facts of a release. */
@@ -244,6 +248,7 @@ typedef struct dpattn_info {
     uint64_t state_bytes;    /* size of dpattn_release_state's answer */
     uint64_t save_bytes;     /* size of dpattn_release_save's answer */
     uint8_t id[16];          /* random, public; names this release */
+    double owner_bound;      /* as in the params */
 } dpattn_info;
 
 #ifndef DPATTN_NO_PROTOTYPES
@@ -312,7 +317,8 @@ DPATTN_API int32_t dpattn_builder_export_secret(dpattn_builder builder, void *da
  * UNSUPPORTED, OUT_OF_MEMORY. */
 DPATTN_API int32_t dpattn_builder_import_secret(const void *data, size_t size, dpattn_builder *builder, dpattn_error *err);
 
-/* Status: OK, INVALID_ARGUMENT, INVALID_HANDLE, CONSUMED. */
+/* With owner_bound this sums the owners' rows, which takes as long as at release.
+ * Status: OK, INVALID_ARGUMENT, INVALID_HANDLE, CONSUMED. */
 DPATTN_API int32_t dpattn_builder_diagnostics(dpattn_builder builder, dpattn_diagnostics *diagnostics, dpattn_error *err);
 
 /* Spends the budget: adds exactly sampled noise from kernel randomness, makes a release in *release, consumes the

@@ -415,7 +415,7 @@ struct Params {
     Mechanism mechanism = Mechanism::standard;
     Polynomial polynomial = Polynomial::standard;
     Adjacency adjacency = Adjacency::unset;
-    std::uint32_t owner_rows = 0; ///< 0: the unit is a row; m >= 1: an owner with at most m rows a head
+    std::uint32_t owner_rows = 0; ///< 0: the unit is a row; m >= 1: an owner, of whom at most m rows a head are kept
     Rotation rotation = Rotation::standard;
     double key_bound = 0;             ///< Euclidean norm of a (centred) key; longer keys are scaled to it
     double value_bound = 0;           ///< Euclidean norm of a value; longer values are scaled to it
@@ -424,6 +424,7 @@ struct Params {
     double lambda = 0;                ///< weight of the denominator, in units of a value
     std::vector<double> center;       ///< empty, or heads * key_dim: a public vector subtracted from the keys of each head
     std::vector<double> head_weights; ///< empty (equal), or one positive weight a head
+    double owner_bound = 0;           ///< rows' worth of norm that an owner's rows may add together; 0: owner_rows
 };
 
 /// What a release may cost. Brace-initialise it as {epsilon, delta}.
@@ -518,6 +519,7 @@ inline Failure to_c(const Params &params, dpattn_params &c) noexcept
     c.lambda = params.lambda;
     c.center = params.center.empty() ? nullptr : params.center.data();
     c.head_weights = params.head_weights.empty() ? nullptr : params.head_weights.data();
+    c.owner_bound = params.owner_bound;
     const std::size_t heads = params.heads == 0 ? 1 : params.heads;
     if (Failure f = check(params.center.size(), times(heads, params.key_dim), "center", "heads * key_dim"); !f.ok()) {
         return f;

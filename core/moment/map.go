@@ -1,5 +1,7 @@
 package moment
 
+import "math/big"
+
 // FeatureMap is the seam between keys and moments: anything that maps one quantised key to int16 features under an exact norm
 // gate, and a query to the matching real vector psi, is a valid map. Which one a release uses is a parameter and is recorded in it.
 type FeatureMap interface {
@@ -41,6 +43,9 @@ type Sums interface {
 	AddTo(dst []int64)
 	// Set takes the sums from src in canonical order.
 	Set(src []int64)
+	// Clip makes their exact squared norm at most bound: if it is larger, it scales all of them by one factor, rounding each toward zero, and reports that
+	// it did. What comes out is a function of the sums alone.
+	Clip(bound *big.Int) (clipped bool)
 	// Wipe zeroes the sums.
 	Wipe()
 }

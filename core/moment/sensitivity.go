@@ -36,3 +36,25 @@ func (b Bounds) Sensitivity(replace bool, rows int) Sensitivity {
 	out.Squared = square.Mul(square, m.Mul(m, m))
 	return out
 }
+
+// Clip returns the bound on the squared norm of one unit's summed contribution that is worth rows fully aligned rows: floor(rows^2 * Phi2 * (Value2 + lambda^2)), exactly. rows is
+// positive and finite.
+func (b Bounds) Clip(rows float64) *big.Int {
+	square := new(big.Rat)
+	square.SetFloat64(rows)
+	square.Mul(square, square)
+	square.Mul(square, new(big.Rat).SetInt(b.Sensitivity(false, 1).Squared))
+	return new(big.Int).Div(square.Num(), square.Denom())
+}
+
+// ClippedSensitivity returns the sensitivity for one unit whose summed contribution has a squared norm of at most clip (PROOF.md, "Clipped sums").
+//
+//	ADD_REMOVE: clip
+//	REPLACE:    4 clip
+func ClippedSensitivity(replace bool, clip *big.Int) Sensitivity {
+	square := new(big.Int).Set(clip)
+	if replace {
+		square.Lsh(square, 2)
+	}
+	return Sensitivity{Squared: square}
+}

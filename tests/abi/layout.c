@@ -19,7 +19,7 @@ TEST(layout)
     AT(dpattn_tensor, shape, 16);
     AT(dpattn_tensor, strides, 40);
 
-    SIZE(dpattn_params, 96);
+    SIZE(dpattn_params, 104);
     AT(dpattn_params, heads, 4);
     AT(dpattn_params, key_dim, 8);
     AT(dpattn_params, value_dim, 12);
@@ -36,6 +36,7 @@ TEST(layout)
     AT(dpattn_params, lambda, 72);
     AT(dpattn_params, center, 80);
     AT(dpattn_params, head_weights, 88);
+    AT(dpattn_params, owner_bound, 96);
 
     SIZE(dpattn_budget, 24);
     AT(dpattn_budget, epsilon, 8);
@@ -59,7 +60,7 @@ TEST(layout)
     AT(dpattn_plan_result, noise_stddev_worst, 72);
     AT(dpattn_plan_result, rows_for_error, 80);
 
-    SIZE(dpattn_diagnostics, 64);
+    SIZE(dpattn_diagnostics, 72);
     AT(dpattn_diagnostics, rows, 8);
     AT(dpattn_diagnostics, keys_clipped, 16);
     AT(dpattn_diagnostics, values_clipped, 24);
@@ -67,8 +68,9 @@ TEST(layout)
     AT(dpattn_diagnostics, rows_shrunk, 40);
     AT(dpattn_diagnostics, rows_dropped, 48);
     AT(dpattn_diagnostics, owners, 56);
+    AT(dpattn_diagnostics, owners_clipped, 64);
 
-    SIZE(dpattn_info, 160);
+    SIZE(dpattn_info, 168);
     AT(dpattn_info, heads, 4);
     AT(dpattn_info, rotation, 36);
     AT(dpattn_info, key_bound, 40);
@@ -82,4 +84,5 @@ TEST(layout)
     AT(dpattn_info, state_bytes, 128);
     AT(dpattn_info, save_bytes, 136);
     AT(dpattn_info, id, 144);
+    AT(dpattn_info, owner_bound, 160);
 }

@@ -56,10 +56,12 @@ TEST(params_reals)
         if (never[i] != 0) { /* 0 is their default */
             WITH(scale, never[i], DPATTN_INVALID_ARGUMENT);
             WITH(lambda, never[i], DPATTN_INVALID_ARGUMENT);
+            WITH(owner_bound, never[i], DPATTN_INVALID_ARGUMENT);
         }
     }
     WITH(lambda, 1.0 / 65, DPATTN_INVALID_ARGUMENT);
     WITH(lambda, 16.1, DPATTN_INVALID_ARGUMENT);
+    WITH(owner_bound, 1, DPATTN_INVALID_ARGUMENT); /* above owner_rows, which is 0 */
     WITH(scale, 64.1, DPATTN_INVALID_ARGUMENT); /* b = scale * 1 * 1 > 64 */
 }
 

@@ -59,10 +59,11 @@ TEST(rounding_mode)
     free(values);
 }
 
-static void check_shards(uint32_t owner_rows)
+static void check_shards(uint32_t owner_rows, double owner_bound)
 {
     dpattn_params params = typical_params();
     params.owner_rows = owner_rows;
+    params.owner_bound = owner_bound;
     double *keys = draw_many(31, ROWS * KEY_DIM), *values = draw_many(32, ROWS * VALUE_DIM);
     uint64_t owners[ROWS];
     for (int i = 0; i < ROWS; i++)
@@ -81,12 +82,13 @@ static void check_shards(uint32_t owner_rows)
 
 TEST(shards)
 {
-    check_shards(0);
+    check_shards(0, 0);
 }
 
 TEST(shards_of_owners)
 {
-    check_shards(3);
+    check_shards(3, 0);
+    check_shards(20, 2.5);
 }
 
 TEST(merge_refuses)
@@ -242,6 +244,43 @@ TEST(owners)
     CHECK(same_bytes(sums_by_order[0], sums_by_order[1]));
     free(sums_by_order[0].data);
     free(sums_by_order[1].data);
+    free(keys);
+    free(values);
+}
+
+/* With owner_bound all rows of an owner are kept and their sum is scaled to the bound: no state is further from an empty one than the
+ * certified sensitivity, which is that of two rows here and not of COUNT, but for the noise. */
+TEST(owner_bound)
+{
+    enum { COUNT = 60, BOUND = 2 };
+    dpattn_params params = typical_params();
+    params.owner_rows = COUNT;
+    params.owner_bound = BOUND;
+    double *keys = draw_many(34, COUNT * KEY_DIM), *values = draw_many(35, COUNT * VALUE_DIM);
+    uint64_t owners[COUNT] = { 0 };
+    owners[COUNT - 1] = 1; /* a row alone */
+    dpattn_tensor k = matrix(keys, DPATTN_F64, COUNT, KEY_DIM), v = matrix(values, DPATTN_F64, COUNT, VALUE_DIM);
+    dpattn_builder builder = 0;
+    OK(dpattn_builder_create(&params, &builder, &err));
+    OK(dpattn_builder_add(builder, 0, &k, &v, owners, NULL, &err));
+    dpattn_diagnostics d = diagnostics_of(builder);
+    CHECK(d.rows == COUNT && d.owners == 2 && d.rows_dropped == 0 && d.owners_clipped == 1);
+    dpattn_budget budget = vast_budget();
+    dpattn_release release = 0;
+    OK(dpattn_builder_release(builder, &budget, NULL, &release, &err));
+    dpattn_info info = { .struct_size = sizeof info };
+    OK(dpattn_release_info(release, &info, &err));
+    CHECK(info.owner_bound == BOUND && info.owner_rows == COUNT);
+    int64_t state[15 * (VALUE_DIM + 1)];
+    size_t needed;
+    CHECK(info.state_bytes == sizeof state);
+    OK(dpattn_release_state(release, state, sizeof state / sizeof *state, &needed, &err));
+    double squared = 0, unit = (double)(1 << 26) * (double)(1 << 20); /* a row's bound, lambda apart: at least a third of it with lambda */
+    for (size_t i = 0; i < needed; i++)
+        squared += (double)state[i] * (double)state[i];
+    CHECK(squared > unit && squared < (BOUND + 1.1) * (BOUND + 1.1) * 2 * unit);
+    OK(dpattn_builder_free(builder, &err));
+    OK(dpattn_release_free(release, &err));
     free(keys);
     free(values);
 }

@@ -66,6 +66,7 @@ RUN(merge_refuses)
 RUN(consumed)
 RUN(hostile_rows)
 RUN(owners)
+RUN(owner_bound)
 /* corrupt.c */
 RUN(corrupt_files)
 RUN(file_magic)

@@ -233,6 +233,16 @@ TEST(owners_are_limited)
     CHECK_FAILS(Builder(memory.params()).try_add(memory.K(), memory.V(), owners), Status::invalid_argument, "owners");
     CHECK(builder.diagnostics().rows == 40);
     CHECK(builder.release({1, 1e-6}).info().owner_rows == 3);
+
+    params.owner_rows = 40;
+    params.owner_bound = 2;
+    Builder clipping(params);
+    owners.pop_back();
+    owners.push_back(1000 + 39 / 3);
+    clipping.add(memory.K(), memory.V(), owners);
+    const dpattn::Diagnostics found = clipping.diagnostics();
+    CHECK(found.rows_dropped == 0 && found.owners_clipped >= 1 && found.owners_clipped < found.owners);
+    CHECK(clipping.release({1, 1e-6}).info().owner_bound == 2);
 }
 
 TEST(bad_rows_count_and_never_fail)

@@ -25,6 +25,10 @@ PARAMS = [
     ({"degree": 9}, "degree is 9"),
     ({"owner_rows": -1}, "owner_rows is -1"),
     ({"owner_rows": 1048577}, "owner_rows is 1048577"),
+    ({"owner_bound": 1.0}, "owner_bound is 1; .* owner_rows is 0"),
+    ({"owner_rows": 4, "owner_bound": 4.5}, "owner_bound is 4.5"),
+    ({"owner_rows": 4, "owner_bound": 0.0}, "owner_bound is 0"),
+    ({"owner_rows": 4, "owner_bound": NAN}, "owner_bound is nan"),
     *[
         ({name: value}, f"{name} is")
         for name in ("key_bound", "value_bound", "query_bound")

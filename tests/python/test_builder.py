@@ -133,6 +133,43 @@ def test_owners(rows) -> None:
         assert builder.diagnostics().owners == 5
 
 
+def test_owners_of_bounded_norm(rows) -> None:
+    """All rows of an owner are kept, and their sum is clipped: to the direction of a sum that is not."""
+    K, V = rows
+    owners = np.repeat(np.arange(5), 100)
+    owners[:2] = 77  # two rows alone, within the bound of two
+    params = make_params(owner_rows=100, owner_bound=2.0)
+    with dpattn.Builder(params) as builder:
+        builder.add(K, V, owners=owners)
+        seen = builder.diagnostics()
+        assert (seen.rows, seen.rows_dropped, seen.owners, seen.owners_clipped) == (500, 0, 6, 5)
+        clipped = builder.release(epsilon=1e6, delta=1e-6)
+    order = np.random.default_rng(1).permutation(500)
+    with dpattn.Builder(params) as builder:
+        builder.add(K[order[:200]], V[order[:200]], owners=owners[order[:200]])
+        with dpattn.Builder(params) as rest:
+            rest.add(K[order[200:]], V[order[200:]], owners=owners[order[200:]])
+            builder.merge(dpattn.Builder.import_secret(rest.export_secret()))
+        shuffled = builder.release(epsilon=1e6, delta=1e-6)
+    noise = clipped.certificate()["noise"]["terms"][0]["sigma"]
+    assert np.abs(clipped.state() - shuffled.state()).max() < 12 * noise
+    assert clipped.info.owner_bound == 2.0
+    assert "within the norm of 2" in repr(clipped)
+    one = owners == 3
+    with dpattn.Builder(params) as builder:
+        builder.add(K[one], V[one], owners=owners[one])
+        alone = builder.release(epsilon=1e6, delta=1e-6)
+    with dpattn.Builder(make_params()) as builder:
+        builder.add(K[one], V[one])
+        whole = builder.release(epsilon=1e6, delta=1e-6)
+    # The clipped sum has the norm of two aligned rows, but for noise (of its square, 0.14 % is one standard deviation),
+    # and the direction of the whole sum.
+    state, free = alone.state().ravel().astype(float), whole.state().ravel().astype(float)
+    bound = int(alone.certificate()["sensitivity"]["squared"])
+    assert state @ state == pytest.approx(bound, rel=0.02)
+    assert state @ free / np.sqrt((state @ state) * (free @ free)) > 1 - 1e-3
+
+
 def test_hostile_rows_count_as_zero_and_raise_nothing(rng) -> None:
     n = 10_000
     hostile = np.array([np.nan, np.inf, -np.inf])

@@ -88,10 +88,12 @@ def test_heads_owners_and_every_option(cli) -> None:
     np.save("center.npy", np.full(5, 0.1))
     options = (
         "--key-bound 1 --value-bound 1 --query-bound 1 --adjacency replace --degree 3 --polynomial taylor --lambda 0.5 "
-        "--no-rotate --owners owners.npy --owner-rows 7 --center center.npy --head-weights 1,3 --threads 1 --json"
+        "--no-rotate --owners owners.npy --owner-rows 7 --owner-bound 2.5 --center center.npy --head-weights 1,3 "
+        "--threads 1 --json"
     )
     made = json.loads(succeed(cli("release", "K3.npy", "V3.npy", *BUDGET, *options.split(), "-o", "c.dpa")))
     wanted = {"heads": 2, "degree": 3, "polynomial": "taylor", "adjacency": "replace", "owner_rows": 7, "rotate": False}
+    wanted["owner_bound"] = 2.5
     assert wanted.items() <= made.items()
     np.save("Q3.npy", np.zeros((2, 4, 5)))
     succeed(cli("attend", "c.dpa", "Q3.npy", "-o", "out.npy", "--lse", "lse.npy"))

@@ -101,9 +101,21 @@ def test_copies(release, rng) -> None:
 
 
 def test_info() -> None:
-    params = make_params(heads=2, degree=3, polynomial="taylor", adjacency="replace", owner_rows=4, rotate=False)
+    params = make_params(
+        heads=2, degree=3, polynomial="taylor", adjacency="replace", owner_rows=4, owner_bound=1.5, rotate=False
+    )
     info = make_release(params, epsilon=2.5).info
-    for name in ("heads", "degree", "polynomial", "adjacency", "owner_rows", "rotate", "mechanism", "key_bound"):
+    for name in (
+        "heads",
+        "degree",
+        "polynomial",
+        "adjacency",
+        "owner_rows",
+        "owner_bound",
+        "rotate",
+        "mechanism",
+        "key_bound",
+    ):
         assert getattr(info, name) == getattr(params, name), name
     assert (info.epsilon, info.delta, info.logit_bound) == (2.5, 1e-6, 1.0)
     assert info.features == 56

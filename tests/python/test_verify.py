@@ -23,6 +23,8 @@ KINDS = {
     "replace, sharper bound not proven": {"adjacency": "replace", "polynomial": "taylor", "degree": 1, "scale": 3.0},
     "replace, lambda too large": {"adjacency": "replace", "lam": 1.2},
     "owners": {"owner_rows": 5, "adjacency": "replace"},
+    "owners, clipped": {"owner_rows": 5, "owner_bound": 1.7, "adjacency": "replace"},
+    "owners, clipped, add_remove": {"owner_rows": 9, "owner_bound": 0.3},
     "heads": {"heads": 3, "head_weights": [1, 2, 4], "center": [0.1] * 5},
     "taylor": {"degree": 6, "polynomial": "taylor", "rotate": False, "value_dim": 1},
 }
@@ -86,6 +88,7 @@ def test_catches_a_false_claim_under_a_right_checksum() -> None:
         "sigma 0": (after + 32, struct.pack("<Q", 0)),
         "adjacency 3": (design + 24, struct.pack("<I", 3)),
         "owners of 2 rows": (design + 28, struct.pack("<I", 2)),
+        "owners of norm 3": (design + 48 + 40, struct.pack("<d", 3.0)),
         "another shape": (design + 8, struct.pack("<I", 4)),
         "huge shape": (design, struct.pack("<I", 65536)),
         "larger lambda": (after - 8, struct.pack("<H", 2000)),
@@ -122,7 +125,7 @@ def leaves(value, path=()):
         yield path, value
 
 
-@pytest.mark.parametrize("kind", ["replace", "heads"])
+@pytest.mark.parametrize("kind", ["replace", "heads", "owners, clipped"])
 def test_catches_every_altered_field_of_a_certificate(kind) -> None:
     release = make_release(make_params(**KINDS[kind]))
     data, certificate = release.to_bytes(), release.certificate()

@@ -40,6 +40,7 @@ ALL_HEADS = -1
 MAX_DIM = 65536
 MAX_DEGREE = 8
 MAX_OWNER_ROWS = 1 << 20
+MIN_OWNER_BOUND = 1 / 1024
 MAX_LOGIT_BOUND = 64.0
 
 # ---- Structs -----------------------------------------------------------------------------------------------------
@@ -76,6 +77,7 @@ class Params(ctypes.Structure):
         ("lambda", c_double),
         ("center", c_void_p),
         ("head_weights", c_void_p),
+        ("owner_bound", c_double),
     ]
 
 
@@ -132,6 +134,7 @@ class Diagnostics(ctypes.Structure):
         ("rows_shrunk", c_uint64),
         ("rows_dropped", c_uint64),
         ("owners", c_uint64),
+        ("owners_clipped", c_uint64),
     ]
 
 
@@ -163,6 +166,7 @@ class Info(ctypes.Structure):
         ("state_bytes", c_uint64),
         ("save_bytes", c_uint64),
         ("id", c_uint8 * 16),
+        ("owner_bound", c_double),
     ]
 
 

@@ -52,6 +52,8 @@ class Diagnostics:
         Rows beyond `owner_rows` of their owner.
     owners : int
         Distinct owners, over all heads (0 when the unit is a row).
+    owners_clipped : int
+        Of those, the ones whose rows add up to more than `owner_bound`: scaled to it.
     """
 
     rows: int
@@ -61,13 +63,14 @@ class Diagnostics:
     rows_shrunk: int
     rows_dropped: int
     owners: int
+    owners_clipped: int
 
 
 class Builder(Handle):
     """Collects private rows in one trusted process. SECRET until `release` has spent the budget.
 
     The sum does not depend on the order, chunks or threads in which rows come. Memory does not grow with their number
-    (with owners it grows with the number of owners).
+    (with owners it grows with the number of rows that are kept).
 
     Parameters
     ----------
@@ -196,7 +199,10 @@ class Builder(Handle):
         return read_bytes("dpattn_builder_export_secret", self._open())
 
     def diagnostics(self) -> Diagnostics:
-        """Give SECRET counts of rows seen, clipped, zeroed and dropped. For the owner of the data only."""
+        """Give SECRET counts of rows seen, clipped, zeroed and dropped. For the owner of the data only.
+
+        With `owner_bound` it sums the owners' rows, which takes as long as at `release`.
+        """
         result = _abi.Diagnostics(struct_size=ctypes.sizeof(_abi.Diagnostics))
         call("dpattn_builder_diagnostics", self._open(), ctypes.byref(result))
         return Diagnostics(**{field.name: getattr(result, field.name) for field in dataclasses.fields(Diagnostics)})

@@ -277,6 +277,8 @@ def _number(value: Any) -> str:
 def _summary(release: Release) -> str:
     i = release.info
     unit = "one row" if i.owner_rows == 0 else f"one owner with up to {i.owner_rows:,} rows"
+    if i.owner_bound is not None:
+        unit += f" within the norm of {i.owner_bound:g}"
     hidden = {"add_remove": "the presence of", "replace": "the content of"}.get(i.adjacency, i.adjacency)
     return f"({i.epsilon:g}, {i.delta:g})-differential privacy for {hidden} {unit}\n\n{_table(_info(release))}"
 
@@ -296,6 +298,7 @@ def _params(options: argparse.Namespace, heads: int, key_dim: int, value_dim: in
         degree=options.degree,
         polynomial=options.polynomial,
         owner_rows=options.owner_rows,
+        owner_bound=options.owner_bound,
         rotate=not options.no_rotate,
         scale=options.scale,
         lambda_=options.lambda_,
@@ -337,6 +340,12 @@ def _parser() -> argparse.ArgumentParser:
     group.add_argument("--lambda", dest="lambda_", type=float, metavar="L", help="weight of the denominator column")
     group.add_argument("--no-rotate", action="store_true", help="do not rotate keys and queries")
     group.add_argument("--owner-rows", type=int, default=0, metavar="M", help="the unit is an owner with up to M rows")
+    group.add_argument(
+        "--owner-bound",
+        type=float,
+        metavar="C",
+        help="rows' worth of norm that an owner's rows may add together; default M",
+    )
     group.add_argument("--center", metavar="C.npy", help="public vector to subtract from every key")
     group.add_argument("--head-weights", type=_numbers, metavar="W,W,...", help="shares of the heads in the budget")
 

@@ -39,8 +39,12 @@ class Params:
     polynomial : {"minimax", "taylor"}
         "minimax" has the smallest relative error; "taylor" often serves better when only the arg-max matters.
     owner_rows : int
-        0: the unit is one row. m in 1..1048576: the unit is one owner (a document, a person) with at most m rows a
-        head, and `Builder.add` requires `owners`.
+        0: the unit is one row. m in 1..1048576: the unit is one owner (a document, a person), of whom at most m rows a
+        head are kept, and `Builder.add` requires `owners`.
+    owner_bound : float, optional
+        How many rows' worth of norm the kept rows of one owner may add to a head together, where a row at its bounds is
+        1; a longer sum is scaled to it. The noise is that of one row times `owner_bound`, however many rows are kept.
+        None: `owner_rows`, so that no sum is longer; else 1/1024..owner_rows.
     rotate : bool
         Rotate keys and queries by a fixed public Hadamard rotation, which spreads outlier coordinates.
     scale : float, optional
@@ -70,6 +74,7 @@ class Params:
     mechanism: str
     polynomial: str
     owner_rows: int
+    owner_bound: Optional[float]
     rotate: bool
     scale: Optional[float]
     lambda_: Optional[float]
@@ -90,6 +95,7 @@ class Params:
         mechanism: str = "gaussian",
         polynomial: str = "minimax",
         owner_rows: int = 0,
+        owner_bound: Optional[float] = None,
         rotate: bool = True,
         scale: Optional[float] = None,
         lambda_: Optional[float] = None,
@@ -110,6 +116,7 @@ class Params:
         put("value_dim", integer("value_dim", value_dim, 1, _abi.MAX_DIM))
         put("degree", None if degree is None else integer("degree", degree, 1, _abi.MAX_DEGREE))
         put("owner_rows", integer("owner_rows", owner_rows, 0, _abi.MAX_OWNER_ROWS))
+        put("owner_bound", None if owner_bound is None else real("owner_bound", owner_bound, 0.0, math.inf))
         put("adjacency", choice("adjacency", adjacency, _abi.ADJACENCY))
         put("mechanism", choice("mechanism", mechanism, _abi.MECHANISM))
         put("polynomial", choice("polynomial", polynomial, _abi.POLYNOMIAL))
@@ -124,6 +131,11 @@ class Params:
         if self.logit_bound > _abi.MAX_LOGIT_BOUND:
             raise InvalidArgumentError(
                 f"scale * query_bound * key_bound is {self.logit_bound:g}; it must be at most {_abi.MAX_LOGIT_BOUND:g}"
+            )
+        if self.owner_bound is not None and not _abi.MIN_OWNER_BOUND <= self.owner_bound <= self.owner_rows:
+            raise InvalidArgumentError(
+                f"owner_bound is {self.owner_bound:g}; it must be in 1/1024..owner_rows, and owner_rows is "
+                f"{self.owner_rows}"
             )
         if self.lambda_ is not None and not self.value_bound / 64 <= self.lambda_ <= self.value_bound * 16:
             raise InvalidArgumentError(
@@ -169,6 +181,7 @@ class Params:
             polynomial=_abi.POLYNOMIAL[self.polynomial],
             adjacency=_abi.ADJACENCY[self.adjacency],
             owner_rows=self.owner_rows,
+            owner_bound=self.owner_bound or 0.0,
             rotation=_abi.ROTATION[self.rotate],
             key_bound=self.key_bound,
             value_bound=self.value_bound,

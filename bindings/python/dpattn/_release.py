@@ -29,7 +29,7 @@ class Info:
 
     Attributes
     ----------
-    heads, key_dim, value_dim, degree, mechanism, polynomial, adjacency, owner_rows, rotate : object
+    heads, key_dim, value_dim, degree, mechanism, polynomial, adjacency, owner_rows, owner_bound, rotate : object
         As in `Params`.
     key_bound, value_bound, query_bound, scale, lambda_ : float
         As in `Params`, defaults filled in.
@@ -57,6 +57,7 @@ class Info:
     polynomial: str
     adjacency: str
     owner_rows: int
+    owner_bound: Optional[float]
     rotate: bool
     key_bound: float
     value_bound: float
@@ -249,6 +250,8 @@ class Release(Handle):
     def __repr__(self) -> str:
         i = self.info
         unit = "row" if i.owner_rows == 0 else f"owner of up to {i.owner_rows} rows"
+        if i.owner_bound is not None:
+            unit += f" within the norm of {i.owner_bound:g}"
         state = "" if self._handle else "; closed"
         return (
             f"<dpattn.Release ({i.epsilon:g}, {i.delta:g})-DP, {i.adjacency}, unit: {unit}; heads={i.heads} "
@@ -305,6 +308,7 @@ def _info(handle: int) -> Info:
         mechanism=_word(_abi.MECHANISM, raw.mechanism),
         polynomial=_word(_abi.POLYNOMIAL, raw.polynomial),
         adjacency=_word(_abi.ADJACENCY, raw.adjacency),
+        owner_bound=raw.owner_bound or None,
         rotate=raw.rotation == _abi.ROTATION[True],
         lambda_=getattr(raw, "lambda"),
         id=bytes(raw.id).hex(),

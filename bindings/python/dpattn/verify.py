@@ -38,6 +38,7 @@ _ADJACENCY = {1: "add_remove", 2: "replace"}
 _POLYNOMIAL = {1: "minimax", 2: "taylor"}
 _ROTATION = {1: "hadamard", 2: "none"}
 _MAX_DIM, _MAX_DEGREE, _MAX_OWNER_ROWS, _MAX_SIGMA, _MAX_ROWS = 1 << 16, 8, 1 << 20, 1 << 53, 1 << 30
+_MIN_OWNER_BOUND = 1 / 1024
 
 # The grid of docs/format.md, "What the integers mean".
 _KEY_SCALE, _VALUE_SCALE, _VALUE2 = 32766, 1022, 1 << 20
@@ -137,6 +138,7 @@ class _File:
     value_dim: int
     degree: int
     owner_rows: int
+    owner_bound: float
     lambda_: int
     constant: int
     gains: List[int]
@@ -178,9 +180,10 @@ class _File:
         self.polynomial = _POLYNOMIAL[polynomial]
         self.rotation = _ROTATION[rotation]
         self.centered = bool(has_center)
-        (self.key_bound, self.value_bound, self.query_bound, self.scale, self.lambda_asked, self.error) = self._take(
-            "6d"
-        )
+        (self.key_bound, self.value_bound, self.query_bound, self.scale) = self._take("4d")
+        (self.lambda_asked, self.owner_bound, self.error) = self._take("3d")
+        if self.owner_bound != 0 and not _MIN_OWNER_BOUND <= self.owner_bound <= self.owner_rows:
+            raise _BadFileError(f"owner_bound is {self.owner_bound}; it must be 0 or in 1/1024..owner_rows")
         self._skip(8 * self.heads * self.key_dim * has_center)
         self._skip(8 * self.heads * has_weights)
         self.coefficients = self._take(f"{self.degree + 1}d")
@@ -197,7 +200,10 @@ class _File:
     @property
     def unit(self) -> str:
         """The unit of the guarantee in words."""
-        return f"owner with up to {self.owner_rows} rows" if self.owner_rows else "row"
+        if not self.owner_rows:
+            return "row"
+        within = f" within the norm of {self.owner_bound:g}" if self.owner_bound else ""
+        return f"owner with up to {self.owner_rows} rows{within}"
 
     def _skip(self, size: int) -> memoryview:
         if size > len(self._rest):
@@ -272,6 +278,9 @@ def sensitivity_squared(file: _File) -> int:
     """Squared L2 sensitivity of one head's integer state to one unit; core/moment/PROOF.md has the argument."""
     phi2 = (1 << 26) + file.features // 10
     right = _VALUE2 + file.lambda_ * file.lambda_
+    if file.owner_bound:  # the sum of an owner's rows is clipped to this; two such sums are at most twice as far apart
+        clip = math.floor(Fraction(file.owner_bound) ** 2 * phi2 * right)
+        return clip if file.adjacency == "add_remove" else 4 * clip
     rows = max(file.owner_rows, 1)
     factor = rows * rows
     if file.adjacency == "replace":
@@ -409,7 +418,11 @@ def _expected(file: _File) -> Dict[str, Any]:
         "id": file.id,
         "mechanism": "gaussian",
         "adjacency": file.adjacency,
-        "unit": {"kind": "owner" if file.owner_rows else "row", "max_rows": max(file.owner_rows, 1)},
+        "unit": {
+            "kind": "owner" if file.owner_rows else "row",
+            "max_rows": max(file.owner_rows, 1),
+            "owner_bound": file.owner_bound or None,
+        },
         "epsilon": file.epsilon,
         "delta": file.delta,
         "sensitivity.norm": "L2",
