@@ -366,6 +366,8 @@ class Bench:
             "c_info_ns": median(taken, "c info_ns", 3),
             "c_attend_ns": median(taken, "c attend_ns", 3),
             "python_attend_ns": median(taken, "python attend_ns", 3),
+            "python_out_ns": median(taken, "python out_ns", 3),
+            "python_bound_ns": median(taken, "python bound_ns", 3),
             "python_no_queries_ns": median(taken, "python nothing_ns", 3),
         }
 

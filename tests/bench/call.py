@@ -1,6 +1,7 @@
 """What a call from Python costs.
 
-Prints JSON: nanoseconds of Release.attend without queries (the arguments alone), and of one tiny query.
+Prints JSON, in nanoseconds: Release.attend without queries (the arguments alone), with one tiny query, the same into an
+output that is there already, and the same bound by Release.bind.
 """
 
 import functools
@@ -20,9 +21,15 @@ builder.add(np.full((8, 4), 0.1, np.float32), np.full((8, 4), 0.1, np.float32))
 release = builder.release(epsilon=1.0, delta=1e-6)
 
 PIECES, COUNT = 100, 100
+nothing, one, out = np.empty((0, 4), np.float32), np.full((1, 4), 0.5, np.float32), np.empty((1, 4), np.float32)
 result = {}
-for name, rows in (("nothing_ns", 0), ("attend_ns", 1)):
-    call = timeit.Timer(functools.partial(release.attend, np.full((rows, 4), 0.5, np.float32)))
-    call.timeit(COUNT)
-    result[name] = statistics.median(call.repeat(PIECES, COUNT)) / COUNT * 1e9
+for name, call in {
+    "nothing_ns": functools.partial(release.attend, nothing),
+    "attend_ns": functools.partial(release.attend, one),
+    "out_ns": functools.partial(release.attend, one, out),
+    "bound_ns": release.bind(one, out),
+}.items():
+    timer = timeit.Timer(call)
+    timer.timeit(COUNT)
+    result[name] = statistics.median(timer.repeat(PIECES, COUNT)) / COUNT * 1e9
 print(json.dumps(result))

@@ -178,6 +178,8 @@ def rest(result: Result) -> str:
         ("call from C, dpattn_release_info", f"{number(abi['c_info_ns'])} ns"),
         ("call from C, one tiny query", f"{number(abi['c_attend_ns'])} ns"),
         ("call from Python, one tiny query", f"{number(abi['python_attend_ns'])} ns"),
+        ("call from Python, one tiny query into a given output", f"{number(abi['python_out_ns'])} ns"),
+        ("call from Python, the same bound (`Release.bind`)", f"{number(abi['python_bound_ns'])} ns"),
         ("call from Python, what it adds to that from C", f"{number(abi['python_call_ns'])} ns"),
         ("call from Python, attend without queries", f"{number(abi['python_no_queries_ns'])} ns"),
     ]
@@ -244,7 +246,8 @@ def goals(result: Result) -> str:
     abi = result["abi"]
     goal("call from C with nothing to do, ns", 150, abi["c_call_ns"], number, most=True)
     goal("call from C with one tiny query, ns", 1000, abi["c_attend_ns"], number, most=True)
-    goal("call from Python, its arguments alone, ns", 1500, abi["python_call_ns"], number, most=True)
+    goal("call from Python with one tiny query into a given output, ns", 3000, abi["python_out_ns"], number, most=True)
+    goal("call from Python, its arguments alone, ns", 1500, abi["python_no_queries_ns"], number, most=True)
     return table(("goal (d = value_dim = 64, one thread unless said)", "aim", "measured", ""), rows)
 
 

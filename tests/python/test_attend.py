@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import json
 import threading
 from typing import Any
@@ -164,6 +165,67 @@ def test_out_may_lie_over_the_queries(rng) -> None:
     _, std = release.attend(memory[:, :5], out=memory[:, 3:], return_std=True)
     np.testing.assert_array_equal(memory[:, 3:], wanted)
     np.testing.assert_array_equal(std, wanted_std)
+
+
+def test_the_short_way_says_what_the_long_way_says(rng) -> None:
+    release = make_release(make_params(value_dim=5))
+    Q = rng.uniform(-0.4, 0.4, size=(6, 5)).astype(np.float32)
+    wanted, _ = release.attend(Q, return_std=True)  # the long way
+    out = np.full((6, 5), 7.0, np.float32)
+    np.testing.assert_array_equal(release.attend(Q, out), wanted)
+    frozen = np.full((6, 5), 7.0, np.float32)
+    frozen.flags.writeable = False
+    integers, short = np.full((6, 5), 7), np.full((5, 5), 7.0, np.float32)
+    for bad in (frozen, integers, short, [[7.0] * 5] * 6):
+        with pytest.raises(dpattn.InvalidArgumentError, match=r"^out "):
+            release.attend(Q, bad)
+        assert (np.asarray(bad) == 7).all()
+    release.close()
+    with pytest.raises(dpattn.InvalidHandleError, match="release is closed"):
+        release.attend(Q, out)
+    np.testing.assert_array_equal(out, wanted)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16, ml_dtypes.bfloat16])
+def test_bind(quiet, rng, dtype) -> None:
+    release = quiet[0]
+    Q = rng.uniform(-0.4, 0.4, size=(6, 5)).astype(dtype)
+    out = np.zeros((6, 9), dtype)[:, ::3]
+    step = release.bind(Q, out)
+    assert (out == 0).all()
+    for _ in range(3):
+        assert step() is out
+        np.testing.assert_array_equal(out, release.attend(Q))
+        Q[:] = rng.uniform(-0.4, 0.4, size=(6, 5)).astype(dtype)
+    assert "Q (6, 5) -> out (6, 3)" in repr(step)
+
+
+def test_bind_keeps_its_memory_and_its_release(rng) -> None:
+    release = make_release()
+    Q = rng.uniform(-0.4, 0.4, size=(6, 5))
+    wanted = release.attend(Q)
+    step = release.bind(Foreign(Q.copy()), np.empty((6, 3)))
+    del release
+    gc.collect()
+    np.testing.assert_array_equal(step(), wanted)
+
+
+def test_bind_refuses(rng) -> None:
+    release = make_release(make_params(value_dim=5))
+    Q, out = np.zeros((6, 5)), np.zeros((6, 5))
+    for q, o, words in (
+        (Q, Q, "out overlaps Q"),
+        (Q.astype(int), out, "Q has dtype int64"),
+        (Q.tolist(), out, "Q is a list"),
+        (Q, out[:5], "out has shape"),
+        (Q[:, :4], out, "Q has shape"),
+    ):
+        with pytest.raises(dpattn.InvalidArgumentError, match=words):
+            release.bind(q, o)
+    step = release.bind(Q, out)
+    release.close()
+    with pytest.raises(dpattn.InvalidHandleError, match="release is closed"):
+        step()
 
 
 def test_heads(rng) -> None:

@@ -5,19 +5,22 @@ from __future__ import annotations
 import ctypes
 import dataclasses
 import json
-import threading
 from typing import Any, Callable, Dict, Optional, Tuple, overload
 
 import numpy as np
 
-from . import _abi, _files
+from . import _abi, _files, _tensor
 from ._buffers import address_and_size, read_bytes
-from ._errors import InvalidArgumentError, raise_status
+from ._errors import InvalidArgumentError
 from ._handle import Handle
 from ._library import call, library
-from ._tensor import View, empty, view, writable
+from ._tensor import View, view, writable
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+# For the short way through `attend`, where each name is looked up once.
+_ndarray, _new = np.ndarray, np.empty
+_CODES, _addressof, _from_buffer, _pack = _tensor.CODES, ctypes.addressof, _tensor.from_buffer, _abi.TENSOR.pack
 
 # One C call cannot be interrupted; more work than this (some tenths of a second) is cut into several.
 _CHUNK_COST = 1_000_000_000
@@ -75,15 +78,27 @@ class Info:
     id: str
 
 
-class _LocalError(threading.local):
-    """One error struct a thread, so that `attend` need not make one a call."""
+class Bound:
+    """What `Release.bind` gives: a call without arguments that reads the bound Q and writes the bound out."""
 
-    def __init__(self) -> None:
-        self.error = _abi.Error(size=ctypes.sizeof(_abi.Error))
-        self.address = ctypes.addressof(self.error)
+    __slots__ = ("_arguments", "_attend", "_owners", "_release", "out")
 
+    def __init__(self, release: Release, q: View, o: View, out: Any) -> None:
+        self._release = release
+        self._attend = release._attend
+        self._arguments = (release._c_handle, q.pack(), o.pack(), None, None, None, None)
+        self._owners = (q, o)  # they keep the memory alive
+        self.out = out
 
-_local = _LocalError()
+    def __call__(self) -> Any:
+        """Answer what Q holds now; returns out."""
+        if self._attend(*self._arguments):
+            call("dpattn_release_attend", self._release._open(), *self._arguments[1:-1])  # again, for the message
+        return self.out
+
+    def __repr__(self) -> str:
+        q, o = self._owners
+        return f"<dpattn.Bound Q {q.shape} -> out {o.shape} of {self._release!r}>"
 
 
 class Release(Handle):
@@ -96,6 +111,7 @@ class Release(Handle):
 
     info: Info
     _attend: Callable[..., int]
+    _c_handle: ctypes.c_uint64
     _heads: int
     _key_dim: int
     _value_dim: int
@@ -109,7 +125,9 @@ class Release(Handle):
         """Own a C handle."""
         self = cls.__new__(cls)
         self._own(handle)
-        self._attend = library().dpattn_release_attend
+        # Without a prototype, arguments that are ready for C (bytes, None, c_uint64) go through faster.
+        self._attend = library()["dpattn_release_attend"]
+        self._c_handle = ctypes.c_uint64(handle)
         self.info = _info(handle)
         self._heads, self._key_dim, self._value_dim = self.info.heads, self.info.key_dim, self.info.value_dim
         per_query = self._heads * self.info.features * (self._value_dim + 1)
@@ -193,42 +211,65 @@ class Release(Handle):
         InvalidArgumentError
             If shapes or types are wrong; `out` is untouched then.
         """
+        if not (return_lse or return_std or return_clipped) and type(Q) is _ndarray and self._heads == 1:
+            answered = self._attend_plain(Q, out)
+            if answered is not None:
+                return answered
         q = view(Q, "Q")
-        shape = q.shape
-        heads = shape[0] if len(shape) == 3 else 1
-        if shape[-1] != self._key_dim or heads != self._heads:
-            self._refuse_queries(shape)
-        lead = shape[:-1]
-        answer = (*lead, self._value_dim)
-        if out is None and not (return_lse or return_std or return_clipped) and (not lead or lead[-1] <= self._chunk):
-            out, packed = empty(answer, q.dtype)  # the usual call, kept short
-            if status := self._attend(self._handle, q.pack(), packed, None, None, None, _local.address):
-                self._fail(status)
-            return out
+        answer = self._answer_shape(q.shape)
         if out is None:
-            out = np.empty(answer, q.dtype)
-        o = writable(out, "out")
-        if o.shape != answer:
-            raise InvalidArgumentError(f"out has shape {o.shape}; it must be {answer}")
-        apart = None  # C must not write over queries that it has yet to read
-        if isinstance(out, np.ndarray) and isinstance(q.owner, np.ndarray) and np.may_share_memory(out, q.owner):
-            apart = np.empty(answer, out.dtype)
-            o = view(apart, "out")
-        lse = np.empty(lead, np.float64) if return_lse else None
-        std = np.empty(answer, o.dtype) if return_std else None
+            out = _tensor.empty(Q, None if _tensor.torch_of(Q) else q.dtype, answer)
+        o = self._check_out(out, answer)
+        if o.may_meet(q):  # C must not write over queries that it has yet to read
+            q = view(_tensor.copied(Q), "Q")
+        lead = answer[:-1]
+        lse = _tensor.empty(Q, np.dtype(np.float64), lead) if return_lse else None
+        std = _tensor.empty(Q, None if _tensor.torch_of(Q) else o.dtype, answer) if return_std else None
         clipped = self._attend_chunks(
             q, o, None if lse is None else view(lse, "lse", 0).column(), None if std is None else view(std, "std")
         )
-        if apart is not None:
-            out[...] = apart
         extras: Tuple[Any, ...] = ()
         if lse is not None:
-            extras += (lse[()],)
+            extras += (lse[()] if isinstance(lse, np.ndarray) else lse,)
         if std is not None:
             extras += (std,)
         if return_clipped:
             extras += (clipped,)
         return (out, *extras) if extras else out
+
+    def bind(self, Q: Any, out: Any) -> Bound:
+        """Check once, call often: a callable that answers what Q holds when it is called, into `out`.
+
+        Each call costs the C call and nothing else; it goes to C as one piece, which Ctrl-C does not interrupt.
+
+        Parameters
+        ----------
+        Q : array
+            As in `attend`, but read in place at every call: a numpy array, or a CPU array with DLPack, of float32,
+            float64, float16 or bfloat16. Its memory must stay where it is: no resizing while it is bound.
+        out : array
+            As in `attend`; it must not overlap Q.
+
+        Returns
+        -------
+        callable
+            Without arguments; it returns `out`. It may be called from any thread, by one at a time.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If shapes or types are wrong, or the two overlap.
+
+        Examples
+        --------
+        >>> step = release.bind(Q, out)  # doctest: +SKIP
+        >>> Q[:] = next_queries; step()  # doctest: +SKIP
+        """
+        q = _tensor.in_place(Q, "Q")
+        o = self._check_out(out, self._answer_shape(q.shape))
+        if o.may_meet(q):
+            raise InvalidArgumentError("out overlaps Q; it must have memory of its own")
+        return Bound(self, q, o, out)
 
     def certificate(self) -> Dict[str, Any]:
         """Everything needed to recompute the guarantee, as `dpattn verify` does.
@@ -270,15 +311,57 @@ class Release(Handle):
     def __reduce__(self) -> Tuple[Callable[[Any], Release], Tuple[bytes]]:
         return (Release.from_bytes, (self.to_bytes(),))
 
-    def _fail(self, status: int) -> None:
-        self._open()
-        raise_status(status, _local.error.message)
+    def _attend_plain(self, Q: Array, out: Any) -> Optional[Array]:
+        """The usual call, kept short: one head, dense numpy arrays. None: the long way must look at it.
 
-    def _refuse_queries(self, shape: Tuple[int, ...]) -> None:
+        Nothing is kept for the next call: the two packed tensors are immutable and made anew, so that neither threads
+        nor signal handlers can meet in them.
+        """
+        shape, key_dim, value_dim = Q.shape, self._key_dim, self._value_dim
+        if len(shape) != 2 or shape[1] != key_dim or (rows := shape[0]) > self._chunk:
+            return None
+        if out is None:
+            out = _new((rows, value_dim), Q.dtype)
+        elif type(out) is not _ndarray or out.shape != (rows, value_dim):
+            return None
+        answer: Array = out
+        q_code, o_code = _CODES.get(Q.dtype), _CODES.get(out.dtype)
+        if q_code is None or o_code is None:
+            return None
+        q, o = 0, 0
+        if rows:
+            try:  # refuses what is read-only or not dense
+                q, o = _addressof(_from_buffer(Q)), _addressof(_from_buffer(out))
+            except (TypeError, ValueError, BufferError):
+                return None
+            if q < o + out.nbytes and o < q + Q.nbytes:
+                return None
+        q_size, o_size = Q.itemsize, out.itemsize
+        if self._attend(
+            self._c_handle,
+            _pack(q, q_code, 2, rows, key_dim, 0, key_dim * q_size, q_size, 0),
+            _pack(o, o_code, 2, rows, value_dim, 0, value_dim * o_size, o_size, 0),
+            None,
+            None,
+            None,
+            None,
+        ):
+            return None  # the long way repeats a call that failed, for the message
+        return answer
+
+    def _answer_shape(self, shape: Tuple[int, ...]) -> Tuple[int, ...]:
+        if shape[-1] == self._key_dim and (shape[0] if len(shape) == 3 else 1) == self._heads:
+            return (*shape[:-1], self._value_dim)
         wanted = f"({self._heads}, m, {self._key_dim})"
         if self._heads == 1:  # with several heads a 3-D array is needed, so that no head is guessed
             wanted = f"({self._key_dim},), (m, {self._key_dim}) or {wanted}"
         raise InvalidArgumentError(f"Q has shape {shape}; it must be {wanted}")
+
+    def _check_out(self, out: Any, answer: Tuple[int, ...]) -> View:
+        o = writable(out, "out")
+        if o.shape != answer:
+            raise InvalidArgumentError(f"out has shape {o.shape}; it must be {answer}")
+        return o
 
     def _attend_chunks(self, q: View, out: View, lse: Optional[View], std: Optional[View]) -> int:
         """Several calls, between which Ctrl-C is heard; returns the number of clipped queries."""
@@ -291,9 +374,7 @@ class Release(Handle):
             if stop - start < rows:
                 parts = [None if part is None else part.rows(start, stop) for part in parts]
             packed = [None if part is None else part.pack() for part in parts]
-            status = self._attend(self._handle, *packed, ctypes.addressof(count), _local.address)
-            if status:
-                self._fail(status)
+            call("dpattn_release_attend", self._open(), *packed, ctypes.addressof(count))
             clipped += count.value
         return clipped
 

@@ -8,6 +8,7 @@ Other numbers (integers, bool, foreign byte order, long double) are converted: e
 from __future__ import annotations
 
 import ctypes
+import sys
 from typing import Any, Callable, Dict, Optional, Sequence, Tuple
 
 import numpy as np
@@ -17,10 +18,12 @@ from ._errors import InvalidArgumentError
 
 _pack = TENSOR.pack
 _addressof = ctypes.addressof
-_from_buffer: Callable[[Any], ctypes.c_char] = ctypes.c_char.from_buffer
+from_buffer: Callable[[Any], ctypes.c_char] = ctypes.c_char.from_buffer
 
 # bfloat16 is no numpy type of its own; _code adds ml_dtypes' when it meets it.
-_CODES: Dict[Any, int] = {np.dtype(np.float32): F32, np.dtype(np.float64): F64, np.dtype(np.float16): F16}
+CODES: Dict[Any, int] = {np.dtype(np.float32): F32, np.dtype(np.float64): F64, np.dtype(np.float16): F16}
+
+_SIZES: Dict[int, int] = {F32: 4, F64: 8, F16: 2, BF16: 2}
 
 
 class View:
@@ -46,6 +49,18 @@ class View:
         """The view as a dpattn_tensor."""
         return pack(self.address, self.code, self.shape, self.strides)
 
+    def may_meet(self, other: View) -> bool:
+        """Whether the two might share memory: their ranges of addresses do."""
+        a, b = self._range(), other._range()
+        return a[0] < b[1] and b[0] < a[1]
+
+    def _range(self) -> Tuple[int, int]:
+        if 0 in self.shape:
+            return 0, 0
+        steps = [(length - 1) * step for length, step in zip(self.shape, self.strides)]
+        low = self.address + sum(step for step in steps if step < 0)
+        return low, self.address + sum(step for step in steps if step > 0) + _SIZES[self.code]
+
     def rows(self, start: int, stop: int) -> View:
         """Rows start..stop of a 2-D array, or of every head of a 3-D one."""
         shape = (*self.shape[:-2], stop - start, self.shape[-1])
@@ -69,17 +84,11 @@ def pack(address: int, code: int, shape: Tuple[int, ...], strides: Tuple[int, ..
     return _pack(address, code, 2, 1, shape[0], 0, 0, strides[0], 0)
 
 
-def empty(shape: Tuple[int, ...], dtype: Any) -> Tuple[np.ndarray[Any, Any], bytes]:
-    """A new array and its dpattn_tensor; `dtype` is that of a View."""
-    array = np.empty(shape, dtype)
-    return array, pack(address(array), _CODES[dtype], shape, array.strides)
-
-
 def view(x: Any, name: str, least: int = 1) -> View:
     """View an array of `least` to 3 axes; `name` is the argument's name in errors."""
     code: Optional[int]
     if type(x) is np.ndarray:
-        code = _CODES.get(x.dtype)
+        code = CODES.get(x.dtype)
     elif isinstance(x, np.ndarray):
         code = None  # subclasses mean more than their numbers (masks): look closer below
     else:
@@ -95,13 +104,11 @@ def view(x: Any, name: str, least: int = 1) -> View:
     return View(address(x), code, x.shape, x.strides, x.dtype, x)
 
 
-def writable(x: Any, name: str) -> View:
-    """View an array that will be written: never a copy."""
+def in_place(x: Any, name: str) -> View:
+    """View an array that must not be copied."""
     if isinstance(x, np.ndarray):
         if _code(x.dtype) is None:
             raise InvalidArgumentError(f"{name} has dtype {x.dtype}; it must be float32, float64, float16 or bfloat16")
-        if not x.flags.writeable:
-            raise InvalidArgumentError(f"{name} is read-only; it must be writable")
         return view(x, name)
     borrowed = _from_dlpack(x, name, 1)
     if borrowed is None:
@@ -112,10 +119,42 @@ def writable(x: Any, name: str) -> View:
     return borrowed
 
 
+def writable(x: Any, name: str) -> View:
+    """View an array that will be written: never a copy."""
+    if isinstance(x, np.ndarray) and not x.flags.writeable:
+        raise InvalidArgumentError(f"{name} is read-only; it must be writable")
+    return in_place(x, name)
+
+
+def torch_of(x: Any) -> Any:
+    """The module torch if `x` is one of its tensors, else None; never imports it."""
+    torch = sys.modules.get("torch")
+    return torch if torch is not None and isinstance(x, getattr(torch, "Tensor", ())) else None
+
+
+def empty(like: Any, dtype: Any, shape: Tuple[int, ...]) -> Any:
+    """A new array of the kind of `like`: a torch tensor for a torch tensor, else numpy's.
+
+    `dtype` is a numpy type, or None for that of `like`, which is a tensor then; a tensor of integers gets float64.
+    """
+    torch = torch_of(like)
+    if torch is None:
+        return np.empty(shape, dtype)
+    kind = getattr(torch, dtype.name) if dtype is not None else like.dtype
+    return torch.empty(shape, dtype=kind if kind.is_floating_point else torch.float64)
+
+
+def copied(x: Any) -> Any:
+    """A copy of an array that `in_place` takes."""
+    if torch_of(x) is not None:
+        return x.clone()
+    return np.array(x if isinstance(x, np.ndarray) else np.from_dlpack(x))
+
+
 def address(x: np.ndarray[Any, Any]) -> int:
     """Address of element 0. The first way is four times faster, but needs writable dense memory."""
     try:
-        return _addressof(_from_buffer(x))
+        return _addressof(from_buffer(x))
     except (TypeError, ValueError, BufferError):
         return int(x.__array_interface__["data"][0])
 
@@ -136,9 +175,9 @@ def owners(x: Any, rows: int) -> np.ndarray[Any, Any]:
 
 
 def _code(dtype: Any) -> Optional[int]:
-    code = _CODES.get(dtype)
+    code = CODES.get(dtype)
     if code is None and dtype.name == "bfloat16" and dtype.itemsize == 2 and dtype.isnative:
-        code = _CODES[dtype] = BF16
+        code = CODES[dtype] = BF16
     return code
 
 
@@ -165,7 +204,7 @@ def _converted(x: np.ndarray[Any, Any], name: str) -> Tuple[np.ndarray[Any, Any]
         x = x.astype(np.float32)
     else:
         raise InvalidArgumentError(f"{name} has dtype {x.dtype}; it must be real numbers")
-    return x, _CODES[x.dtype]
+    return x, CODES[x.dtype]
 
 
 # ---- DLPack ------------------------------------------------------------------------------------------------------
@@ -209,13 +248,18 @@ def _from_dlpack(x: Any, name: str, least: int) -> Optional[View]:
     """
     if not hasattr(x, "__dlpack__"):
         return None
-    device = getattr(x, "__dlpack_device__", lambda: (1, 0))()
-    if device[0] not in _DL_CPU:
-        raise InvalidArgumentError(f"{name} is on device type {int(device[0])}; it must be in CPU memory")
+    if getattr(x, "requires_grad", False):
+        raise InvalidArgumentError(
+            f"{name} requires a gradient, and none flows through the library; pass {name}.detach()"
+        )
     try:
-        capsule = x.__dlpack__()
+        device = int(getattr(x, "__dlpack_device__", lambda: _DL_CPU)()[0])
+        capsule = x.__dlpack__() if device in _DL_CPU else None
     except Exception as error:
         raise InvalidArgumentError(f"{name} is a {type(x).__name__} that gives no DLPack view: {error}") from None
+    if capsule is None:
+        where = f"device type {device}" if torch_of(x) is None else x.device
+        raise InvalidArgumentError(f"{name} is on {where}; it must be in CPU memory")
     tensor = _DLTensor.from_address(_capsule_pointer(capsule, b"dltensor"))
     known = _DL_TYPES.get((tensor.code, tensor.bits))
     if known is None or tensor.lanes != 1:
