@@ -16,17 +16,33 @@ CXX ?= c++
 VERSION := $(shell sed -n 's/^\#define DPATTN_VERSION_[A-Z]* //p' include/dpattn.h | paste -sd. -)
 MAJOR := $(firstword $(subst ., ,$(VERSION)))
 
+# Of what the library is built for: GOOS=windows CC=x86_64-w64-mingw32-gcc CGO_ENABLED=1 crosses over.
+TARGET := $(shell $(GO) env GOOS)
+
 # A library has its file, the name that programs ask for at run time, and the name that the linker looks for.
-ifeq ($(shell uname -s),Darwin)
+ifeq ($(TARGET),darwin)
 LIBRARY := libdpattn.$(VERSION).dylib
 RUNTIME_NAME := libdpattn.$(MAJOR).dylib
 LINK_NAME := libdpattn.dylib
-LIBRARY_LDFLAGS := -Wl,-install_name,@rpath/$(RUNTIME_NAME) -Wl,-exported_symbol,_dpattn_*
+library_ldflags = -Wl,-install_name,@rpath/$(RUNTIME_NAME) -Wl,-exported_symbol,_dpattn_*
+else ifeq ($(TARGET),windows)
+LIBRARY := dpattn.dll
+RUNTIME_NAME := dpattn.dll
+LINK_NAME := libdpattn.dll.a
+library_ldflags = "-Wl,--out-implib,$(CURDIR)/$(1)/$(LINK_NAME)"
 else
 LIBRARY := libdpattn.so.$(VERSION)
 RUNTIME_NAME := libdpattn.so.$(MAJOR)
 LINK_NAME := libdpattn.so
-LIBRARY_LDFLAGS := -Wl,-soname,$(RUNTIME_NAME) -Wl,--version-script=$(CURDIR)/capi/exports.map -Wl,-z,nodelete
+library_ldflags = -Wl,-soname,$(RUNTIME_NAME) "-Wl,--version-script=$(CURDIR)/capi/exports.map" -Wl,-z,nodelete
+endif
+
+# $(call link_names,FOLDER): the library's two other names, where links are usual.
+ifneq ($(TARGET),windows)
+define link_names
+ln -sf $(LIBRARY) "$(1)/$(RUNTIME_NAME)"
+ln -sf $(RUNTIME_NAME) "$(1)/$(LINK_NAME)"
+endef
 endif
 
 SOURCES := $(shell find core simd capi -name '*.go' -o -name '*.s' -o -name '*.[ch]' -o -name '*.map') include/dpattn.h go.mod go.sum
@@ -35,10 +51,9 @@ SOURCES := $(shell find core simd capi -name '*.go' -o -name '*.s' -o -name '*.[
 # making, which is not ours.
 define build_library
 mkdir -p $(1)
-$(2) -trimpath -buildmode=c-shared -ldflags "-s -w -extldflags '$(LIBRARY_LDFLAGS)'" -o $(1)/$(LIBRARY) ./capi
-rm -f $(1)/libdpattn*.h
-ln -sf $(LIBRARY) $(1)/$(RUNTIME_NAME)
-ln -sf $(RUNTIME_NAME) $(1)/$(LINK_NAME)
+flags='$(library_ldflags)'; $(2) -trimpath -buildmode=c-shared -ldflags "-s -w -extldflags '$$flags'" -o $(1)/$(LIBRARY) ./capi
+rm -f $(1)/$(basename $(LIBRARY)).h
+$(link_names)
 endef
 
 .PHONY: help
@@ -50,6 +65,38 @@ build: build/$(LIBRARY) ## the C library, as build/libdpattn.so
 
 build/$(LIBRARY): $(SOURCES)
 	$(call build_library,build,$(GO) build)
+
+# ---- Installation -------------------------------------------------------------------------------------------------
+
+PREFIX ?= /usr/local
+# Below PREFIX, so that what is installed finds its parts by where it lies: the tree may be moved, or staged in DESTDIR.
+LIBDIR ?= lib
+INSTALL ?= install
+
+# $(call up,FOLDER): the way from FOLDER back to where it hangs.
+up = $(subst $() $(),/,$(patsubst %,..,$(subst /, ,$(1))))
+# Programs look for a DLL beside themselves and on the PATH, so it goes where programs go.
+LIBRARY_DIR := $(if $(filter windows,$(TARGET)),bin,$(LIBDIR))
+POINTER_BYTES := $(if $(filter 386 arm mips mipsle,$(shell $(GO) env GOARCH)),4,8)
+
+# $(call fill_in,FILE,FOLDER): the package file that goes to FOLDER below the prefix.
+define fill_in
+sed -e 's|@VERSION@|$(VERSION)|g' -e 's|@SONAME@|$(RUNTIME_NAME)|' -e 's|@LIBRARY_FILE@|$(LIBRARY_DIR)/$(LIBRARY)|' \
+	-e 's|@LINK_FILE@|$(LIBDIR)/$(LINK_NAME)|' -e 's|@POINTER_BYTES@|$(POINTER_BYTES)|' -e 's|@TO_PREFIX@|$(call up,$(2))|' \
+	bindings/install/$(1).in > build/$(1)
+$(INSTALL) -m 644 build/$(1) "$(DESTDIR)$(PREFIX)/$(2)/$(1)"
+endef
+
+.PHONY: install
+install: build ## headers, library, CMake package and pkg-config file into PREFIX, /usr/local if not given
+	for folder in include $(LIBRARY_DIR) $(LIBDIR)/cmake/dpattn $(LIBDIR)/pkgconfig; do $(INSTALL) -d "$(DESTDIR)$(PREFIX)/$$folder"; done
+	$(INSTALL) -m 644 include/dpattn.h bindings/cpp/dpattn.hpp "$(DESTDIR)$(PREFIX)/include"
+	$(INSTALL) -m 755 build/$(LIBRARY) "$(DESTDIR)$(PREFIX)/$(LIBRARY_DIR)"
+	$(if $(filter windows,$(TARGET)),$(INSTALL) -m 644 build/$(LINK_NAME) "$(DESTDIR)$(PREFIX)/$(LIBDIR)")
+	$(call link_names,$(DESTDIR)$(PREFIX)/$(LIBDIR))
+	$(call fill_in,dpattn-config.cmake,$(LIBDIR)/cmake/dpattn)
+	$(call fill_in,dpattn-config-version.cmake,$(LIBDIR)/cmake/dpattn)
+	$(call fill_in,dpattn.pc,$(LIBDIR)/pkgconfig)
 
 # ---- Python -------------------------------------------------------------------------------------------------------
 
@@ -71,10 +118,10 @@ demo: build $(VENV)/ready ## release real data privately and show what comes out
 WARNINGS := -Wall -Wextra -Wpedantic -Werror
 TEST_CFLAGS := -std=c99 -D_XOPEN_SOURCE=700 -O1 -g $(WARNINGS) -Wconversion -Iinclude
 # $(call with_library,FOLDER): link with the library there, and find it there.
-with_library = -L$(1) -ldpattn -Wl,-rpath,$(CURDIR)/$(1)
+with_library = -L$(1) -ldpattn "-Wl,-rpath,$(CURDIR)/$(1)"
 
 .PHONY: test
-test: test-go test-arm64 test-abi test-asan test-cpp test-python test-readme ## all tests: Go, C, C++ and Python
+test: test-go test-arm64 test-abi test-asan test-cpp test-python test-readme test-install ## all tests: Go, C, C++ and Python
 	@echo "make test: every suite passed"
 
 # Where goroutines share memory; the detector makes everything about ten times slower, so it sees these tests only.
@@ -88,14 +135,19 @@ test-go: ## the tests in Go
 	$(GO) test -race $(RACE_PACKAGES)
 	$(GO) test -race $(RACE_TESTS)
 
+# $(call apt_get,COMMAND,PACKAGE): get a command that is not here, where that is possible; whether it is here now is for the caller to see.
+define apt_get
+if ! command -v $(1) >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	{ apt-get update && apt-get install -y --no-install-recommends $(2); } >/dev/null 2>&1 || echo "apt-get could not install $(2)"; \
+fi
+endef
+
 # The arm64 kernels, and what must come out the same on every machine, where the emulator is or can be had.
 QEMU_ARM64 := qemu-aarch64
 
 .PHONY: test-arm64
 test-arm64: ## the arm64 kernels under qemu-user, which root gets by apt-get
-	@if ! command -v $(QEMU_ARM64) >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		{ apt-get update && apt-get install -y --no-install-recommends qemu-user; } >/dev/null 2>&1 || echo "arm64: apt-get could not install qemu-user"; \
-	fi
+	@$(call apt_get,$(QEMU_ARM64),qemu-user)
 	@if command -v $(QEMU_ARM64) >/dev/null; then \
 		export CGO_ENABLED=0 GOOS=linux GOARCH=arm64; \
 		$(GO) test -exec $(QEMU_ARM64) ./simd && \
@@ -174,11 +226,16 @@ build/tests/example%: bindings/cpp/example.cpp $(CPP_HEADERS) build/$(LIBRARY)
 
 .PHONY: test-python
 test-python: build $(VENV)/ready ## the tests in Python
-	DPATTN_LIBRARY=$(CURDIR)/build/$(LINK_NAME) $(VENV_PYTHON) -m pytest -q tests/python
+	DPATTN_LIBRARY="$(CURDIR)/build/$(LINK_NAME)" $(VENV_PYTHON) -m pytest -q tests/python
 
 .PHONY: test-readme
 test-readme: build $(VENV)/ready ## the programs in README.md
 	$(VENV_PYTHON) tests/readme.py README.md build/readme
+
+.PHONY: test-install
+test-install: build ## programs that use an installed tree, by CMake and by pkg-config
+	@$(call apt_get,pkg-config,pkg-config)
+	$(PYTHON) tests/install/consumers.py
 
 # ---- Checks ---------------------------------------------------------------------------------------------------------
 
