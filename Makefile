@@ -162,10 +162,12 @@ ABI_TESTS := $(filter-out %/late.c %/memory.c %/header.c,$(wildcard tests/abi/*.
 ABI_HEADERS := $(wildcard tests/abi/*.h) capi/internal.h include/dpattn.h
 
 .PHONY: test-abi
-test-abi: build/tests/abi build/tests/late build/tests/host build/tests/memory ## the tests of the C interface
+test-abi: build/tests/abi build/tests/late build/tests/guest.so build/tests/host build/tests/memory ## the tests of the C interface
 	$(PYTHON) tests/abi/symbols.py include/dpattn.h build/$(LINK_NAME)
 	build/tests/abi
 	build/tests/late build/$(LINK_NAME)
+	build/tests/late build/$(LINK_NAME) first build/tests/guest.so
+	build/tests/late build/$(LINK_NAME) last build/tests/guest.so
 	build/tests/host build/$(LINK_NAME) | grep -E 'east \+0\.[5-9].* north -0\.[5-9]'
 	build/tests/memory
 
@@ -181,6 +183,10 @@ build/tests/host: bindings/plugin/host.c include/dpattn.h
 	@mkdir -p $(@D)
 	$(CC) $(TEST_CFLAGS) $< -o $@ -ldl
 
+build/tests/guest.so: tests/abi/guest/main.go
+	@mkdir -p $(@D)
+	$(GO) build -trimpath -buildmode=c-shared -o $@ ./$(<D)
+
 build/tests/memory: tests/abi/memory.c include/dpattn.h build/$(LIBRARY)
 	@mkdir -p $(@D)
 	$(CC) $(TEST_CFLAGS) $< -o $@ $(call with_library,build)
@@ -189,12 +195,16 @@ build/tests/memory: tests/abi/memory.c include/dpattn.h build/$(LIBRARY)
 # sanitizer and by the checks of what C and Go pass each other. The leak check knows nothing of pointers that Go holds, and Go
 # handles SIGSEGV itself.
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined
+SANITIZER_OPTIONS := ASAN_OPTIONS=detect_leaks=0:handle_segv=0
+# Inputs that a fuzzer found to reach different code, one file each, and how many random ones `make test` adds.
+SURFACE_INPUTS := tests/fuzz/surface
+SURFACE_RANDOM := 1000
 
 .PHONY: test-asan
-test-asan: ## the tests of the C interface under sanitizers, where there are some
+test-asan: ## the tests of the C and C++ interfaces and the kept inputs of their fuzzer under sanitizers, where there are some
 	@if echo 'int main(void) { return 0; }' | $(CC) $(SANITIZE) -x c - -o /dev/null 2>/dev/null; then \
-		$(MAKE) --no-print-directory build/asan/abi && \
-		ASAN_OPTIONS=detect_leaks=0:handle_segv=0 build/asan/abi; \
+		$(MAKE) --no-print-directory build/asan/abi build/asan/cpp build/asan/surface && \
+		export $(SANITIZER_OPTIONS) && build/asan/abi && build/asan/cpp && build/asan/surface $(SURFACE_RANDOM) $(SURFACE_INPUTS)/*; \
 	else \
 		echo "asan: skipped, since $(CC) has no sanitizers here"; \
 	fi
@@ -204,6 +214,9 @@ build/asan/$(LIBRARY): $(SOURCES)
 
 build/asan/abi: $(ABI_TESTS) $(ABI_HEADERS) build/asan/$(LIBRARY)
 	$(CC) $(SANITIZE) -DWITH_SANITIZERS $(TEST_CFLAGS) $(ABI_TESTS) -o $@ $(call with_library,build/asan) -lm -lpthread
+
+build/asan/surface: $(wildcard tests/fuzz/*.[ch]) include/dpattn.h build/asan/$(LIBRARY)
+	$(CC) $(SANITIZE) $(TEST_CFLAGS) tests/fuzz/main.c tests/fuzz/surface.c -o $@ $(call with_library,build/asan)
 
 CPP_FLAGS := -O1 -g $(WARNINGS) -Iinclude -Ibindings/cpp
 CPP_TESTS := $(wildcard tests/cpp/*.cpp)
@@ -215,6 +228,9 @@ test-cpp: build/tests/cpp17 build/tests/cpp20 build/tests/example17 build/tests/
 	build/tests/cpp20
 	build/tests/example17
 	build/tests/example20
+
+build/asan/cpp: $(CPP_TESTS) $(CPP_HEADERS) build/asan/$(LIBRARY)
+	$(CXX) -std=c++17 $(SANITIZE) $(CPP_FLAGS) $(CPP_TESTS) -o $@ $(call with_library,build/asan) -lpthread
 
 build/tests/cpp%: $(CPP_TESTS) $(CPP_HEADERS) build/$(LIBRARY)
 	@mkdir -p $(@D)
@@ -236,6 +252,53 @@ test-readme: build $(VENV)/ready ## the programs in README.md
 test-install: build ## programs that use an installed tree, by CMake and by pkg-config
 	@$(call apt_get,pkg-config,pkg-config)
 	$(PYTHON) tests/install/consumers.py
+
+# ---- Fuzzing --------------------------------------------------------------------------------------------------------
+
+# Each target gets so many seconds. What they found to be worth keeping is in the testdata folders of the packages and in
+# $(SURFACE_INPUTS): `make test` runs all of it. A failure leaves its input there too.
+FUZZ_SECONDS ?= 60
+
+.PHONY: fuzz
+fuzz: fuzz-go fuzz-surface ## look for hostile files, rows and calls: FUZZ_SECONDS (60) a target
+
+.PHONY: fuzz-go
+fuzz-go: ## every fuzz target in Go: the decoders and the intake of rows
+	@for package in $$($(GO) list ./core/... ./capi); do \
+		for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
+			echo "$$package $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZ_SECONDS)s $$package || exit 1; \
+		done; \
+	done
+
+# libFuzzer sees both sides: clang counts coverage in C, the Go compiler in Go.
+CLANG ?= clang
+FUZZ := build/fuzz
+
+.PHONY: fuzz-surface
+fuzz-surface: ## the C interface under libFuzzer and the address sanitizer; root gets clang by apt-get
+	@$(call apt_get,$(CLANG),clang libclang-rt-dev)
+	@if echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' | $(CLANG) -fsanitize=fuzzer -x c - -o /dev/null 2>/dev/null; then \
+		$(MAKE) --no-print-directory $(FUZZ)/surface && mkdir -p $(FUZZ)/inputs && \
+		$(SANITIZER_OPTIONS) $(FUZZ)/surface -max_total_time=$(FUZZ_SECONDS) -max_len=600 -len_control=0 -print_final_stats=1 \
+			-artifact_prefix=$(FUZZ)/ $(FUZZ)/inputs $(SURFACE_INPUTS); \
+	else \
+		echo "fuzz: the C interface was skipped, since there is no $(CLANG) with libFuzzer here"; \
+	fi
+
+$(FUZZ)/libdpattn.a: $(SOURCES)
+	@mkdir -p $(@D)
+	CC=$(CLANG) $(GO) build -trimpath -asan -tags libfuzzer -gcflags=dpattn/...=-d=libfuzzer -buildmode=c-archive -o $@ ./capi
+
+$(FUZZ)/surface: tests/fuzz/surface.c tests/fuzz/fuzz.h include/dpattn.h $(FUZZ)/libdpattn.a
+	$(CLANG) -g -O1 $(WARNINGS) -fsanitize=fuzzer,address,undefined -Iinclude $< $(FUZZ)/libdpattn.a -o $@ -lpthread
+
+# What the fuzzer has found, cut down to the fewest inputs that reach the same code.
+.PHONY: fuzz-keep
+fuzz-keep: $(FUZZ)/surface ## put what fuzz-surface has found into the kept inputs
+	rm -rf $(FUZZ)/kept && mkdir -p $(FUZZ)/kept
+	$(SANITIZER_OPTIONS) $(FUZZ)/surface -set_cover_merge=1 -max_len=600 $(FUZZ)/kept $(SURFACE_INPUTS) $(FUZZ)/inputs
+	rm -rf $(SURFACE_INPUTS) && cp -r $(FUZZ)/kept $(SURFACE_INPUTS)
 
 # ---- Checks ---------------------------------------------------------------------------------------------------------
 

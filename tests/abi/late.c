@@ -1,6 +1,6 @@
 /* A host that links nothing: loads the library late, when it has threads and signal handlers already, uses the header's types alone,
- * and closes it again.
- *     late LIBRARY */
+ * and closes it again. With a second library, one in Go too, it loads that one FIRST or LAST and uses both at once.
+ *     late LIBRARY [first|last GUEST] */
 #define DPATTN_NO_PROTOTYPES
 #include "dpattn.h"
 
@@ -84,13 +84,39 @@ static int handlers_are_kept(void)
     return faulted && signals == 3;
 }
 
+static int (*guest_work)(int);
+
+static int load_guest(const char *path)
+{
+    void *guest = dlopen(path, RTLD_NOW | RTLD_LOCAL), *symbol = guest != NULL ? dlsym(guest, "guest_work") : NULL;
+    memcpy(&guest_work, &symbol, sizeof guest_work); /* as above */
+    return guest_work != NULL;
+}
+
+/* Eight goroutines of the guest add up 0 .. n-1 each. */
+static int guest_works(void)
+{
+    enum { N = 2000 };
+    return guest_work(N) == 8 * (N * (N - 1) / 2);
+}
+
+static void *use_both(void *good)
+{
+    int all = 1;
+    for (int i = 0; i < 20; i++)
+        all &= works() && guest_works();
+    *(int *)good = all;
+    return NULL;
+}
+
 int main(int argc, char **argv)
 {
     enum { THREADS = 4 };
     pthread_t threads[THREADS];
     int good[THREADS] = { 0 }, passed = 0, checks = 0;
-    if (argc != 2)
+    if (argc != 2 && argc != 4)
         return 2;
+    int guest_first = argc == 4 && strcmp(argv[2], "first") == 0, guest_last = argc == 4 && !guest_first;
     pthread_barrier_init(&loaded, NULL, THREADS + 1);
     for (int i = 0; i < THREADS; i++)
         pthread_create(&threads[i], NULL, wait_and_use, &good[i]);
@@ -100,12 +126,16 @@ int main(int argc, char **argv)
     handle(SIGPIPE, count_signal);
     handle(SIGSEGV, escape_fault);
 
+#define STEP(what) (checks++, (what) ? passed++ : printf("does not hold: %s\n", #what))
+    if (guest_first)
+        STEP(load_guest(argv[3]));
     void *library = dlopen(argv[1], RTLD_NOW | RTLD_LOCAL);
     if (library == NULL) {
         printf("%s\nlate: 0 passed, 1 failed\n", dlerror());
         return 1;
     }
-#define STEP(what) (checks++, (what) ? passed++ : printf("does not hold: %s\n", #what))
+    if (guest_last)
+        STEP(load_guest(argv[3]));
     STEP(fill_table(library));
     pthread_barrier_wait(&loaded);
     STEP(works());
@@ -114,6 +144,19 @@ int main(int argc, char **argv)
     for (int i = 0; i < THREADS; i++) {
         pthread_join(threads[i], NULL);
         STEP(good[i]);
+    }
+
+    if (guest_work != NULL) {
+        for (int i = 0; i < THREADS; i++) {
+            good[i] = 0;
+            pthread_create(&threads[i], NULL, use_both, &good[i]);
+        }
+        for (int i = 0; i < THREADS; i++) {
+            pthread_join(threads[i], NULL);
+            STEP(good[i]);
+        }
+        STEP(handlers_are_kept());
+        STEP(works() && guest_works());
     }
 
     /* Closed, the library stays where it is; opened again, it is the same one. */
