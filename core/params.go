@@ -5,26 +5,17 @@ import (
 
 	"dpattn/core/fault"
 	"dpattn/core/poly"
+	"dpattn/core/privacy"
 )
 
 // Adjacency says which data sets are neighbours. It has no default.
-type Adjacency int32
+type Adjacency = privacy.Adjacency
 
 // Adjacencies, with the numbers of the C header.
 const (
-	AddRemove Adjacency = 1 // one unit is added or removed; the number of rows is private
-	Replace   Adjacency = 2 // one unit's rows are replaced; the number of rows is public
+	AddRemove = privacy.AddRemove // one unit is added or removed; the number of rows is private
+	Replace   = privacy.Replace   // one unit's rows are replaced; the number of rows is public
 )
-
-func (a Adjacency) String() string {
-	switch a {
-	case AddRemove:
-		return "add_remove"
-	case Replace:
-		return "replace"
-	}
-	return "unknown"
-}
 
 // Mechanism says how the release is made.
 type Mechanism int32

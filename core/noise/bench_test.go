@@ -32,3 +32,13 @@ func BenchmarkCall(b *testing.B) {
 		}
 	}
 }
+
+func BenchmarkLaplace(b *testing.B) {
+	dst := make([]int64, 1<<16)
+	b.SetBytes(int64(8 * len(dst)))
+	for b.Loop() {
+		if err := Laplace(dst, TruncatedLaplace{Num: 1<<40 + 12345, Den: 1, Support: 1 << 45}, 1); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -42,6 +42,12 @@ func gaussian(dst []int64, sigma uint64, threads int, entropy io.Reader) error {
 	if sigma < 1 || sigma > MaxSigma {
 		return fmt.Errorf("noise: sigma = %d is not in [1, 2^53]", sigma)
 	}
+	t := boxes()
+	return inBlocks(dst, threads, entropy, func(dst []int64, s *stream) { t.fill(dst, sigma, s) })
+}
+
+// inBlocks draws dst block by block, each from the stream of its number.
+func inBlocks(dst []int64, threads int, entropy io.Reader, fill func(dst []int64, s *stream)) error {
 	if threads < 1 {
 		return fmt.Errorf("noise: threads = %d is below 1", threads)
 	}
@@ -49,19 +55,17 @@ func gaussian(dst []int64, sigma uint64, threads int, entropy io.Reader) error {
 	if err != nil {
 		return err
 	}
-	t := boxes()
 	blocks := (len(dst) + blockSize - 1) / blockSize
 	streams := make([]stream, min(threads, blocks))
 	parallel.DoN(threads, blocks, func(worker, b int) {
-		t.block(dst[b*blockSize:min((b+1)*blockSize, len(dst))], sigma, src, &streams[worker], b)
+		block(dst[b*blockSize:min((b+1)*blockSize, len(dst))], src, &streams[worker], b, fill)
 	})
 	return nil
 }
 
-// block draws one block from the stream of its number, and leaves s wiped, in a
-// panic too.
-func (t *table) block(dst []int64, sigma uint64, src *source, s *stream, b int) {
+// block draws one block from the stream of its number, and leaves s wiped, in a panic too.
+func block(dst []int64, src *source, s *stream, b int, fill func(dst []int64, s *stream)) {
 	defer s.wipe()
 	s.open(src, uint64(b))
-	t.fill(dst, sigma, s)
+	fill(dst, s)
 }

@@ -103,15 +103,15 @@ func TestWiped(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, table := range []*table{boxes(), nil} {
+	for _, boxes := range []*table{boxes(), nil} {
 		s := new(stream)
 		func() {
 			defer func() {
-				if failed := recover() != nil; failed != (table == nil) {
+				if failed := recover() != nil; failed != (boxes == nil) {
 					t.Errorf("panic %v", failed)
 				}
 			}()
-			table.block(make([]int64, 10), 5, src, s, 0)
+			block(make([]int64, 10), src, s, 0, func(dst []int64, s *stream) { boxes.fill(dst, 5, s) })
 		}()
 		if slices.Max(s.buf[:]) != 0 || s.ctr != nil {
 			t.Error("the stream has contents")

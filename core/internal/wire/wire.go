@@ -14,10 +14,11 @@ import (
 const (
 	Release = "DPATTN release\x00\x00"
 	Partial = "DPATTN SECRET!\x00\x00"
+	DPTree  = "DPATTN dptree\x00\x00\x00"
 )
 
 // kinds names the kinds in messages.
-var kinds = map[string]string{Release: "a release", Partial: "a secret partial"}
+var kinds = map[string]string{Release: "a release", Partial: "a secret partial", DPTree: "a structure of the DPTree family"}
 
 // Version is the version of the format, for all kinds.
 const Version = 1

@@ -1,0 +1,246 @@
+package dptree
+
+import (
+	"math"
+	"sync"
+
+	"dpattn/core/fault"
+	"dpattn/core/privacy"
+	"dpattn/core/tensor"
+)
+
+// CrossAttention is the paper's DPTreeCrossAttention: one DPTreeSoftmaxAdaptive for each column of V, and one for the normaliser. PUBLIC, immutable, safe for concurrent
+// use.
+//
+//	out(q)_c = sum_j exp(<q, k_j>/d) V_jc / sum_j exp(<q, k_j>/d)
+//
+// The paper's theorem: for keys and queries in [0, R]^d and |V| <= R_w, relative error 2 eps_s/(1 - eps_s) and additive error
+// O((1 - eps_s)^-1 n^-1 epsilon^-1 R^(2s) R_w r^2) up to logarithms, space and initialisation O(n d r^2), a query O(d r^2).
+//
+// Where this differs: the normaliser is released with noise, as one more column (an exact one is a function of K that enough queries give away); the budget is split over
+// columns, too. The quotient is projected: the normaliser is kept at n_hat min(1, c_0) at least and n_hat max(p(R^2), e^(R^2)) at most, n_hat the public or the noisy number of rows, and
+// out in [-R_w, R_w]; Sums has the numbers before that.
+type CrossAttention struct {
+	*released
+	spare sync.Pool // *probe
+}
+
+// AttentionBuilder takes private rows in and gives one CrossAttention out. SECRET: it holds exact sums. Its methods must not be called at the same time.
+type AttentionBuilder struct {
+	s     *sums // nil once released, merged away or wiped
+	d     *design
+	tally Diagnostics
+}
+
+// NewAttentionBuilder checks p and makes an empty builder. It reads all of Params but Squared. Neither exact sums nor a release that do not fit the memory are begun.
+func NewAttentionBuilder(p Params) (*AttentionBuilder, error) {
+	d, err := newDesign(kindAttention, p)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.fits(); err != nil {
+		return nil, err
+	}
+	s, err := d.newSums()
+	if err != nil {
+		return nil, err
+	}
+	return &AttentionBuilder{s: s, d: d}, nil
+}
+
+// Params returns the parameters with their defaults filled in.
+func (b *AttentionBuilder) Params() Params { return b.d.Params }
+
+var errSpent = fault.New(fault.Consumed, "builder: it was released or merged into another; make a new one")
+
+// Add adds rows: keys [n, Dim] and values [n, ValueDim], row units only (params.OwnerRows 0). Data never cause an error: entries outside of their ranges are clipped, a row with NaN or
+// Inf contributes nothing, and both are counted.
+func (b *AttentionBuilder) Add(keys, values tensor.Tensor) error {
+	if b.s == nil {
+		return errSpent
+	}
+	if b.d.OwnerRows > 0 {
+		return fault.Invalid("params.owner_rows is %d: rows of owners are added by AddOwner", b.d.OwnerRows)
+	}
+	n, err := b.s.checkRows([2]string{"keys", "values"}, &keys, &values, b.d.ValueDim)
+	if err != nil {
+		return err
+	}
+	b.tally.add(b.s.addRows(n, b.d.rowsOf(&keys, &values)))
+	return nil
+}
+
+// RowLen is how many integers a rounded row has: Dim + ValueDim.
+func (b *AttentionBuilder) RowLen() int { return b.d.Dim + b.d.ValueDim }
+
+// Round rounds one row to RowLen integers, a function of that row alone, and says what became of it. It is for callers that keep rows before they add them. The caller
+// runs it in a fixed floating-point mode (simd.Plain).
+func (b *AttentionBuilder) Round(key, value []float64, dst []int16) Fate {
+	whole := make([]int16, b.d.Dim+b.d.columns)
+	defer clear(whole)
+	f := b.d.quantise(key, value, whole)
+	copy(dst, whole)
+	return f
+}
+
+// AddRounded adds rows that Round has rounded (not those it zeroed), [n, RowLen] row-major. With owners as units, one call has all rows of one owner and at most OwnerRows
+// of them; each owner comes once, which is the caller's to make sure.
+func (b *AttentionBuilder) AddRounded(rows []int16) error {
+	if b.s == nil {
+		return errSpent
+	}
+	width := b.RowLen()
+	if len(rows)%width != 0 {
+		return fault.Invalid("rows has %d integers; it must have a multiple of dim + value_dim = %d", len(rows), width)
+	}
+	n := len(rows) / width
+	if m := b.d.OwnerRows; m > 0 && n > m {
+		return fault.Invalid("rows has %d rows of one owner; params.owner_rows is %d", n, m)
+	}
+	if err := b.s.room("rows", n); err != nil {
+		return err
+	}
+	for i, v := range rows {
+		lo, hi := int16(0), int16(keyScale)
+		if i%width >= b.d.Dim {
+			lo, hi = -weightOne, weightOne
+		}
+		if v < lo || v > hi {
+			return fault.Invalid("rows has an integer out of range; it must be what Round gave")
+		}
+	}
+	b.tally.add(b.s.addRows(n, func(_, i int, dst []int16) Fate {
+		copy(dst, rows[i*width:(i+1)*width])
+		dst[width] = weightOne
+		return 0
+	}))
+	return nil
+}
+
+// Merge adds everything in from to b and consumes from. The bits are those of one builder that was given all rows.
+func (b *AttentionBuilder) Merge(from *AttentionBuilder) error {
+	switch {
+	case b == from:
+		return fault.Invalid("from: it is the same builder as into; they must differ")
+	case b.s == nil || from.s == nil:
+		return errSpent
+	case !b.d.compatible(from.d):
+		return fault.New(fault.Mismatch, "from: its parameters differ from those of into; all must be equal")
+	}
+	if err := b.s.room("from", int(from.s.rows)); err != nil {
+		return err
+	}
+	b.s.add(from.s)
+	b.tally.add(from.tally)
+	from.Wipe()
+	return nil
+}
+
+// Diagnostics returns the counts so far. SECRET.
+func (b *AttentionBuilder) Diagnostics() Diagnostics { return b.tally }
+
+// Wipe zeroes and consumes the builder.
+func (b *AttentionBuilder) Wipe() {
+	if b.s != nil {
+		b.s.wipe()
+	}
+	b.s, b.tally = nil, Diagnostics{}
+}
+
+// Release spends the budget: it adds noise, consumes and wipes the builder. On an error the builder stays as it was and nothing is spent.
+func (b *AttentionBuilder) Release(budget privacy.Budget, report Report) (*CrossAttention, error) {
+	return b.release(budget, kernelNoise, report)
+}
+
+// release is Release with its randomness given.
+func (b *AttentionBuilder) release(budget privacy.Budget, noise draw, report Report) (*CrossAttention, error) {
+	if b.s == nil {
+		return nil, errSpent
+	}
+	f, err := b.s.release(budget, noise, report)
+	if err != nil {
+		return nil, err
+	}
+	b.Wipe()
+	return &CrossAttention{released: &released{f}}, nil
+}
+
+// Sums writes the medians: ValueDim numerators sum_j exp(<q,k_j>/d) V_jc and the normaliser, without any projection. It reports whether the query, of Dim numbers, had to be clipped to
+// [0, R]; NaN in it makes it the zero query, which also counts as clipped.
+func (t *CrossAttention) Sums(query, dst []float64) (clipped bool, err error) {
+	d := t.f.d
+	if err := d.checkQuery(query); err != nil {
+		return false, err
+	}
+	if len(dst) != d.columns {
+		return false, fault.Invalid("sums has %d numbers; it must have value_dim + 1 = %d", len(dst), d.columns)
+	}
+	p := t.probe()
+	defer t.spare.Put(p)
+	return t.f.attend(p, query, dst), nil
+}
+
+func (t *CrossAttention) probe() *probe {
+	if p, ok := t.spare.Get().(*probe); ok {
+		return p
+	}
+	return t.f.d.newProbe()
+}
+
+func (f *forest) attend(p *probe, query, dst []float64) (clipped bool) {
+	clipped, ok := p.load(f.d, query)
+	for c := range f.d.columns {
+		dst[c] = f.adaptive(c, p)
+	}
+	for c := range f.d.ValueDim {
+		dst[c] *= f.d.Weight
+	}
+	return clipped || !ok
+}
+
+// Answer is what Attend says besides the output.
+type Answer struct {
+	LSE     float64 // natural logarithm of the normaliser
+	Stddev  float64 // about the standard deviation of the noise in an output near 0
+	Clipped bool    // the query was outside [0, R], or had NaN
+}
+
+// Attend writes the ValueDim outputs for a query of Dim numbers.
+func (t *CrossAttention) Attend(query, out []float64) (Answer, error) {
+	d := t.f.d
+	if err := d.checkQuery(query); err != nil {
+		return Answer{}, err
+	}
+	if len(out) != d.ValueDim {
+		return Answer{}, fault.Invalid("out has %d numbers; it must have value_dim = %d", len(out), d.ValueDim)
+	}
+	p := t.probe()
+	defer t.spare.Put(p)
+	sums := make([]float64, d.columns)
+	clipped := t.f.attend(p, query, sums)
+	b, n := d.basis, t.f.rowCount()
+	logit := d.Range * d.Range
+	denominator, _ := clip(sums[d.ValueDim], n*min(1, b.coeff[0]), n*max(b.top, math.Exp(logit)))
+	for c := range out {
+		out[c], _ = clip(sums[c]/denominator, -d.Weight, d.Weight)
+	}
+	std := math.Sqrt(t.f.spread(p)) * medianFactor(d.Copies) * d.Weight / denominator
+	return Answer{LSE: math.Log(denominator), Stddev: std, Clipped: clipped}, nil
+}
+
+// rowCount is the public number of rows, or the noisy one: the normaliser's s_w, or without trees its constant feature, averaged over copies; at least 1.
+func (f *forest) rowCount() float64 {
+	d := f.d
+	if f.rows > 0 {
+		return float64(f.rows)
+	}
+	v := 0.0
+	for copy := range d.Copies {
+		if d.NoTrees {
+			v += float64(f.tree(0, d.ValueDim, copy, 0).nodes[0]) / pointOne
+		} else {
+			v += f.scalar(termWeight, d.ValueDim, copy)
+		}
+	}
+	return max(1, v/(weightOne*float64(d.Copies)))
+}

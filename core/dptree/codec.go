@@ -1,0 +1,234 @@
+package dptree
+
+import (
+	"math"
+
+	"dpattn/core/fault"
+	"dpattn/core/internal/memory"
+	"dpattn/core/internal/wire"
+	"dpattn/core/noise"
+	"dpattn/core/privacy"
+)
+
+// A file: magic, version; the structure's kind and Params; the polynomial, from DPTreeSoftmax up; the guarantee with the laws; the number of rows; the noisy integers; the
+// checksum. docs/format.md has the table.
+
+// Encode returns the structure as a file. PUBLIC.
+func (r *released) Encode() []byte {
+	d := r.f.d
+	w := wire.Writer{Buf: make([]byte, 0, wire.Overhead+512+int(d.bytes()))}
+	w.Begin(wire.DPTree)
+	d.encode(&w)
+	g := &r.f.guarantee
+	c := &g.composition
+	w.U32(uint32(c.Rule))
+	w.U64(c.Count)
+	for _, v := range []float64{g.budget.Epsilon, g.budget.Delta, c.Epsilon0, c.Delta0, c.DeltaPrime} {
+		w.F64(v)
+	}
+	for _, law := range g.laws {
+		w.U64(law.Num)
+		w.U64(law.Den)
+		w.U64(law.Support)
+	}
+	w.U64(r.f.rows)
+	for _, list := range r.f.numbers {
+		w.I64s(list)
+	}
+	w.Seal()
+	return w.Buf
+}
+
+func (d *design) encode(w *wire.Writer) {
+	p := &d.Params
+	for _, v := range []int{int(d.kind), int(p.Adjacency), p.OwnerRows, p.Rows, p.Leaves, p.Dim, p.ValueDim, p.Degree, p.Copies, flag(p.Squared), flag(p.NoTrees)} {
+		w.U32(uint32(v))
+	}
+	for _, v := range []float64{p.Range, p.Weight, p.RelativeError, p.CopyFactor, p.FailureProbability} {
+		w.F64(v)
+	}
+	if d.basis != nil {
+		w.F64(d.basis.err)
+		for _, c := range d.basis.coeff {
+			w.F64(c)
+		}
+	}
+}
+
+func flag(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// decodeDesign reads what encode wrote and checks all of it. Nothing of the size that it names is made before it is known that the numbers are there.
+func decodeDesign(r *wire.Reader, want kind) (*design, error) {
+	var n [11]uint32
+	for i := range n {
+		if n[i] = r.U32(); n[i] > math.MaxInt32 {
+			return nil, wire.Corrupt("a number is out of range")
+		}
+	}
+	p := Params{
+		Adjacency: privacy.Adjacency(n[1]), OwnerRows: int(n[2]), Rows: int(n[3]), Leaves: int(n[4]), Dim: int(n[5]), ValueDim: int(n[6]), Degree: int(n[7]), Copies: int(n[8]),
+		Squared: n[9] == 1, NoTrees: n[10] == 1,
+		Range: r.F64(), Weight: r.F64(), RelativeError: r.F64(), CopyFactor: r.F64(), FailureProbability: r.F64(),
+	}
+	k := kind(n[0])
+	if r.Short || k < kindTree || k > kindAttention || n[9] > 1 || n[10] > 1 {
+		return nil, wire.Corrupt("its parameters are out of range")
+	}
+	if k != want {
+		return nil, fault.New(fault.Corrupt, "data: it is a %s; a %s is wanted", k, want)
+	}
+	checked, err := p.checked(k)
+	if err != nil {
+		return nil, wire.Corrupt(err.Error())
+	}
+	// Everything is written with defaults filled in, and what the structure does not read is zero.
+	if checked != p || p.Copies < 1 || k >= kindSoftmax && p.Degree < 1 {
+		return nil, wire.Corrupt("a parameter is missing or out of place")
+	}
+	d := &design{Params: p, kind: k}
+	if k >= kindSoftmax {
+		relative, coeff := r.F64(), r.F64s(p.Degree+1)
+		if r.Short {
+			return nil, wire.Corrupt("it ends within its parameters")
+		}
+		if !(relative >= 0 && relative <= largest) {
+			return nil, wire.Corrupt("the polynomial's error is out of range")
+		}
+		for _, c := range coeff {
+			if !(c >= 0 && c <= largest) {
+				return nil, wire.Corrupt("a coefficient of the polynomial is out of range")
+			}
+		}
+		if err := enough(r, features(p.Dim, p.Degree)); err != nil {
+			return nil, err
+		}
+		if d.basis, err = restoreBasis(&p, coeff, relative); err != nil {
+			return nil, wire.Corrupt(err.Error())
+		}
+	} else if err := enough(r, float64(p.Dim)); err != nil {
+		return nil, err
+	}
+	if err := enough(r, float64(p.Leaves)); err != nil {
+		return nil, err
+	}
+	if err := d.derive(); err != nil {
+		return nil, wire.Corrupt(err.Error())
+	}
+	return d, nil
+}
+
+// features is C(dim+degree, degree), in floating point.
+func features(dim, degree int) float64 {
+	v := 1.0
+	for i := 1; i <= degree; i++ {
+		v *= float64(dim+i) / float64(i)
+	}
+	return v
+}
+
+// enough refuses a file that has fewer than n numbers left.
+func enough(r *wire.Reader, n float64) error {
+	if n*(1-1e-12) > float64(len(r.Buf)/8) {
+		return wire.Corrupt("it is too short for its shapes")
+	}
+	return nil
+}
+
+// decode reads a file. One that was cut or altered, or that claims a guarantee its own noise does not give, is refused.
+func decode(data []byte, want kind) (*released, error) {
+	r, err := wire.Unseal(data, wire.DPTree)
+	if err != nil {
+		return nil, err
+	}
+	d, err := decodeDesign(r, want)
+	if err != nil {
+		return nil, err
+	}
+	f := &forest{d: d}
+	g := &f.guarantee
+	g.composition = privacy.Composition{Rule: privacy.Rule(r.U32()), Count: r.U64()}
+	for _, v := range []*float64{&g.budget.Epsilon, &g.budget.Delta, &g.composition.Epsilon0, &g.composition.Delta0, &g.composition.DeltaPrime} {
+		*v = r.F64()
+	}
+	for range d.terms {
+		g.laws = append(g.laws, noise.TruncatedLaplace{Num: r.U64(), Den: r.U64(), Support: r.U64()})
+	}
+	f.rows = r.U64()
+	if r.Short || d.bytes() != uint64(len(r.Buf)) {
+		return nil, wire.Corrupt("its length does not fit its shapes")
+	}
+	if f.rows > MaxRows || f.rows != 0 && (d.Adjacency != privacy.Replace || d.OwnerRows > 0) {
+		return nil, wire.Corrupt("its number of rows is out of range")
+	}
+	if !d.holds(g) {
+		return nil, wire.Corrupt("its noise is too small for the epsilon and delta that it claims")
+	}
+	if err := memory.Fits("data: the noisy integers", d.bytes()); err != nil {
+		return nil, err
+	}
+	for i := range d.terms {
+		list := make([]int64, d.numbers(&d.terms[i]))
+		r.I64s(list)
+		f.numbers = append(f.numbers, list)
+	}
+	return &released{f}, nil
+}
+
+// DecodeTree reads a Tree from its file.
+func DecodeTree(data []byte) (*Tree, error) {
+	r, err := decode(data, kindTree)
+	if err != nil {
+		return nil, err
+	}
+	return &Tree{r}, nil
+}
+
+// DecodeDistance reads a Distance from its file.
+func DecodeDistance(data []byte) (*Distance, error) {
+	r, err := decode(data, kindDistance)
+	if err != nil {
+		return nil, err
+	}
+	return &Distance{r}, nil
+}
+
+// DecodeHighDim reads a HighDim from its file.
+func DecodeHighDim(data []byte) (*HighDim, error) {
+	r, err := decode(data, kindHighDim)
+	if err != nil {
+		return nil, err
+	}
+	return &HighDim{r}, nil
+}
+
+// DecodeSoftmax reads a Softmax from its file.
+func DecodeSoftmax(data []byte) (*Softmax, error) {
+	r, err := decode(data, kindSoftmax)
+	if err != nil {
+		return nil, err
+	}
+	return &Softmax{r}, nil
+}
+
+// DecodeSoftmaxAdaptive reads a SoftmaxAdaptive from its file.
+func DecodeSoftmaxAdaptive(data []byte) (*SoftmaxAdaptive, error) {
+	r, err := decode(data, kindAdaptive)
+	if err != nil {
+		return nil, err
+	}
+	return &SoftmaxAdaptive{r}, nil
+}
+
+// DecodeCrossAttention reads a CrossAttention from its file.
+func DecodeCrossAttention(data []byte) (*CrossAttention, error) {
+	r, err := decode(data, kindAttention)
+	if err != nil {
+		return nil, err
+	}
+	return &CrossAttention{released: r}, nil
+}

@@ -1,0 +1,265 @@
+package dptree
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"dpattn/core/privacy"
+)
+
+// Without noise every structure is the brute-force answer, up to what the grids round. Errors of float64 arithmetic are below tiny in all of these tests.
+const tiny = 1e-9
+
+func TestTreeExact(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 1))
+	for _, leaves := range []int{1, 2, 3, 5, 8, 13, 64, 100} {
+		values := make([]float64, leaves)
+		for i := range values {
+			values[i] = float64(rng.IntN(1<<21+1)-1<<20) / (1 << 18) // multiples of the grid's step, up to 4
+		}
+		p := Params{Adjacency: privacy.AddRemove, Leaves: leaves, Weight: 4}
+		tree := must[*Tree](t)(newTree(p, nil, values, nil, budget, silent, nil))
+		for lo := range leaves + 1 {
+			want := 0.0
+			for hi := lo; hi <= leaves; hi++ {
+				got, err := tree.Query(lo, hi)
+				if err != nil || got != want {
+					t.Fatalf("%d leaves: the sum of %d..%d is %v, %v; want %v", leaves, lo, hi, got, err, want)
+				}
+				if hi < leaves {
+					want += values[hi]
+				}
+				if n := len(tree.f.d.shape.cover(nil, lo, hi)); n > 2*tree.f.d.shape.levels() {
+					t.Errorf("%d leaves: %d nodes cover %d..%d", leaves, n, lo, hi)
+				}
+			}
+		}
+	}
+}
+
+// TestTreePositions: values in any order, several to a leaf, outside, clipped and NaN.
+func TestTreePositions(t *testing.T) {
+	p := Params{Adjacency: privacy.Replace, Leaves: 6, Weight: 1}
+	positions := []int{5, 0, 0, 3, -1, 6, 2, 2, 4}
+	values := []float64{1, 0.5, -0.25, 7, 1, 1, math.NaN(), math.Inf(-1), -7}
+	tree, tally, err := newTree(p, positions, values, nil, budget, silent, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []float64{0.25, 0, 0, 1, -1, 1} {
+		if got, err := tree.Query(i, i+1); err != nil || got != want {
+			t.Errorf("leaf %d is %v, %v; want %v", i, got, err, want)
+		}
+	}
+	if want := (Diagnostics{Rows: 9, PointsClipped: 2, WeightsClipped: 2, RowsZeroed: 2}); tally != want {
+		t.Errorf("counts are %+v; want %+v", tally, want)
+	}
+}
+
+// TestDistanceExact: against the sum over the points themselves, within the rounding of points to the grid and of weights and of the entries of keys; and against the sum over
+// rounded points exactly.
+func TestDistanceExact(t *testing.T) {
+	rng := rand.New(rand.NewPCG(2, 2))
+	const r, w = 3.0, 2.0
+	for _, leaves := range []int{1, 2, 7, 64, 1000} {
+		for _, n := range []int{1, 300} {
+			points, weights := between(rng, n, 0, r), between(rng, n, -w, w)
+			p := Params{Adjacency: privacy.AddRemove, Leaves: leaves, Range: r, Weight: w, Squared: true}
+			d := must[*Distance](t)(newDistance(p, points, weights, nil, budget, silent, nil))
+			step := r / (2 * float64(leaves)) // a point moves by so much at most; entries of 15 bits and points of 20 bits add theirs
+			move := step + r/keyScale + r/pointOne
+			for _, y := range append(between(rng, 50, 0, r), r/2, step, r-step) {
+				var l1, l2, grid1, grid2, mass float64
+				for i, x := range points {
+					l1 += weights[i] * math.Abs(x-y)
+					l2 += weights[i] * (x - y) * (x - y)
+					mass += math.Abs(weights[i])
+					at, heavy := rounded(d.f.d, x), math.RoundToEven(weights[i]/w*weightOne)/weightOne*w
+					grid1 += heavy * math.Abs(at-y)
+					grid2 += heavy * (at - y) * (at - y)
+				}
+				heavy := float64(n) * w / (2 * weightOne)
+				name := fmt.Sprintf("%d leaves, %d points, y = %v: ", leaves, n, y)
+				within(t, name+"l1", d.L1(y), l1, mass*move+heavy*r)
+				within(t, name+"l2", d.L2(y), l2, 2*r*mass*move+heavy*r*r)
+				within(t, name+"l1 on the grid", d.L1(y), grid1, float64(n)*w*r/pointOne)
+				within(t, name+"l2 on the grid", d.L2(y), grid2, float64(n)*w*r*r*3/pointOne)
+			}
+		}
+	}
+}
+
+// rounded is the point of the grid that stands for x, computed in real numbers.
+func rounded(d *design, x float64) float64 {
+	entry := math.RoundToEven(x / d.Range * keyScale)
+	g := min(math.Floor(entry/keyScale*float64(d.Leaves)*(1+1e-15)), float64(d.Leaves-1))
+	return (2*g + 1) / (2 * float64(d.Leaves)) * d.Range
+}
+
+func TestHighDimExact(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 3))
+	const r, n, dim, leaves = 1.5, 200, 5, 512
+	points := between(rng, n*dim, 0, r)
+	p := Params{Adjacency: privacy.Replace, Leaves: leaves, Range: r, Weight: 1, Dim: dim, Squared: true}
+	h := must[*HighDim](t)(newHighDim(p, view(points, dim), nil, nil, budget, silent, nil))
+	move := r/(2*leaves) + r/keyScale + r/pointOne
+	for range 20 {
+		y := between(rng, dim, 0, r)
+		l1, l2 := 0.0, 0.0
+		for i := range n {
+			for c, v := range y {
+				l1 += math.Abs(points[i*dim+c] - v)
+				l2 += (points[i*dim+c] - v) * (points[i*dim+c] - v)
+			}
+		}
+		got1, err1 := h.L1(y)
+		got2, err2 := h.L2(y)
+		if err1 != nil || err2 != nil {
+			t.Fatal(err1, err2)
+		}
+		within(t, "l1", got1, l1, n*dim*move)
+		within(t, "l2", got2, l2, 2*r*n*dim*move)
+	}
+}
+
+// gridError bounds |<P^(k), P(y)> - <P(k), P(y)>| where P^(k) is P(k) rounded to the grid: features move by half a leaf, and by what rounding of entries to 15 bits does to a
+// monomial of degree s.
+func gridError(d *design, y []float64) float64 {
+	p := d.newProbe()
+	p.load(d, y)
+	move := 1/(2*float64(d.Leaves)) + float64(d.Degree)/keyScale + 1.0/pointOne
+	if d.NoTrees {
+		move = float64(d.Degree)/keyScale + 1.0/pointOne
+	}
+	v := 0.0
+	for c, m := range p.mono {
+		v += d.basis.bound[c] * d.basis.bound[c] * m * move
+	}
+	// P_wx is rounded to 20 bits of top; w x^2 to 20 bits.
+	return v + d.basis.top*3/pointOne
+}
+
+func TestSoftmaxExact(t *testing.T) {
+	rng := rand.New(rand.NewPCG(4, 4))
+	for _, c := range []struct {
+		dim, degree, leaves, n, copies int
+		r                              float64
+		noTrees                        bool
+	}{
+		{dim: 1, degree: 2, leaves: 1, n: 1, copies: 1, r: 1},
+		{dim: 1, degree: 4, leaves: 500, n: 300, copies: 1, r: 1.5},
+		{dim: 4, degree: 4, leaves: 4096, n: 300, copies: 1, r: 1},
+		{dim: 3, degree: 3, leaves: 1000, n: 200, copies: 4, r: 0.5},
+		{dim: 4, degree: 4, n: 300, copies: 3, r: 1, noTrees: true},
+		{dim: 10, degree: 2, leaves: 64, n: 50, copies: 1, r: 0.8},
+	} {
+		const w = 3.0
+		keys, weights := between(rng, c.n*c.dim, 0, c.r), between(rng, c.n, -w, w)
+		p := Params{Adjacency: privacy.AddRemove, Leaves: c.leaves, Range: c.r, Weight: w, Dim: c.dim, Degree: c.degree, Copies: c.copies, NoTrees: c.noTrees}
+		s := must[*SoftmaxAdaptive](t)(newSoftmaxAdaptive(p, view(keys, c.dim), pointer(view(weights, 1)), nil, budget, silent, nil))
+		for range 20 {
+			y := between(rng, c.dim, 0, c.r)
+			want, mass := 0.0, 0.0
+			for i := range c.n {
+				logit := 0.0
+				for j, v := range y {
+					logit += keys[i*c.dim+j] * v / float64(c.dim)
+				}
+				want += weights[i] * math.Exp(logit)
+				mass += math.Abs(weights[i]) * math.Exp(logit)
+			}
+			got, err := s.Sum(y)
+			if err != nil {
+				t.Fatal(err)
+			}
+			rounding := float64(c.n) * (w*gridError(s.f.d, y) + w/(2*weightOne)*math.Exp(c.r*c.r)*2)
+			within(t, fmt.Sprintf("%+v", c), got, want, mass*s.PolynomialError()+rounding)
+			// Without the rounding's part, on fine grids, the bound means something.
+			if c.leaves >= 1000 && rounding > 0.02*float64(c.n)*w {
+				t.Errorf("%+v: the rounding's bound is %v", c, rounding)
+			}
+		}
+	}
+}
+
+func attention(keys, values []float64, dim, cols int, q []float64) (out []float64, mass float64) {
+	out = make([]float64, cols)
+	for i := range len(keys) / dim {
+		logit := 0.0
+		for j, v := range q {
+			logit += keys[i*dim+j] * v / float64(dim)
+		}
+		w := math.Exp(logit)
+		mass += w
+		for c := range out {
+			out[c] += w * values[i*cols+c]
+		}
+	}
+	for c := range out {
+		out[c] /= mass
+	}
+	return out, mass
+}
+
+// TestAttentionExact: within 2 eps_s/(1 - eps_s) R_w of exact attention, beside the grids' part.
+func TestAttentionExact(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 5))
+	for _, c := range []struct {
+		dim, cols, leaves, n, copies int
+		noTrees                      bool
+	}{
+		{dim: 4, cols: 3, leaves: 2048, n: 500, copies: 1},
+		{dim: 1, cols: 1, leaves: 2048, n: 1, copies: 2},
+		{dim: 2, cols: 2, leaves: 1, n: 1, copies: 1},
+		{dim: 3, cols: 2, n: 400, copies: 3, noTrees: true},
+	} {
+		const r, w, eps = 1.2, 2.0, 0.02
+		keys, values := between(rng, c.n*c.dim, 0, r), between(rng, c.n*c.cols, -w, w)
+		p := Params{Adjacency: privacy.Replace, Leaves: c.leaves, Range: r, Weight: w, Dim: c.dim, ValueDim: c.cols, RelativeError: eps, Copies: c.copies, NoTrees: c.noTrees}
+		b, err := NewAttentionBuilder(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		other, err := NewAttentionBuilder(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cut := c.n / 3
+		for _, part := range []struct {
+			b      *AttentionBuilder
+			lo, hi int
+		}{{b, 0, cut}, {other, cut, c.n}} {
+			if err := part.b.Add(view(keys[part.lo*c.dim:part.hi*c.dim], c.dim), view(values[part.lo*c.cols:part.hi*c.cols], c.cols)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := b.Merge(other); err != nil {
+			t.Fatal(err)
+		}
+		a, err := b.release(budget, silent, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e := a.PolynomialError(); e > eps {
+			t.Errorf("eps_s is %v; %v was asked for", e, eps)
+		}
+		out := make([]float64, c.cols)
+		for range 20 {
+			q := between(rng, c.dim, 0, r)
+			want, mass := attention(keys, values, c.dim, c.cols, q)
+			answer, err := a.Attend(q, out)
+			if err != nil {
+				t.Fatal(err)
+			}
+			rounding := float64(c.n)/mass*2*w*gridError(a.f.d, q) + w/weightOne*2
+			for i := range out {
+				within(t, fmt.Sprintf("%+v", c), out[i], want[i], 2*eps/(1-eps)*w+rounding)
+			}
+			if c.leaves != 1 {
+				within(t, fmt.Sprintf("%+v: lse", c), answer.LSE, math.Log(mass), 2*eps)
+			}
+		}
+	}
+}

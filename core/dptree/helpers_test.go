@@ -1,0 +1,54 @@
+package dptree
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"dpattn/core/noise"
+	"dpattn/core/privacy"
+	"dpattn/core/tensor"
+)
+
+// silent is the draw of a structure without noise. It exists in tests only.
+func silent(dst []int64, _ noise.TruncatedLaplace) error {
+	clear(dst)
+	return nil
+}
+
+var budget = privacy.Budget{Epsilon: 1, Delta: 1e-6}
+
+// must fails the test on an error.
+func must[T any](t *testing.T) func(v T, _ Diagnostics, err error) T {
+	return func(v T, _ Diagnostics, err error) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}
+
+// within fails unless got is within bound of want.
+func within(t *testing.T, what string, got, want, bound float64) {
+	t.Helper()
+	if !(math.Abs(got-want) <= bound) {
+		t.Errorf("%s is %v; want %v up to %v", what, got, want, bound)
+	}
+}
+
+// between returns n numbers of [lo, hi), the first ones at the ends.
+func between(rng *rand.Rand, n int, lo, hi float64) []float64 {
+	v := make([]float64, n)
+	for i := range v {
+		v[i] = lo + (hi-lo)*rng.Float64()
+	}
+	if n > 2 {
+		v[0], v[1] = lo, hi
+	}
+	return v
+}
+
+func view(v []float64, cols int) tensor.Tensor { return tensor.Of(v, len(v)/cols, cols) }
+
+func pointer[T any](v T) *T { return &v }

@@ -1,0 +1,155 @@
+package dptree
+
+import (
+	"math"
+
+	"dpattn/core/fault"
+	"dpattn/core/privacy"
+	"dpattn/core/tensor"
+)
+
+// probe is what a query needs besides the forest: the query in the basis. It is working memory for one goroutine.
+type probe struct {
+	y     []float64 // [dim] the query, in units of the range
+	mono  []float64 // [coords] P_i(y)/bound_i
+	spots []spot    // [coords] where that lies on the grid
+	sums  []float64 // [copies]
+	norm  float64   // |P(y)|^2
+}
+
+func (d *design) newProbe() *probe {
+	p := &probe{y: make([]float64, d.Dim), mono: make([]float64, d.coords), sums: make([]float64, d.Copies)}
+	if !d.NoTrees {
+		p.spots = make([]spot, d.coords)
+	}
+	return p
+}
+
+// load takes a query of d.Dim numbers in, and reports whether an entry was outside [0, R]; one with NaN becomes zero.
+func (p *probe) load(d *design, query []float64) (clipped, ok bool) {
+	ok = true
+	for i, v := range query {
+		if math.IsNaN(v) {
+			ok = false
+			break
+		}
+		c, out := clip(v, 0, d.Range)
+		p.y[i] = c / d.Range
+		clipped = clipped || out
+	}
+	if !ok {
+		clear(p.y)
+	}
+	d.basis.powers(p.y, p.mono)
+	p.norm = 0
+	for c, m := range p.mono {
+		part := d.basis.bound[c] * m
+		p.norm += part * part
+		if p.spots != nil {
+			d.locate(m, &p.spots[c])
+		}
+	}
+	return clipped, ok
+}
+
+// softmax is one DPTreeSoftmax: sum w <P(k), P(y)>, in units of the weight, by
+//
+//	sum w <P(k), P(y)> = (P_wx + s_w |P(y)|^2 - sum w |P(k) - P(y)|^2) / 2,   P_wx = sum w |P(k)|^2,   s_w = sum w,
+//
+// all three of them noisy.
+func (f *forest) softmax(column, copy int, p *probe) float64 {
+	b := f.d.basis
+	if f.d.NoTrees {
+		return f.linear(column, copy, p)
+	}
+	distances := 0.0
+	for c := range p.spots {
+		distances += b.bound[c] * b.bound[c] * f.distance(column, copy, c).l2(&p.spots[c])
+	}
+	norms := f.scalar(termNorm, column, copy) * b.top / (weightOne * pointOne)
+	return (norms + f.scalar(termWeight, column, copy)/weightOne*p.norm - distances) / 2
+}
+
+// linear is the same sum without trees: <P(y), sum w P(k)>.
+func (f *forest) linear(column, copy int, p *probe) (v float64) {
+	for c, y := range p.mono {
+		v += f.d.basis.bound[c] * f.d.basis.bound[c] * y * float64(f.tree(0, column, copy, c).nodes[0])
+	}
+	return v / (weightOne * pointOne)
+}
+
+// spread is the variance of the noise in softmax, in units of the weight squared.
+func (f *forest) spread(p *probe) (v float64) {
+	b, laws := f.d.basis, f.guarantee.laws
+	if f.d.NoTrees {
+		for c, y := range p.mono {
+			part := b.bound[c] * b.bound[c] * y
+			v += part * part
+		}
+		return v * variance(laws[0]) / (weightOne * weightOne * pointOne * pointOne)
+	}
+	const point2 = pointOne * pointOne
+	w, wx, wxx := variance(laws[0]), variance(laws[1])/point2, variance(laws[2])/point2
+	for c := range p.spots {
+		s := &p.spots[c]
+		b2 := b.bound[c] * b.bound[c]
+		v += b2 * b2 * float64(len(s.left)+len(s.right)) * (wxx + 4*s.y*s.y*wx + s.y*s.y*s.y*s.y*w)
+	}
+	v += variance(laws[termNorm])*b.top*b.top/point2 + variance(laws[termWeight])*p.norm*p.norm
+	return v / (4 * weightOne * weightOne)
+}
+
+// Softmax is the paper's DPTreeSoftmax: the weighted sum of exponentials sum_j w_j exp(<k_j, y>/d) over private keys k_j in [0, R]^d, for any y in [0, R]^d. PUBLIC, immutable,
+// safe for concurrent use.
+//
+// The paper's theorem: with P of r = C(d+s, s) features such that <P(x), P(y)> is within a factor 1 +- eps_s of exp(<x,y>/d), the sum is
+// (P_wx + s_w |P(y)|^2 - sum w|P(k) - P(y)|^2)/2, the last term being a DPTreeHighDim's answer in r dimensions; relative error eps_s, additive error that of the distance.
+//
+// Where this differs: P_wx and s_w are noisy here (exact ones are functions of the data, and answers would leak them); P(k) is rounded to the grid in P_wx as in the
+// trees, so that the identity holds exactly on the grid; each feature has a range of its own; the polynomial is the best one on [0, R^2] without negative
+// coefficients that is known (basis.go).
+type Softmax struct{ *released }
+
+// NewSoftmax releases sums over keys [n, params.Dim] with weights [n, 1], or nil: then every weight is params.Weight. It reads Adjacency, OwnerRows, Leaves (or Rows), Dim, Range, Weight,
+// Degree (or RelativeError) and NoTrees.
+func NewSoftmax(p Params, keys tensor.Tensor, weights *tensor.Tensor, owners []uint64, budget privacy.Budget, report Report) (*Softmax, Diagnostics, error) {
+	return newSoftmax(p, keys, weights, owners, budget, kernelNoise, report)
+}
+
+// newSoftmax is NewSoftmax with its randomness given.
+func newSoftmax(p Params, keys tensor.Tensor, weights *tensor.Tensor, owners []uint64, budget privacy.Budget, noise draw, report Report) (*Softmax, Diagnostics, error) {
+	r, tally, err := releaseRows(kindSoftmax, p, keys, weights, owners, budget, noise, report)
+	if err != nil {
+		return nil, tally, err
+	}
+	return &Softmax{r}, tally, nil
+}
+
+// Sum returns the noisy sum for a y of params.Dim numbers, each clipped to [0, R]; NaN gives NaN.
+func (t *Softmax) Sum(y []float64) (float64, error) { return t.f.sum(y) }
+
+// Stddev returns the standard deviation of the noise in Sum at y.
+func (t *Softmax) Stddev(y []float64) (float64, error) { return t.f.stddev(y) }
+
+// sum is one column's answer: of the only copy, or the median of all.
+func (f *forest) sum(y []float64) (float64, error) {
+	p := f.d.newProbe()
+	if err := f.d.checkQuery(y); err != nil {
+		return 0, err
+	}
+	if _, ok := p.load(f.d, y); !ok {
+		return math.NaN(), nil
+	}
+	return f.adaptive(0, p) * f.d.Weight, nil
+}
+
+func (f *forest) stddev(y []float64) (float64, error) {
+	p := f.d.newProbe()
+	if err := f.d.checkQuery(y); err != nil {
+		return 0, err
+	}
+	if _, ok := p.load(f.d, y); !ok {
+		return 0, fault.Invalid("query has a NaN; it must be numbers")
+	}
+	return math.Sqrt(f.spread(p)) * medianFactor(f.d.Copies) * f.d.Weight, nil
+}
