@@ -8,6 +8,7 @@ import (
 	"dpattn/core/internal/parallel"
 	"dpattn/core/moment"
 	"dpattn/core/tensor"
+	"dpattn/simd"
 )
 
 // Attend answers queries [m, d] (one head) or [heads, m, d] into out [.., m, d_v] and, where not nil, lse [.., m, 1] (natural log of the
@@ -18,35 +19,55 @@ func (r *Release) Attend(queries, out tensor.Tensor, lse, stddev *tensor.Tensor)
 	if err != nil || m == 0 {
 		return 0, err
 	}
-	blocks := (m + moment.Block - 1) / moment.Block
-	tasks, threads := r.mechanism.params().Heads*blocks, parallel.Threads()
-	if tasks < threads || tasks == 1 || threads == 1 {
+	heads, threads := r.mechanism.params().Heads, parallel.Threads()
+	b := blocks{m: m, size: moment.Block}
+	if threads > 1 {
+		// Blocks have nothing to tell each other, so that is how threads share queries, as long as each has as many as are answered side by side.
+		share := (heads*m + threads - 1) / threads
+		b.size = min(b.size, (share+leastShare-1)/leastShare*leastShare)
+	}
+	b.count = (m + b.size - 1) / b.size
+	if tasks := heads * b.count; tasks < threads || tasks == 1 || threads == 1 {
 		// Few blocks use the threads inside.
 		for i := range tasks {
-			clipped += r.block(i/blocks, i%blocks*moment.Block, m, &queries, &out, lse, stddev, threads)
+			clipped += r.block(b, i, &queries, &out, lse, stddev, threads)
 		}
 		return clipped, nil
 	}
-	return r.sideBySide(blocks, m, queries, out, lse, stddev), nil
+	return r.sideBySide(b, heads*b.count, queries, out, lse, stddev), nil
 }
 
+// blocks says how a call's queries are shared out: count blocks a head, of size queries, m in all.
+type blocks struct{ m, size, count int }
+
+// leastShare is how many queries are worth a thread.
+const leastShare = 16
+
+// short bounds the calls that do not wake threads, in bytes of state for all their queries: a millisecond's work.
+const short = 1 << 30
+
 // sideBySide runs many blocks in parallel. It is a function of its own so that what its goroutines share does not make Attend allocate.
-func (r *Release) sideBySide(blocks, m int, queries, out tensor.Tensor, lse, stddev *tensor.Tensor) uint64 {
+func (r *Release) sideBySide(b blocks, tasks int, queries, out tensor.Tensor, lse, stddev *tensor.Tensor) uint64 {
 	var clipped atomic.Uint64
-	parallel.Do(r.mechanism.params().Heads*blocks, func(_, i int) {
-		clipped.Add(r.block(i/blocks, i%blocks*moment.Block, m, &queries, &out, lse, stddev, 1))
+	do := parallel.DoN
+	if r.mechanism.stateBytes() < short/uint64(b.m) {
+		do = parallel.Near
+	}
+	do(parallel.Threads(), tasks, func(_, i int) {
+		clipped.Add(r.block(b, i, &queries, &out, lse, stddev, 1))
 	})
 	return clipped.Load()
 }
 
-// block answers queries lo..lo+Block-1 of head h, of m.
-func (r *Release) block(h, lo, m int, queries, out, lse, stddev *tensor.Tensor, threads int) (clipped uint64) {
+// block answers the queries of one block.
+func (r *Release) block(b blocks, i int, queries, out, lse, stddev *tensor.Tensor, threads int) (clipped uint64) {
 	a, _ := r.spare.Get().(*answers)
 	if a == nil {
 		a = r.newAnswers()
 	}
 	defer r.spare.Put(a)
-	hi := min(lo+moment.Block, m)
+	h, lo := i/b.count, i%b.count*b.size
+	hi := min(lo+b.size, b.m)
 	a.begin(r, h, hi-lo, stddev != nil)
 	a.load(queries.Head(h).Rows(lo, hi))
 	r.public.attend(h, a.queries, a.answers, threads)
@@ -149,10 +170,7 @@ func (a *answers) load(view tensor.Tensor) {
 
 // norm is the Euclidean length; finite vectors longer than the largest float count as not finite.
 func norm(q []float64) float64 {
-	sum := 0.0
-	for _, v := range q {
-		sum += v * v
-	}
+	sum := simd.Squares(q)
 	if sum >= 1e-200 && sum <= 1e200 || sum != sum {
 		return math.Sqrt(sum)
 	}

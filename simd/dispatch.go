@@ -25,10 +25,16 @@ type kernels struct {
 	runs func(dst, f, g *float32, nodes *node, count, dim int)
 	// products makes count features of lanes queries (16 or 64): dst[i*lanes+q] = f[factors[i].f*lanes+q] * g[factors[i].g*lanes+q].
 	products func(dst *float32, factors *factor, count int, f, g *float32, lanes int)
-	// gemv: out[c] += sum_i psi[i] * state[i][c], where columns 0..wide-1 (a multiple of 16) are body's and the narrow < 16 others tail's.
-	gemv func(out, psi, body, tail *float32, rows, wide, narrow int)
-	// gemm: out[c*lanes+q] += sum_i state[i*cols+c] * psi[i*lanes+q] for c < cols.
-	gemm func(out, psi, state *float32, rows, cols, lanes int)
+	// gemv answers queries 1..few: out[q*cols+c] += sum_i psi[q*step+i] * state[i][c], where columns 0..wide-1 (a multiple of 16) are body's, [rows, wide],
+	// and the narrow < 16 others tail's, [rows, narrow]; cols = wide + narrow.
+	gemv func(out, psi, body, tail *float32, rows, wide, narrow, queries, step int)
+	// gemm answers lanes queries (16 or 64) that lie side by side: out[c*lanes+q] += sum_i psi[i*lanes+q] * state[i][c], where it first makes psi, which is
+	// products(psi, factors, rows, f, g, lanes). It may ask the processor to fetch what follows body's rows.
+	gemm func(out, psi *float32, factors *factor, f, g, body, tail *float32, rows, wide, narrow, lanes int)
+	// round32: dst[i] = float32(src[i]*factor).
+	round32 func(dst *float32, src *float64, n int, factor float64)
+	// gather: dst[i] = sum_p float64(src[p*n+i]), in the order of the parts p = 0..parts-1.
+	gather func(dst *float64, src *float32, n, parts int)
 
 	// The loops of vector.go. n >= 1; hadamard's n is a power of two.
 	widen    func(dst *float64, src *float32, n int)

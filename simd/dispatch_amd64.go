@@ -20,17 +20,17 @@ func available() []*kernels {
 	// The assembler's VPDPWSSD is the EVEX form, which AVX512VNNI brings; AVX-VNNI alone does not.
 	if bw && cpuid.CPU.Supports(cpuid.AVX512VNNI) {
 		list = append(list, &kernels{name: "avx512vnni", scale: scaleBW, lift: liftBW, gen: genVNNI, tiles: tilesVNNI[:],
-			runs: runs512, products: products512, gemv: gemv512, gemm: gemm512,
+			runs: runs512, products: products512, gemv: gemv512, gemm: gemm512, round32: round32AVX512, gather: gatherAVX512,
 			widen: widenAVX512, squares: squaresAVX512, norm16: norm16AVX512, multiply: multiplyAVX512, hadamard: hadamard512, round16: round16AVX512})
 	}
 	if bw {
 		list = append(list, &kernels{name: "avx512bw", scale: scaleBW, lift: liftBW, gen: genBW, tiles: tilesBW[:],
-			runs: runs512, products: products512, gemv: gemv512, gemm: gemm512,
+			runs: runs512, products: products512, gemv: gemv512, gemm: gemm512, round32: round32AVX512, gather: gatherAVX512,
 			widen: widenAVX512, squares: squaresAVX512, norm16: norm16AVX512, multiply: multiplyAVX512, hadamard: hadamard512, round16: round16AVX512})
 	}
 	if cpuid.CPU.Supports(cpuid.AVX2, cpuid.FMA3) {
 		list = append(list, &kernels{name: "avx2", scale: scaleAVX2, lift: liftAVX2, gen: genAVX2, tiles: tilesAVX2[:],
-			runs: runs256, products: products256, gemv: gemv256, gemm: gemm256,
+			runs: runs256, products: products256, gemv: gemv256, gemm: gemm256, round32: round32AVX2, gather: gatherAVX2,
 			widen: widenAVX2, squares: squaresAVX2, norm16: norm16AVX2, multiply: multiplyAVX2, hadamard: hadamard256, round16: round16AVX2})
 	}
 	return append(list, &generic)
@@ -38,16 +38,35 @@ func available() []*kernels {
 
 // Widths of the query kernels; [vectors of body][tail: none, one column, several].
 var (
-	gemvs512 = [...][3]gemv512Func{
-		{nil, gemvAVX512x0One, gemvAVX512x0Some},
-		{gemvAVX512x1, gemvAVX512x1One, gemvAVX512x1Some},
-		{gemvAVX512x2, gemvAVX512x2One, gemvAVX512x2Some},
-		{gemvAVX512x3, gemvAVX512x3One, gemvAVX512x3Some},
-		{gemvAVX512x4, gemvAVX512x4One, gemvAVX512x4Some},
-		{gemvAVX512x5, gemvAVX512x5One, gemvAVX512x5Some},
-		{gemvAVX512x6, gemvAVX512x6One, gemvAVX512x6Some},
-		{gemvAVX512x7, gemvAVX512x7One, gemvAVX512x7Some},
-		{gemvAVX512x8, gemvAVX512x8One, gemvAVX512x8Some},
+	gemvs512 = [...][3]gemvFunc{
+		{nil, gemvAVX512q1x0One, gemvAVX512q1x0Some},
+		{gemvAVX512q1x1, gemvAVX512q1x1One, gemvAVX512q1x1Some},
+		{gemvAVX512q1x2, gemvAVX512q1x2One, gemvAVX512q1x2Some},
+		{gemvAVX512q1x3, gemvAVX512q1x3One, gemvAVX512q1x3Some},
+		{gemvAVX512q1x4, gemvAVX512q1x4One, gemvAVX512q1x4Some},
+		{gemvAVX512q1x5, gemvAVX512q1x5One, gemvAVX512q1x5Some},
+		{gemvAVX512q1x6, gemvAVX512q1x6One, gemvAVX512q1x6Some},
+		{gemvAVX512q1x7, gemvAVX512q1x7One, gemvAVX512q1x7Some},
+		{gemvAVX512q1x8, gemvAVX512q1x8One, gemvAVX512q1x8Some},
+	}
+	gemvs512Two = [...][3]gemvFunc{
+		{nil, gemvAVX512q2x0One, gemvAVX512q2x0Some},
+		{gemvAVX512q2x1, gemvAVX512q2x1One, gemvAVX512q2x1Some},
+		{gemvAVX512q2x2, gemvAVX512q2x2One, gemvAVX512q2x2Some},
+		{gemvAVX512q2x3, gemvAVX512q2x3One, gemvAVX512q2x3Some},
+		{gemvAVX512q2x4, gemvAVX512q2x4One, gemvAVX512q2x4Some},
+		{gemvAVX512q2x5, gemvAVX512q2x5One, gemvAVX512q2x5Some},
+		{gemvAVX512q2x6, gemvAVX512q2x6One, gemvAVX512q2x6Some},
+		{gemvAVX512q2x7, gemvAVX512q2x7One, gemvAVX512q2x7Some},
+		{gemvAVX512q2x8, gemvAVX512q2x8One, gemvAVX512q2x8Some},
+	}
+	gemvs512Four = [...][3]gemvFunc{
+		{nil, gemvAVX512q4x0One, gemvAVX512q4x0Some},
+		{gemvAVX512q4x1, gemvAVX512q4x1One, gemvAVX512q4x1Some},
+		{gemvAVX512q4x2, gemvAVX512q4x2One, gemvAVX512q4x2Some},
+		{gemvAVX512q4x3, gemvAVX512q4x3One, gemvAVX512q4x3Some},
+		{gemvAVX512q4x4, gemvAVX512q4x4One, gemvAVX512q4x4Some},
+		{gemvAVX512q4x5, gemvAVX512q4x5One, gemvAVX512q4x5Some},
 	}
 	gemvs256 = [...][3]gemv256Func{
 		{nil, gemvAVX2x0One, gemvAVX2x0Some},
@@ -59,13 +78,14 @@ var (
 	}
 	gemms512    = [...]gemmFunc{nil, gemmAVX512x1, gemmAVX512x2, gemmAVX512x3, gemmAVX512x4, gemmAVX512x5, gemmAVX512x6}
 	gemms512One = [...]gemmFunc{nil, gemmAVX512One1, gemmAVX512One2, gemmAVX512One3, gemmAVX512One4, gemmAVX512One5, gemmAVX512One6, gemmAVX512One7, gemmAVX512One8, gemmAVX512One9, gemmAVX512One10, gemmAVX512One11, gemmAVX512One12, gemmAVX512One13, gemmAVX512One14, gemmAVX512One15, gemmAVX512One16, gemmAVX512One17, gemmAVX512One18, gemmAVX512One19, gemmAVX512One20, gemmAVX512One21, gemmAVX512One22, gemmAVX512One23, gemmAVX512One24}
-	gemms256    = [...]func(out, psi, state *float32, rows, stride, lanes int){nil, gemmAVX2x1, gemmAVX2x2, gemmAVX2x3, gemmAVX2x4, gemmAVX2x5, gemmAVX2x6}
+	gemms256    = [...]gemm256Func{nil, gemmAVX2x1, gemmAVX2x2, gemmAVX2x3, gemmAVX2x4, gemmAVX2x5, gemmAVX2x6}
 )
 
 type (
-	gemv512Func func(out, psi, body, rest *float32, rows, stride, step int, mask uint64, last *float32)
+	gemvFunc    func(out, psi, body, rest *float32, rows, stride, step int, mask uint64, last *float32, outs, psis int)
 	gemv256Func func(out, psi, body, rest *float32, rows, stride, step int, mask *[16]uint32, last *float32)
-	gemmFunc    func(out, psi, state *float32, rows, stride int)
+	gemmFunc    func(out, psi, state, last *float32, rows, stride, step int, ahead uintptr, tiles int)
+	gemm256Func func(out, psi, state *float32, rows, stride, lanes int)
 )
 
 func runs512(dst, f, g *float32, nodes *node, count, dim int) {
@@ -95,19 +115,23 @@ func products256(dst *float32, factors *factor, count int, f, g *float32, lanes 
 // tailKind is the second index of gemvs.
 func tailKind(narrow int) int { return min(narrow, 2) }
 
-// evenly returns the width of tiles that cover n with the fewest tiles of at most most.
-func evenly(n, most int) int {
-	tiles := (n + most - 1) / most
-	return (n + tiles - 1) / max(tiles, 1)
-}
-
-func gemv512(out, psi, body, tail *float32, rows, wide, narrow int) {
-	vectors := wide / 16
-	tile, mask, kind := max(1, evenly(vectors, len(gemvs512)-1)), uint64(1)<<narrow-1, tailKind(narrow)
-	for v := 0; v < vectors || kind > 0; v += tile {
-		n := min(tile, vectors-v)
-		gemvs512[n][kind](index(out, 16*v), psi, index(body, 16*v), tail, rows, 4*wide, 4*narrow, mask, index(out, wide))
-		kind = 0 // the first tile took the tail along
+// gemv512 takes four queries at a time, or two, or one, so that each load of the state serves them all.
+func gemv512(out, psi, body, tail *float32, rows, wide, narrow, queries, step int) {
+	cols, vectors := wide+narrow, wide/16
+	for queries > 0 {
+		list, n := gemvs512[:], 1
+		switch {
+		case queries >= 4:
+			list, n = gemvs512Four[:], 4
+		case queries >= 2:
+			list, n = gemvs512Two[:], 2
+		}
+		tile, mask, kind := max(1, evenly(vectors, len(list)-1)), uint64(1)<<narrow-1, tailKind(narrow)
+		for v := 0; v < vectors || kind > 0; v += tile {
+			list[min(tile, vectors-v)][kind](index(out, 16*v), psi, index(body, 16*v), tail, rows, 4*wide, 4*narrow, mask, index(out, wide), 4*cols, 4*step)
+			kind = 0 // the first tile took the tail along
+		}
+		out, psi, queries = index(out, n*cols), index(psi, n*step), queries-n
 	}
 }
 
@@ -121,34 +145,66 @@ var masks256 = func() (masks [16][16]uint32) {
 	return masks
 }()
 
-func gemv256(out, psi, body, tail *float32, rows, wide, narrow int) {
+func gemv256(out, psi, body, tail *float32, rows, wide, narrow, queries, step int) {
 	pairs := wide / 16
-	tile, kind := max(1, evenly(pairs, len(gemvs256)-1)), tailKind(narrow)
-	for v := 0; v < pairs || kind > 0; v += tile {
-		n := min(tile, pairs-v)
-		gemvs256[n][kind](index(out, 16*v), psi, index(body, 16*v), tail, rows, 4*wide, 4*narrow, &masks256[narrow], index(out, wide))
-		kind = 0
-	}
-}
-
-func gemm512(out, psi, state *float32, rows, cols, lanes int) {
-	list := gemms512One[:]
-	if lanes == 64 {
-		list = gemms512[:]
-	}
-	tile := evenly(cols, len(list)-1)
-	for c := 0; c < cols; c += tile {
-		list[min(tile, cols-c)](index(out, c*lanes), psi, index(state, c), rows, 4*cols)
-	}
-}
-
-func gemm256(out, psi, state *float32, rows, cols, lanes int) {
-	tile := evenly(cols, len(gemms256)-1)
-	for q := 0; q < lanes; q += 16 {
-		for c := 0; c < cols; c += tile {
-			gemms256[min(tile, cols-c)](index(out, c*lanes+q), index(psi, q), index(state, c), rows, 4*cols, 4*lanes)
+	tile := max(1, evenly(pairs, len(gemvs256)-1))
+	for q := range queries {
+		out, psi, kind := index(out, q*(wide+narrow)), index(psi, q*step), tailKind(narrow)
+		for v := 0; v < pairs || kind > 0; v += tile {
+			n := min(tile, pairs-v)
+			gemvs256[n][kind](index(out, 16*v), psi, index(body, 16*v), tail, rows, 4*wide, 4*narrow, &masks256[narrow], index(out, wide))
+			kind = 0
 		}
 	}
+}
+
+// gemm512 makes psi in the first tile, if there are columns enough. Each tile fetches as many lines as it has rows of what follows body's rows.
+func gemm512(out, psi *float32, factors *factor, f, g, body, tail *float32, rows, wide, narrow, lanes int) {
+	list, first := gemms512[:], gemmAVX512First
+	if lanes == 16 {
+		list, first = gemms512One[:], gemmAVX512OneFirst
+	}
+	most := len(list) - 1
+	next := uintptr(unsafe.Pointer(body)) + uintptr(4*rows*wide) // a number, since memory may end there
+	c := 0
+	if wide >= most {
+		first(out, psi, body, index(body, most-1), rows, 4*wide, 4*wide, next, (*int32)(unsafe.Pointer(factors)), f, g)
+		c = most
+	} else {
+		products512(psi, factors, rows, f, g, lanes)
+	}
+	if tiles := (wide - c) / most; tiles > 0 {
+		list[most](index(out, c*lanes), psi, index(body, c), index(body, c+most-1), rows, 4*wide, 4*wide, next+uintptr(64*rows), tiles)
+		c += tiles * most
+	}
+	// What is left of body, and a single column of tail with it.
+	left := 0
+	if narrow == 1 && wide-c < most {
+		left = wide - c
+		list[left+1](index(out, c*lanes), psi, index(body, c), tail, rows, 4*wide, 4, next, 1)
+		return
+	}
+	if left = wide - c; left > 0 {
+		list[left](index(out, c*lanes), psi, index(body, c), index(body, wide-1), rows, 4*wide, 4*wide, next, 1)
+	}
+	for c := 0; c < narrow; c += most {
+		width := min(most, narrow-c)
+		list[width](index(out, (wide+c)*lanes), psi, index(tail, c), index(tail, c+width-1), rows, 4*narrow, 4*narrow, next, 1)
+	}
+}
+
+func gemm256(out, psi *float32, factors *factor, f, g, body, tail *float32, rows, wide, narrow, lanes int) {
+	products256(psi, factors, rows, f, g, lanes)
+	columns := func(out, state *float32, cols int) {
+		tile := evenly(cols, len(gemms256)-1)
+		for q := 0; q < lanes; q += 16 {
+			for c := 0; c < cols; c += tile {
+				gemms256[min(tile, cols-c)](index(out, c*lanes+q), index(psi, q), index(state, c), rows, 4*cols, 4*lanes)
+			}
+		}
+	}
+	columns(out, body, wide)
+	columns(index(out, wide*lanes), tail, narrow)
 }
 
 func hadamard512(v *float64, n int) {

@@ -5,7 +5,7 @@ var tilesNEON = [...]tileFunc{nil, tileNEON1, tileNEON2, tileNEON3, tileNEON4, t
 
 // Queries and the float64 loops have no kernels of their own here.
 var neon = kernels{name: "neon", scale: scaleNEON, lift: liftNEON, gen: genNEON, tiles: tilesNEON[:],
-	runs: runsGeneric, products: productsGeneric, gemv: gemvGeneric, gemm: gemmGeneric,
+	runs: runsGeneric, products: productsGeneric, gemv: gemvGeneric, gemm: gemmGeneric, round32: round32Generic, gather: gatherGeneric,
 	widen: widenGeneric, squares: squaresGeneric, norm16: norm16Generic, multiply: multiplyGeneric, hadamard: hadamardGeneric, round16: round16Generic}
 
 // available lists what this processor has, best first. Go runs on no arm64 processor that lacks NEON.

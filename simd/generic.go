@@ -3,7 +3,7 @@ package simd
 import "unsafe"
 
 var generic = kernels{name: "generic", scale: scaleGeneric, lift: liftGeneric, gen: genGeneric, tiles: tilesGeneric(),
-	runs: runsGeneric, products: productsGeneric, gemv: gemvGeneric, gemm: gemmGeneric,
+	runs: runsGeneric, products: productsGeneric, gemv: gemvGeneric, gemm: gemmGeneric, round32: round32Generic, gather: gatherGeneric,
 	widen: widenGeneric, squares: squaresGeneric, norm16: norm16Generic, multiply: multiplyGeneric, hadamard: hadamardGeneric, round16: round16Generic}
 
 func tilesGeneric() []tileFunc {

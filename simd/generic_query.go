@@ -28,27 +28,54 @@ func productsGeneric(dst *float32, factors *factor, count int, f, g *float32, la
 	}
 }
 
-func gemvGeneric(out, psi, body, tail *float32, rows, wide, narrow int) {
-	sums, left, right := unsafe.Slice(out, wide+narrow), unsafe.Slice(body, rows*wide), unsafe.Slice(tail, rows*narrow)
-	for i, p := range unsafe.Slice(psi, rows) {
-		for c, s := range left[i*wide : (i+1)*wide] {
-			sums[c] += float32(p * s)
-		}
-		for c, s := range right[i*narrow : (i+1)*narrow] {
-			sums[wide+c] += float32(p * s)
+func gemvGeneric(out, psi, body, tail *float32, rows, wide, narrow, queries, step int) {
+	left, right := unsafe.Slice(body, rows*wide), unsafe.Slice(tail, rows*narrow)
+	for q := range queries {
+		sums := unsafe.Slice(index(out, q*(wide+narrow)), wide+narrow)
+		for i, p := range unsafe.Slice(index(psi, q*step), rows) {
+			for c, s := range left[i*wide : (i+1)*wide] {
+				sums[c] += float32(p * s)
+			}
+			for c, s := range right[i*narrow : (i+1)*narrow] {
+				sums[wide+c] += float32(p * s)
+			}
 		}
 	}
 }
 
-func gemmGeneric(out, psi, state *float32, rows, cols, lanes int) {
-	values := unsafe.Slice(state, rows*cols)
+func gemmGeneric(out, psi *float32, factors *factor, f, g, body, tail *float32, rows, wide, narrow, lanes int) {
+	productsGeneric(psi, factors, rows, f, g, lanes)
+	left, right := unsafe.Slice(body, rows*wide), unsafe.Slice(tail, rows*narrow)
 	for i := range rows {
 		a := unsafe.Slice(index(psi, i*lanes), lanes)
-		for c, s := range values[i*cols : (i+1)*cols] {
+		for c := range wide + narrow {
+			s := float32(0)
+			if c < wide {
+				s = left[i*wide+c]
+			} else {
+				s = right[i*narrow+c-wide]
+			}
 			sums := unsafe.Slice(index(out, c*lanes), lanes)
 			for q, p := range a {
 				sums[q] += float32(p * s)
 			}
+		}
+	}
+}
+
+func round32Generic(dst *float32, src *float64, n int, factor float64) {
+	out := unsafe.Slice(dst, n)
+	for i, v := range unsafe.Slice(src, n) {
+		out[i] = float32(v * factor)
+	}
+}
+
+func gatherGeneric(dst *float64, src *float32, n, parts int) {
+	out, all := unsafe.Slice(dst, n), unsafe.Slice(src, parts*n)
+	for i := range out {
+		out[i] = float64(all[i])
+		for p := 1; p < parts; p++ {
+			out[i] += float64(all[p*n+i])
 		}
 	}
 }

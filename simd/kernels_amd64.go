@@ -130,173 +130,308 @@ func productsAVX512x16(dst *float32, factors *int32, count int, f *float32, gt *
 // productsAVX512x64 is productsGeneric for 64 queries.
 func productsAVX512x64(dst *float32, factors *int32, count int, f *float32, gt *float32)
 
-// gemvAVX512x0One is gemvGeneric for 0 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
-func gemvAVX512x0One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// gemvAVX512q1x0One is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 0 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512q1x0One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
-// gemvAVX512x0Some is gemvGeneric for 0 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
-func gemvAVX512x0Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// gemvAVX512q1x0Some is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 0 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512q1x0Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
-// gemvAVX512x1 is gemvGeneric for 1 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
-func gemvAVX512x1(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// gemvAVX512q1x1 is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 1 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512q1x1(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
-// gemvAVX512x1One is gemvGeneric for 1 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
-func gemvAVX512x1One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// gemvAVX512q1x1One is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 1 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512q1x1One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
-// gemvAVX512x1Some is gemvGeneric for 1 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
-func gemvAVX512x1Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// gemvAVX512q1x1Some is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 1 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512q1x1Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
-// gemvAVX512x2 is gemvGeneric for 2 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
-func gemvAVX512x2(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// gemvAVX512q1x2 is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 2 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512q1x2(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
-// gemvAVX512x2One is gemvGeneric for 2 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
-func gemvAVX512x2One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// gemvAVX512q1x2One is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 2 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512q1x2One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
-// gemvAVX512x2Some is gemvGeneric for 2 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
-func gemvAVX512x2Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// gemvAVX512q1x2Some is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 2 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512q1x2Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
-// gemvAVX512x3 is gemvGeneric for 3 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
-func gemvAVX512x3(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// gemvAVX512q1x3 is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 3 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512q1x3(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
-// gemvAVX512x3One is gemvGeneric for 3 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
-func gemvAVX512x3One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// gemvAVX512q1x3One is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 3 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512q1x3One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
-// gemvAVX512x3Some is gemvGeneric for 3 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
-func gemvAVX512x3Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// gemvAVX512q1x3Some is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 3 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512q1x3Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
-// gemvAVX512x4 is gemvGeneric for 4 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
-func gemvAVX512x4(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// gemvAVX512q1x4 is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 4 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512q1x4(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
-// gemvAVX512x4One is gemvGeneric for 4 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
-func gemvAVX512x4One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// gemvAVX512q1x4One is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 4 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512q1x4One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
-// gemvAVX512x4Some is gemvGeneric for 4 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
-func gemvAVX512x4Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// gemvAVX512q1x4Some is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 4 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512q1x4Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
-// gemvAVX512x5 is gemvGeneric for 5 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
-func gemvAVX512x5(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// gemvAVX512q1x5 is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 5 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512q1x5(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
-// gemvAVX512x5One is gemvGeneric for 5 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
-func gemvAVX512x5One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// gemvAVX512q1x5One is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 5 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512q1x5One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
-// gemvAVX512x5Some is gemvGeneric for 5 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
-func gemvAVX512x5Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// gemvAVX512q1x5Some is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 5 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512q1x5Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
-// gemvAVX512x6 is gemvGeneric for 6 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
-func gemvAVX512x6(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// gemvAVX512q1x6 is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 6 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512q1x6(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
-// gemvAVX512x6One is gemvGeneric for 6 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
-func gemvAVX512x6One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// gemvAVX512q1x6One is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 6 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512q1x6One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
-// gemvAVX512x6Some is gemvGeneric for 6 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
-func gemvAVX512x6Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// gemvAVX512q1x6Some is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 6 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512q1x6Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
-// gemvAVX512x7 is gemvGeneric for 7 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
-func gemvAVX512x7(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// gemvAVX512q1x7 is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 7 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512q1x7(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
-// gemvAVX512x7One is gemvGeneric for 7 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
-func gemvAVX512x7One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// gemvAVX512q1x7One is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 7 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512q1x7One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
-// gemvAVX512x7Some is gemvGeneric for 7 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
-func gemvAVX512x7Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// gemvAVX512q1x7Some is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 7 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512q1x7Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
-// gemvAVX512x8 is gemvGeneric for 8 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
-func gemvAVX512x8(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// gemvAVX512q1x8 is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 8 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512q1x8(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
-// gemvAVX512x8One is gemvGeneric for 8 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
-func gemvAVX512x8One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// gemvAVX512q1x8One is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 8 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512q1x8One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
-// gemvAVX512x8Some is gemvGeneric for 8 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
-func gemvAVX512x8Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// gemvAVX512q1x8Some is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 8 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512q1x8Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
-// gemmAVX512x1 is gemmGeneric for 1 columns and 64 queries.
-func gemmAVX512x1(out *float32, psi *float32, state *float32, rows int, stride int)
+// gemvAVX512q2x0One is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 0 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512q2x0One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
-// gemmAVX512x2 is gemmGeneric for 2 columns and 64 queries.
-func gemmAVX512x2(out *float32, psi *float32, state *float32, rows int, stride int)
+// gemvAVX512q2x0Some is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 0 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512q2x0Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
-// gemmAVX512x3 is gemmGeneric for 3 columns and 64 queries.
-func gemmAVX512x3(out *float32, psi *float32, state *float32, rows int, stride int)
+// gemvAVX512q2x1 is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 1 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512q2x1(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
-// gemmAVX512x4 is gemmGeneric for 4 columns and 64 queries.
-func gemmAVX512x4(out *float32, psi *float32, state *float32, rows int, stride int)
+// gemvAVX512q2x1One is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 1 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512q2x1One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
-// gemmAVX512x5 is gemmGeneric for 5 columns and 64 queries.
-func gemmAVX512x5(out *float32, psi *float32, state *float32, rows int, stride int)
+// gemvAVX512q2x1Some is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 1 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512q2x1Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
-// gemmAVX512x6 is gemmGeneric for 6 columns and 64 queries.
-func gemmAVX512x6(out *float32, psi *float32, state *float32, rows int, stride int)
+// gemvAVX512q2x2 is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 2 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512q2x2(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
-// gemmAVX512One1 is gemmGeneric for 1 columns and 16 queries.
-func gemmAVX512One1(out *float32, psi *float32, state *float32, rows int, stride int)
+// gemvAVX512q2x2One is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 2 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512q2x2One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
-// gemmAVX512One2 is gemmGeneric for 2 columns and 16 queries.
-func gemmAVX512One2(out *float32, psi *float32, state *float32, rows int, stride int)
+// gemvAVX512q2x2Some is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 2 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512q2x2Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
-// gemmAVX512One3 is gemmGeneric for 3 columns and 16 queries.
-func gemmAVX512One3(out *float32, psi *float32, state *float32, rows int, stride int)
+// gemvAVX512q2x3 is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 3 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512q2x3(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
-// gemmAVX512One4 is gemmGeneric for 4 columns and 16 queries.
-func gemmAVX512One4(out *float32, psi *float32, state *float32, rows int, stride int)
+// gemvAVX512q2x3One is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 3 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512q2x3One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
-// gemmAVX512One5 is gemmGeneric for 5 columns and 16 queries.
-func gemmAVX512One5(out *float32, psi *float32, state *float32, rows int, stride int)
+// gemvAVX512q2x3Some is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 3 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512q2x3Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
-// gemmAVX512One6 is gemmGeneric for 6 columns and 16 queries.
-func gemmAVX512One6(out *float32, psi *float32, state *float32, rows int, stride int)
+// gemvAVX512q2x4 is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 4 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512q2x4(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
-// gemmAVX512One7 is gemmGeneric for 7 columns and 16 queries.
-func gemmAVX512One7(out *float32, psi *float32, state *float32, rows int, stride int)
+// gemvAVX512q2x4One is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 4 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512q2x4One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
-// gemmAVX512One8 is gemmGeneric for 8 columns and 16 queries.
-func gemmAVX512One8(out *float32, psi *float32, state *float32, rows int, stride int)
+// gemvAVX512q2x4Some is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 4 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512q2x4Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
-// gemmAVX512One9 is gemmGeneric for 9 columns and 16 queries.
-func gemmAVX512One9(out *float32, psi *float32, state *float32, rows int, stride int)
+// gemvAVX512q2x5 is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 5 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512q2x5(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
-// gemmAVX512One10 is gemmGeneric for 10 columns and 16 queries.
-func gemmAVX512One10(out *float32, psi *float32, state *float32, rows int, stride int)
+// gemvAVX512q2x5One is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 5 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512q2x5One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
-// gemmAVX512One11 is gemmGeneric for 11 columns and 16 queries.
-func gemmAVX512One11(out *float32, psi *float32, state *float32, rows int, stride int)
+// gemvAVX512q2x5Some is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 5 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512q2x5Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
-// gemmAVX512One12 is gemmGeneric for 12 columns and 16 queries.
-func gemmAVX512One12(out *float32, psi *float32, state *float32, rows int, stride int)
+// gemvAVX512q2x6 is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 6 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512q2x6(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
-// gemmAVX512One13 is gemmGeneric for 13 columns and 16 queries.
-func gemmAVX512One13(out *float32, psi *float32, state *float32, rows int, stride int)
+// gemvAVX512q2x6One is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 6 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512q2x6One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
-// gemmAVX512One14 is gemmGeneric for 14 columns and 16 queries.
-func gemmAVX512One14(out *float32, psi *float32, state *float32, rows int, stride int)
+// gemvAVX512q2x6Some is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 6 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512q2x6Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
-// gemmAVX512One15 is gemmGeneric for 15 columns and 16 queries.
-func gemmAVX512One15(out *float32, psi *float32, state *float32, rows int, stride int)
+// gemvAVX512q2x7 is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 7 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512q2x7(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
-// gemmAVX512One16 is gemmGeneric for 16 columns and 16 queries.
-func gemmAVX512One16(out *float32, psi *float32, state *float32, rows int, stride int)
+// gemvAVX512q2x7One is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 7 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512q2x7One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
-// gemmAVX512One17 is gemmGeneric for 17 columns and 16 queries.
-func gemmAVX512One17(out *float32, psi *float32, state *float32, rows int, stride int)
+// gemvAVX512q2x7Some is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 7 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512q2x7Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
-// gemmAVX512One18 is gemmGeneric for 18 columns and 16 queries.
-func gemmAVX512One18(out *float32, psi *float32, state *float32, rows int, stride int)
+// gemvAVX512q2x8 is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 8 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512q2x8(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
-// gemmAVX512One19 is gemmGeneric for 19 columns and 16 queries.
-func gemmAVX512One19(out *float32, psi *float32, state *float32, rows int, stride int)
+// gemvAVX512q2x8One is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 8 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512q2x8One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
-// gemmAVX512One20 is gemmGeneric for 20 columns and 16 queries.
-func gemmAVX512One20(out *float32, psi *float32, state *float32, rows int, stride int)
+// gemvAVX512q2x8Some is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 8 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512q2x8Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
-// gemmAVX512One21 is gemmGeneric for 21 columns and 16 queries.
-func gemmAVX512One21(out *float32, psi *float32, state *float32, rows int, stride int)
+// gemvAVX512q4x0One is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 0 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512q4x0One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
-// gemmAVX512One22 is gemmGeneric for 22 columns and 16 queries.
-func gemmAVX512One22(out *float32, psi *float32, state *float32, rows int, stride int)
+// gemvAVX512q4x0Some is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 0 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512q4x0Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
-// gemmAVX512One23 is gemmGeneric for 23 columns and 16 queries.
-func gemmAVX512One23(out *float32, psi *float32, state *float32, rows int, stride int)
+// gemvAVX512q4x1 is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 1 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512q4x1(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
-// gemmAVX512One24 is gemmGeneric for 24 columns and 16 queries.
-func gemmAVX512One24(out *float32, psi *float32, state *float32, rows int, stride int)
+// gemvAVX512q4x1One is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 1 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512q4x1One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
+// gemvAVX512q4x1Some is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 1 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512q4x1Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
+// gemvAVX512q4x2 is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 2 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512q4x2(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
+// gemvAVX512q4x2One is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 2 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512q4x2One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
+// gemvAVX512q4x2Some is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 2 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512q4x2Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
+// gemvAVX512q4x3 is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 3 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512q4x3(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
+// gemvAVX512q4x3One is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 3 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512q4x3One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
+// gemvAVX512q4x3Some is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 3 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512q4x3Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
+// gemvAVX512q4x4 is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 4 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512q4x4(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
+// gemvAVX512q4x4One is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 4 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512q4x4One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
+// gemvAVX512q4x4Some is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 4 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512q4x4Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
+// gemvAVX512q4x5 is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 5 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512q4x5(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
+// gemvAVX512q4x5One is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 5 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512q4x5One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
+// gemvAVX512q4x5Some is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 5 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemvAVX512q4x5Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
+// gemmAVX512x1 is gemmGeneric for tiles of 1 columns and 64 queries; the last column of a tile is at last, whose rows are step bytes apart. It fetches a line from ahead on for each row. psi is there, and tiles lie side by side.
+func gemmAVX512x1(out *float32, psi *float32, state *float32, last *float32, rows int, stride int, step int, ahead uintptr, tiles int)
+
+// gemmAVX512x2 is gemmGeneric for tiles of 2 columns and 64 queries; the last column of a tile is at last, whose rows are step bytes apart. It fetches a line from ahead on for each row. psi is there, and tiles lie side by side.
+func gemmAVX512x2(out *float32, psi *float32, state *float32, last *float32, rows int, stride int, step int, ahead uintptr, tiles int)
+
+// gemmAVX512x3 is gemmGeneric for tiles of 3 columns and 64 queries; the last column of a tile is at last, whose rows are step bytes apart. It fetches a line from ahead on for each row. psi is there, and tiles lie side by side.
+func gemmAVX512x3(out *float32, psi *float32, state *float32, last *float32, rows int, stride int, step int, ahead uintptr, tiles int)
+
+// gemmAVX512x4 is gemmGeneric for tiles of 4 columns and 64 queries; the last column of a tile is at last, whose rows are step bytes apart. It fetches a line from ahead on for each row. psi is there, and tiles lie side by side.
+func gemmAVX512x4(out *float32, psi *float32, state *float32, last *float32, rows int, stride int, step int, ahead uintptr, tiles int)
+
+// gemmAVX512x5 is gemmGeneric for tiles of 5 columns and 64 queries; the last column of a tile is at last, whose rows are step bytes apart. It fetches a line from ahead on for each row. psi is there, and tiles lie side by side.
+func gemmAVX512x5(out *float32, psi *float32, state *float32, last *float32, rows int, stride int, step int, ahead uintptr, tiles int)
+
+// gemmAVX512x6 is gemmGeneric for tiles of 6 columns and 64 queries; the last column of a tile is at last, whose rows are step bytes apart. It fetches a line from ahead on for each row. psi is there, and tiles lie side by side.
+func gemmAVX512x6(out *float32, psi *float32, state *float32, last *float32, rows int, stride int, step int, ahead uintptr, tiles int)
+
+// gemmAVX512First is gemmGeneric for tiles of 6 columns and 64 queries; the last column of a tile is at last, whose rows are step bytes apart. It fetches a line from ahead on for each row. It makes psi for one tile.
+func gemmAVX512First(out *float32, psi *float32, state *float32, last *float32, rows int, stride int, step int, ahead uintptr, factors *int32, f *float32, gt *float32)
+
+// gemmAVX512One1 is gemmGeneric for tiles of 1 columns and 16 queries; the last column of a tile is at last, whose rows are step bytes apart. It fetches a line from ahead on for each row. psi is there, and tiles lie side by side.
+func gemmAVX512One1(out *float32, psi *float32, state *float32, last *float32, rows int, stride int, step int, ahead uintptr, tiles int)
+
+// gemmAVX512One2 is gemmGeneric for tiles of 2 columns and 16 queries; the last column of a tile is at last, whose rows are step bytes apart. It fetches a line from ahead on for each row. psi is there, and tiles lie side by side.
+func gemmAVX512One2(out *float32, psi *float32, state *float32, last *float32, rows int, stride int, step int, ahead uintptr, tiles int)
+
+// gemmAVX512One3 is gemmGeneric for tiles of 3 columns and 16 queries; the last column of a tile is at last, whose rows are step bytes apart. It fetches a line from ahead on for each row. psi is there, and tiles lie side by side.
+func gemmAVX512One3(out *float32, psi *float32, state *float32, last *float32, rows int, stride int, step int, ahead uintptr, tiles int)
+
+// gemmAVX512One4 is gemmGeneric for tiles of 4 columns and 16 queries; the last column of a tile is at last, whose rows are step bytes apart. It fetches a line from ahead on for each row. psi is there, and tiles lie side by side.
+func gemmAVX512One4(out *float32, psi *float32, state *float32, last *float32, rows int, stride int, step int, ahead uintptr, tiles int)
+
+// gemmAVX512One5 is gemmGeneric for tiles of 5 columns and 16 queries; the last column of a tile is at last, whose rows are step bytes apart. It fetches a line from ahead on for each row. psi is there, and tiles lie side by side.
+func gemmAVX512One5(out *float32, psi *float32, state *float32, last *float32, rows int, stride int, step int, ahead uintptr, tiles int)
+
+// gemmAVX512One6 is gemmGeneric for tiles of 6 columns and 16 queries; the last column of a tile is at last, whose rows are step bytes apart. It fetches a line from ahead on for each row. psi is there, and tiles lie side by side.
+func gemmAVX512One6(out *float32, psi *float32, state *float32, last *float32, rows int, stride int, step int, ahead uintptr, tiles int)
+
+// gemmAVX512One7 is gemmGeneric for tiles of 7 columns and 16 queries; the last column of a tile is at last, whose rows are step bytes apart. It fetches a line from ahead on for each row. psi is there, and tiles lie side by side.
+func gemmAVX512One7(out *float32, psi *float32, state *float32, last *float32, rows int, stride int, step int, ahead uintptr, tiles int)
+
+// gemmAVX512One8 is gemmGeneric for tiles of 8 columns and 16 queries; the last column of a tile is at last, whose rows are step bytes apart. It fetches a line from ahead on for each row. psi is there, and tiles lie side by side.
+func gemmAVX512One8(out *float32, psi *float32, state *float32, last *float32, rows int, stride int, step int, ahead uintptr, tiles int)
+
+// gemmAVX512One9 is gemmGeneric for tiles of 9 columns and 16 queries; the last column of a tile is at last, whose rows are step bytes apart. It fetches a line from ahead on for each row. psi is there, and tiles lie side by side.
+func gemmAVX512One9(out *float32, psi *float32, state *float32, last *float32, rows int, stride int, step int, ahead uintptr, tiles int)
+
+// gemmAVX512One10 is gemmGeneric for tiles of 10 columns and 16 queries; the last column of a tile is at last, whose rows are step bytes apart. It fetches a line from ahead on for each row. psi is there, and tiles lie side by side.
+func gemmAVX512One10(out *float32, psi *float32, state *float32, last *float32, rows int, stride int, step int, ahead uintptr, tiles int)
+
+// gemmAVX512One11 is gemmGeneric for tiles of 11 columns and 16 queries; the last column of a tile is at last, whose rows are step bytes apart. It fetches a line from ahead on for each row. psi is there, and tiles lie side by side.
+func gemmAVX512One11(out *float32, psi *float32, state *float32, last *float32, rows int, stride int, step int, ahead uintptr, tiles int)
+
+// gemmAVX512One12 is gemmGeneric for tiles of 12 columns and 16 queries; the last column of a tile is at last, whose rows are step bytes apart. It fetches a line from ahead on for each row. psi is there, and tiles lie side by side.
+func gemmAVX512One12(out *float32, psi *float32, state *float32, last *float32, rows int, stride int, step int, ahead uintptr, tiles int)
+
+// gemmAVX512One13 is gemmGeneric for tiles of 13 columns and 16 queries; the last column of a tile is at last, whose rows are step bytes apart. It fetches a line from ahead on for each row. psi is there, and tiles lie side by side.
+func gemmAVX512One13(out *float32, psi *float32, state *float32, last *float32, rows int, stride int, step int, ahead uintptr, tiles int)
+
+// gemmAVX512One14 is gemmGeneric for tiles of 14 columns and 16 queries; the last column of a tile is at last, whose rows are step bytes apart. It fetches a line from ahead on for each row. psi is there, and tiles lie side by side.
+func gemmAVX512One14(out *float32, psi *float32, state *float32, last *float32, rows int, stride int, step int, ahead uintptr, tiles int)
+
+// gemmAVX512One15 is gemmGeneric for tiles of 15 columns and 16 queries; the last column of a tile is at last, whose rows are step bytes apart. It fetches a line from ahead on for each row. psi is there, and tiles lie side by side.
+func gemmAVX512One15(out *float32, psi *float32, state *float32, last *float32, rows int, stride int, step int, ahead uintptr, tiles int)
+
+// gemmAVX512One16 is gemmGeneric for tiles of 16 columns and 16 queries; the last column of a tile is at last, whose rows are step bytes apart. It fetches a line from ahead on for each row. psi is there, and tiles lie side by side.
+func gemmAVX512One16(out *float32, psi *float32, state *float32, last *float32, rows int, stride int, step int, ahead uintptr, tiles int)
+
+// gemmAVX512One17 is gemmGeneric for tiles of 17 columns and 16 queries; the last column of a tile is at last, whose rows are step bytes apart. It fetches a line from ahead on for each row. psi is there, and tiles lie side by side.
+func gemmAVX512One17(out *float32, psi *float32, state *float32, last *float32, rows int, stride int, step int, ahead uintptr, tiles int)
+
+// gemmAVX512One18 is gemmGeneric for tiles of 18 columns and 16 queries; the last column of a tile is at last, whose rows are step bytes apart. It fetches a line from ahead on for each row. psi is there, and tiles lie side by side.
+func gemmAVX512One18(out *float32, psi *float32, state *float32, last *float32, rows int, stride int, step int, ahead uintptr, tiles int)
+
+// gemmAVX512One19 is gemmGeneric for tiles of 19 columns and 16 queries; the last column of a tile is at last, whose rows are step bytes apart. It fetches a line from ahead on for each row. psi is there, and tiles lie side by side.
+func gemmAVX512One19(out *float32, psi *float32, state *float32, last *float32, rows int, stride int, step int, ahead uintptr, tiles int)
+
+// gemmAVX512One20 is gemmGeneric for tiles of 20 columns and 16 queries; the last column of a tile is at last, whose rows are step bytes apart. It fetches a line from ahead on for each row. psi is there, and tiles lie side by side.
+func gemmAVX512One20(out *float32, psi *float32, state *float32, last *float32, rows int, stride int, step int, ahead uintptr, tiles int)
+
+// gemmAVX512One21 is gemmGeneric for tiles of 21 columns and 16 queries; the last column of a tile is at last, whose rows are step bytes apart. It fetches a line from ahead on for each row. psi is there, and tiles lie side by side.
+func gemmAVX512One21(out *float32, psi *float32, state *float32, last *float32, rows int, stride int, step int, ahead uintptr, tiles int)
+
+// gemmAVX512One22 is gemmGeneric for tiles of 22 columns and 16 queries; the last column of a tile is at last, whose rows are step bytes apart. It fetches a line from ahead on for each row. psi is there, and tiles lie side by side.
+func gemmAVX512One22(out *float32, psi *float32, state *float32, last *float32, rows int, stride int, step int, ahead uintptr, tiles int)
+
+// gemmAVX512One23 is gemmGeneric for tiles of 23 columns and 16 queries; the last column of a tile is at last, whose rows are step bytes apart. It fetches a line from ahead on for each row. psi is there, and tiles lie side by side.
+func gemmAVX512One23(out *float32, psi *float32, state *float32, last *float32, rows int, stride int, step int, ahead uintptr, tiles int)
+
+// gemmAVX512One24 is gemmGeneric for tiles of 24 columns and 16 queries; the last column of a tile is at last, whose rows are step bytes apart. It fetches a line from ahead on for each row. psi is there, and tiles lie side by side.
+func gemmAVX512One24(out *float32, psi *float32, state *float32, last *float32, rows int, stride int, step int, ahead uintptr, tiles int)
+
+// gemmAVX512OneFirst is gemmGeneric for tiles of 24 columns and 16 queries; the last column of a tile is at last, whose rows are step bytes apart. It fetches a line from ahead on for each row. It makes psi for one tile.
+func gemmAVX512OneFirst(out *float32, psi *float32, state *float32, last *float32, rows int, stride int, step int, ahead uintptr, factors *int32, f *float32, gt *float32)
 
 // runsAVX2 is runsGeneric.
 func runsAVX2(dst *float32, f *float32, gt *float32, nodes *int32, count int, dim int)
@@ -394,6 +529,12 @@ func hadamardAVX512(v *float64, n int)
 // round16AVX512 is round16Generic. Conversions round to nearest even, as Go leaves MXCSR.
 func round16AVX512(dst *int16, v *float64, n int, factor float64)
 
+// round32AVX512 is round32Generic.
+func round32AVX512(dst *float32, src *float64, n int, factor float64)
+
+// gatherAVX512 is gatherGeneric.
+func gatherAVX512(dst *float64, src *float32, n int, parts int)
+
 // widenAVX2 is widenGeneric.
 func widenAVX2(dst *float64, src *float32, n int)
 
@@ -411,3 +552,9 @@ func hadamardAVX2(v *float64, n int)
 
 // round16AVX2 is round16Generic. Conversions round to nearest even, as Go leaves MXCSR.
 func round16AVX2(dst *int16, v *float64, n int, factor float64)
+
+// round32AVX2 is round32Generic.
+func round32AVX2(dst *float32, src *float64, n int, factor float64)
+
+// gatherAVX2 is gatherGeneric.
+func gatherAVX2(dst *float64, src *float32, n int, parts int)

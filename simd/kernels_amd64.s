@@ -6321,66 +6321,81 @@ loop:
 	VZEROUPPER
 	RET
 
-// func gemvAVX512x0One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// func gemvAVX512q1x0One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 // Requires: AVX, AVX512F, FMA3
-TEXT ·gemvAVX512x0One(SB), NOSPLIT, $0-72
+TEXT ·gemvAVX512q1x0One(SB), NOSPLIT, $0-88
 	MOVQ   out+0(FP), AX
-	MOVQ   psi+8(FP), AX
-	MOVQ   rows+32(FP), CX
-	MOVQ   body+16(FP), DX
-	MOVQ   stride+40(FP), BX
-	MOVQ   rest+24(FP), SI
-	MOVQ   step+48(FP), DI
-	MOVQ   last+64(FP), R8
-	VMOVSS (R8), X0
+	MOVQ   psi+8(FP), CX
+	MOVQ   rows+32(FP), DX
+	MOVQ   body+16(FP), BX
+	MOVQ   stride+40(FP), SI
+	MOVQ   outs+72(FP), DI
+	MOVQ   psis+80(FP), DI
+	MOVQ   AX, DI
+	MOVQ   rest+24(FP), R8
+	MOVQ   step+48(FP), R9
+	MOVQ   last+64(FP), R10
+	MOVQ   R10, DI
+	VMOVSS (DI), X0
 
 loop:
-	VBROADCASTSS (AX), Z1
-	VFMADD231SS  (SI), X1, X0
-	ADDQ         $0x04, AX
-	ADDQ         BX, DX
-	ADDQ         DI, SI
-	DECQ         CX
+	VBROADCASTSS (CX), Z1
+	VFMADD231SS  (R8), X1, X0
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R9, R8
+	DECQ         DX
 	JNZ          loop
-	VMOVSS       X0, (R8)
+	MOVQ         AX, DI
+	MOVQ         R10, DI
+	VMOVSS       X0, (DI)
 	VZEROUPPER
 	RET
 
-// func gemvAVX512x0Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// func gemvAVX512q1x0Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 // Requires: AVX, AVX512BW, AVX512F
-TEXT ·gemvAVX512x0Some(SB), NOSPLIT, $0-72
+TEXT ·gemvAVX512q1x0Some(SB), NOSPLIT, $0-88
 	MOVQ      out+0(FP), AX
-	MOVQ      psi+8(FP), AX
-	MOVQ      rows+32(FP), CX
-	MOVQ      body+16(FP), DX
-	MOVQ      stride+40(FP), BX
-	MOVQ      rest+24(FP), SI
-	MOVQ      step+48(FP), DI
-	MOVQ      last+64(FP), R8
+	MOVQ      psi+8(FP), CX
+	MOVQ      rows+32(FP), DX
+	MOVQ      body+16(FP), BX
+	MOVQ      stride+40(FP), SI
+	MOVQ      outs+72(FP), DI
+	MOVQ      psis+80(FP), DI
+	MOVQ      AX, DI
+	MOVQ      rest+24(FP), R8
+	MOVQ      step+48(FP), R9
+	MOVQ      last+64(FP), R10
 	KMOVQ     mask+56(FP), K1
-	VMOVUPS.Z (R8), K1, Z0
+	MOVQ      R10, DI
+	VMOVUPS.Z (DI), K1, Z0
 
 loop:
-	VBROADCASTSS (AX), Z1
-	VFMADD231PS  (SI), Z1, K1, Z0
-	ADDQ         $0x04, AX
-	ADDQ         BX, DX
-	ADDQ         DI, SI
-	DECQ         CX
+	VBROADCASTSS (CX), Z1
+	VFMADD231PS  (R8), Z1, K1, Z0
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R9, R8
+	DECQ         DX
 	JNZ          loop
-	VMOVUPS      Z0, K1, (R8)
+	MOVQ         AX, DI
+	MOVQ         R10, DI
+	VMOVUPS      Z0, K1, (DI)
 	VZEROUPPER
 	RET
 
-// func gemvAVX512x1(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// func gemvAVX512q1x1(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 // Requires: AVX, AVX512F
-TEXT ·gemvAVX512x1(SB), NOSPLIT, $0-72
+TEXT ·gemvAVX512q1x1(SB), NOSPLIT, $0-88
 	MOVQ    out+0(FP), AX
 	MOVQ    psi+8(FP), CX
 	MOVQ    rows+32(FP), DX
 	MOVQ    body+16(FP), BX
 	MOVQ    stride+40(FP), SI
-	VMOVUPS (AX), Z0
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), DI
+	MOVQ    AX, DI
+	VMOVUPS (DI), Z0
 
 loop:
 	VBROADCASTSS (CX), Z1
@@ -6389,77 +6404,93 @@ loop:
 	ADDQ         SI, BX
 	DECQ         DX
 	JNZ          loop
-	VMOVUPS      Z0, (AX)
+	MOVQ         AX, DI
+	VMOVUPS      Z0, (DI)
 	VZEROUPPER
 	RET
 
-// func gemvAVX512x1One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// func gemvAVX512q1x1One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 // Requires: AVX, AVX512F, FMA3
-TEXT ·gemvAVX512x1One(SB), NOSPLIT, $0-72
+TEXT ·gemvAVX512q1x1One(SB), NOSPLIT, $0-88
 	MOVQ    out+0(FP), AX
 	MOVQ    psi+8(FP), CX
 	MOVQ    rows+32(FP), DX
 	MOVQ    body+16(FP), BX
 	MOVQ    stride+40(FP), SI
-	VMOVUPS (AX), Z0
-	MOVQ    rest+24(FP), DI
-	MOVQ    step+48(FP), R8
-	MOVQ    last+64(FP), R9
-	VMOVSS  (R9), X1
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), DI
+	MOVQ    AX, DI
+	VMOVUPS (DI), Z0
+	MOVQ    rest+24(FP), R8
+	MOVQ    step+48(FP), R9
+	MOVQ    last+64(FP), R10
+	MOVQ    R10, DI
+	VMOVSS  (DI), X1
 
 loop:
 	VBROADCASTSS (CX), Z2
 	VFMADD231PS  (BX), Z2, Z0
-	VFMADD231SS  (DI), X2, X1
+	VFMADD231SS  (R8), X2, X1
 	ADDQ         $0x04, CX
 	ADDQ         SI, BX
-	ADDQ         R8, DI
+	ADDQ         R9, R8
 	DECQ         DX
 	JNZ          loop
-	VMOVUPS      Z0, (AX)
-	VMOVSS       X1, (R9)
+	MOVQ         AX, DI
+	VMOVUPS      Z0, (DI)
+	MOVQ         R10, DI
+	VMOVSS       X1, (DI)
 	VZEROUPPER
 	RET
 
-// func gemvAVX512x1Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// func gemvAVX512q1x1Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 // Requires: AVX, AVX512BW, AVX512F
-TEXT ·gemvAVX512x1Some(SB), NOSPLIT, $0-72
+TEXT ·gemvAVX512q1x1Some(SB), NOSPLIT, $0-88
 	MOVQ      out+0(FP), AX
 	MOVQ      psi+8(FP), CX
 	MOVQ      rows+32(FP), DX
 	MOVQ      body+16(FP), BX
 	MOVQ      stride+40(FP), SI
-	VMOVUPS   (AX), Z0
-	MOVQ      rest+24(FP), DI
-	MOVQ      step+48(FP), R8
-	MOVQ      last+64(FP), R9
+	MOVQ      outs+72(FP), DI
+	MOVQ      psis+80(FP), DI
+	MOVQ      AX, DI
+	VMOVUPS   (DI), Z0
+	MOVQ      rest+24(FP), R8
+	MOVQ      step+48(FP), R9
+	MOVQ      last+64(FP), R10
 	KMOVQ     mask+56(FP), K1
-	VMOVUPS.Z (R9), K1, Z1
+	MOVQ      R10, DI
+	VMOVUPS.Z (DI), K1, Z1
 
 loop:
 	VBROADCASTSS (CX), Z2
 	VFMADD231PS  (BX), Z2, Z0
-	VFMADD231PS  (DI), Z2, K1, Z1
+	VFMADD231PS  (R8), Z2, K1, Z1
 	ADDQ         $0x04, CX
 	ADDQ         SI, BX
-	ADDQ         R8, DI
+	ADDQ         R9, R8
 	DECQ         DX
 	JNZ          loop
-	VMOVUPS      Z0, (AX)
-	VMOVUPS      Z1, K1, (R9)
+	MOVQ         AX, DI
+	VMOVUPS      Z0, (DI)
+	MOVQ         R10, DI
+	VMOVUPS      Z1, K1, (DI)
 	VZEROUPPER
 	RET
 
-// func gemvAVX512x2(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// func gemvAVX512q1x2(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 // Requires: AVX, AVX512F
-TEXT ·gemvAVX512x2(SB), NOSPLIT, $0-72
+TEXT ·gemvAVX512q1x2(SB), NOSPLIT, $0-88
 	MOVQ    out+0(FP), AX
 	MOVQ    psi+8(FP), CX
 	MOVQ    rows+32(FP), DX
 	MOVQ    body+16(FP), BX
 	MOVQ    stride+40(FP), SI
-	VMOVUPS (AX), Z0
-	VMOVUPS 64(AX), Z1
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), DI
+	MOVQ    AX, DI
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
 
 loop:
 	VBROADCASTSS (CX), Z2
@@ -6469,85 +6500,101 @@ loop:
 	ADDQ         SI, BX
 	DECQ         DX
 	JNZ          loop
-	VMOVUPS      Z0, (AX)
-	VMOVUPS      Z1, 64(AX)
+	MOVQ         AX, DI
+	VMOVUPS      Z0, (DI)
+	VMOVUPS      Z1, 64(DI)
 	VZEROUPPER
 	RET
 
-// func gemvAVX512x2One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// func gemvAVX512q1x2One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 // Requires: AVX, AVX512F, FMA3
-TEXT ·gemvAVX512x2One(SB), NOSPLIT, $0-72
+TEXT ·gemvAVX512q1x2One(SB), NOSPLIT, $0-88
 	MOVQ    out+0(FP), AX
 	MOVQ    psi+8(FP), CX
 	MOVQ    rows+32(FP), DX
 	MOVQ    body+16(FP), BX
 	MOVQ    stride+40(FP), SI
-	VMOVUPS (AX), Z0
-	VMOVUPS 64(AX), Z1
-	MOVQ    rest+24(FP), DI
-	MOVQ    step+48(FP), R8
-	MOVQ    last+64(FP), R9
-	VMOVSS  (R9), X2
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), DI
+	MOVQ    AX, DI
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	MOVQ    rest+24(FP), R8
+	MOVQ    step+48(FP), R9
+	MOVQ    last+64(FP), R10
+	MOVQ    R10, DI
+	VMOVSS  (DI), X2
 
 loop:
 	VBROADCASTSS (CX), Z3
 	VFMADD231PS  (BX), Z3, Z0
 	VFMADD231PS  64(BX), Z3, Z1
-	VFMADD231SS  (DI), X3, X2
+	VFMADD231SS  (R8), X3, X2
 	ADDQ         $0x04, CX
 	ADDQ         SI, BX
-	ADDQ         R8, DI
+	ADDQ         R9, R8
 	DECQ         DX
 	JNZ          loop
-	VMOVUPS      Z0, (AX)
-	VMOVUPS      Z1, 64(AX)
-	VMOVSS       X2, (R9)
+	MOVQ         AX, DI
+	VMOVUPS      Z0, (DI)
+	VMOVUPS      Z1, 64(DI)
+	MOVQ         R10, DI
+	VMOVSS       X2, (DI)
 	VZEROUPPER
 	RET
 
-// func gemvAVX512x2Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// func gemvAVX512q1x2Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 // Requires: AVX, AVX512BW, AVX512F
-TEXT ·gemvAVX512x2Some(SB), NOSPLIT, $0-72
+TEXT ·gemvAVX512q1x2Some(SB), NOSPLIT, $0-88
 	MOVQ      out+0(FP), AX
 	MOVQ      psi+8(FP), CX
 	MOVQ      rows+32(FP), DX
 	MOVQ      body+16(FP), BX
 	MOVQ      stride+40(FP), SI
-	VMOVUPS   (AX), Z0
-	VMOVUPS   64(AX), Z1
-	MOVQ      rest+24(FP), DI
-	MOVQ      step+48(FP), R8
-	MOVQ      last+64(FP), R9
+	MOVQ      outs+72(FP), DI
+	MOVQ      psis+80(FP), DI
+	MOVQ      AX, DI
+	VMOVUPS   (DI), Z0
+	VMOVUPS   64(DI), Z1
+	MOVQ      rest+24(FP), R8
+	MOVQ      step+48(FP), R9
+	MOVQ      last+64(FP), R10
 	KMOVQ     mask+56(FP), K1
-	VMOVUPS.Z (R9), K1, Z2
+	MOVQ      R10, DI
+	VMOVUPS.Z (DI), K1, Z2
 
 loop:
 	VBROADCASTSS (CX), Z3
 	VFMADD231PS  (BX), Z3, Z0
 	VFMADD231PS  64(BX), Z3, Z1
-	VFMADD231PS  (DI), Z3, K1, Z2
+	VFMADD231PS  (R8), Z3, K1, Z2
 	ADDQ         $0x04, CX
 	ADDQ         SI, BX
-	ADDQ         R8, DI
+	ADDQ         R9, R8
 	DECQ         DX
 	JNZ          loop
-	VMOVUPS      Z0, (AX)
-	VMOVUPS      Z1, 64(AX)
-	VMOVUPS      Z2, K1, (R9)
+	MOVQ         AX, DI
+	VMOVUPS      Z0, (DI)
+	VMOVUPS      Z1, 64(DI)
+	MOVQ         R10, DI
+	VMOVUPS      Z2, K1, (DI)
 	VZEROUPPER
 	RET
 
-// func gemvAVX512x3(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// func gemvAVX512q1x3(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 // Requires: AVX, AVX512F
-TEXT ·gemvAVX512x3(SB), NOSPLIT, $0-72
+TEXT ·gemvAVX512q1x3(SB), NOSPLIT, $0-88
 	MOVQ    out+0(FP), AX
 	MOVQ    psi+8(FP), CX
 	MOVQ    rows+32(FP), DX
 	MOVQ    body+16(FP), BX
 	MOVQ    stride+40(FP), SI
-	VMOVUPS (AX), Z0
-	VMOVUPS 64(AX), Z1
-	VMOVUPS 128(AX), Z2
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), DI
+	MOVQ    AX, DI
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	VMOVUPS 128(DI), Z2
 
 loop:
 	VBROADCASTSS (CX), Z3
@@ -6558,93 +6605,109 @@ loop:
 	ADDQ         SI, BX
 	DECQ         DX
 	JNZ          loop
-	VMOVUPS      Z0, (AX)
-	VMOVUPS      Z1, 64(AX)
-	VMOVUPS      Z2, 128(AX)
+	MOVQ         AX, DI
+	VMOVUPS      Z0, (DI)
+	VMOVUPS      Z1, 64(DI)
+	VMOVUPS      Z2, 128(DI)
 	VZEROUPPER
 	RET
 
-// func gemvAVX512x3One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// func gemvAVX512q1x3One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 // Requires: AVX, AVX512F, FMA3
-TEXT ·gemvAVX512x3One(SB), NOSPLIT, $0-72
+TEXT ·gemvAVX512q1x3One(SB), NOSPLIT, $0-88
 	MOVQ    out+0(FP), AX
 	MOVQ    psi+8(FP), CX
 	MOVQ    rows+32(FP), DX
 	MOVQ    body+16(FP), BX
 	MOVQ    stride+40(FP), SI
-	VMOVUPS (AX), Z0
-	VMOVUPS 64(AX), Z1
-	VMOVUPS 128(AX), Z2
-	MOVQ    rest+24(FP), DI
-	MOVQ    step+48(FP), R8
-	MOVQ    last+64(FP), R9
-	VMOVSS  (R9), X3
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), DI
+	MOVQ    AX, DI
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	VMOVUPS 128(DI), Z2
+	MOVQ    rest+24(FP), R8
+	MOVQ    step+48(FP), R9
+	MOVQ    last+64(FP), R10
+	MOVQ    R10, DI
+	VMOVSS  (DI), X3
 
 loop:
 	VBROADCASTSS (CX), Z4
 	VFMADD231PS  (BX), Z4, Z0
 	VFMADD231PS  64(BX), Z4, Z1
 	VFMADD231PS  128(BX), Z4, Z2
-	VFMADD231SS  (DI), X4, X3
+	VFMADD231SS  (R8), X4, X3
 	ADDQ         $0x04, CX
 	ADDQ         SI, BX
-	ADDQ         R8, DI
+	ADDQ         R9, R8
 	DECQ         DX
 	JNZ          loop
-	VMOVUPS      Z0, (AX)
-	VMOVUPS      Z1, 64(AX)
-	VMOVUPS      Z2, 128(AX)
-	VMOVSS       X3, (R9)
+	MOVQ         AX, DI
+	VMOVUPS      Z0, (DI)
+	VMOVUPS      Z1, 64(DI)
+	VMOVUPS      Z2, 128(DI)
+	MOVQ         R10, DI
+	VMOVSS       X3, (DI)
 	VZEROUPPER
 	RET
 
-// func gemvAVX512x3Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// func gemvAVX512q1x3Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 // Requires: AVX, AVX512BW, AVX512F
-TEXT ·gemvAVX512x3Some(SB), NOSPLIT, $0-72
+TEXT ·gemvAVX512q1x3Some(SB), NOSPLIT, $0-88
 	MOVQ      out+0(FP), AX
 	MOVQ      psi+8(FP), CX
 	MOVQ      rows+32(FP), DX
 	MOVQ      body+16(FP), BX
 	MOVQ      stride+40(FP), SI
-	VMOVUPS   (AX), Z0
-	VMOVUPS   64(AX), Z1
-	VMOVUPS   128(AX), Z2
-	MOVQ      rest+24(FP), DI
-	MOVQ      step+48(FP), R8
-	MOVQ      last+64(FP), R9
+	MOVQ      outs+72(FP), DI
+	MOVQ      psis+80(FP), DI
+	MOVQ      AX, DI
+	VMOVUPS   (DI), Z0
+	VMOVUPS   64(DI), Z1
+	VMOVUPS   128(DI), Z2
+	MOVQ      rest+24(FP), R8
+	MOVQ      step+48(FP), R9
+	MOVQ      last+64(FP), R10
 	KMOVQ     mask+56(FP), K1
-	VMOVUPS.Z (R9), K1, Z3
+	MOVQ      R10, DI
+	VMOVUPS.Z (DI), K1, Z3
 
 loop:
 	VBROADCASTSS (CX), Z4
 	VFMADD231PS  (BX), Z4, Z0
 	VFMADD231PS  64(BX), Z4, Z1
 	VFMADD231PS  128(BX), Z4, Z2
-	VFMADD231PS  (DI), Z4, K1, Z3
+	VFMADD231PS  (R8), Z4, K1, Z3
 	ADDQ         $0x04, CX
 	ADDQ         SI, BX
-	ADDQ         R8, DI
+	ADDQ         R9, R8
 	DECQ         DX
 	JNZ          loop
-	VMOVUPS      Z0, (AX)
-	VMOVUPS      Z1, 64(AX)
-	VMOVUPS      Z2, 128(AX)
-	VMOVUPS      Z3, K1, (R9)
+	MOVQ         AX, DI
+	VMOVUPS      Z0, (DI)
+	VMOVUPS      Z1, 64(DI)
+	VMOVUPS      Z2, 128(DI)
+	MOVQ         R10, DI
+	VMOVUPS      Z3, K1, (DI)
 	VZEROUPPER
 	RET
 
-// func gemvAVX512x4(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// func gemvAVX512q1x4(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 // Requires: AVX, AVX512F
-TEXT ·gemvAVX512x4(SB), NOSPLIT, $0-72
+TEXT ·gemvAVX512q1x4(SB), NOSPLIT, $0-88
 	MOVQ    out+0(FP), AX
 	MOVQ    psi+8(FP), CX
 	MOVQ    rows+32(FP), DX
 	MOVQ    body+16(FP), BX
 	MOVQ    stride+40(FP), SI
-	VMOVUPS (AX), Z0
-	VMOVUPS 64(AX), Z1
-	VMOVUPS 128(AX), Z2
-	VMOVUPS 192(AX), Z3
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), DI
+	MOVQ    AX, DI
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	VMOVUPS 128(DI), Z2
+	VMOVUPS 192(DI), Z3
 
 loop:
 	VBROADCASTSS (CX), Z4
@@ -6656,29 +6719,34 @@ loop:
 	ADDQ         SI, BX
 	DECQ         DX
 	JNZ          loop
-	VMOVUPS      Z0, (AX)
-	VMOVUPS      Z1, 64(AX)
-	VMOVUPS      Z2, 128(AX)
-	VMOVUPS      Z3, 192(AX)
+	MOVQ         AX, DI
+	VMOVUPS      Z0, (DI)
+	VMOVUPS      Z1, 64(DI)
+	VMOVUPS      Z2, 128(DI)
+	VMOVUPS      Z3, 192(DI)
 	VZEROUPPER
 	RET
 
-// func gemvAVX512x4One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// func gemvAVX512q1x4One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 // Requires: AVX, AVX512F, FMA3
-TEXT ·gemvAVX512x4One(SB), NOSPLIT, $0-72
+TEXT ·gemvAVX512q1x4One(SB), NOSPLIT, $0-88
 	MOVQ    out+0(FP), AX
 	MOVQ    psi+8(FP), CX
 	MOVQ    rows+32(FP), DX
 	MOVQ    body+16(FP), BX
 	MOVQ    stride+40(FP), SI
-	VMOVUPS (AX), Z0
-	VMOVUPS 64(AX), Z1
-	VMOVUPS 128(AX), Z2
-	VMOVUPS 192(AX), Z3
-	MOVQ    rest+24(FP), DI
-	MOVQ    step+48(FP), R8
-	MOVQ    last+64(FP), R9
-	VMOVSS  (R9), X4
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), DI
+	MOVQ    AX, DI
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	VMOVUPS 128(DI), Z2
+	VMOVUPS 192(DI), Z3
+	MOVQ    rest+24(FP), R8
+	MOVQ    step+48(FP), R9
+	MOVQ    last+64(FP), R10
+	MOVQ    R10, DI
+	VMOVSS  (DI), X4
 
 loop:
 	VBROADCASTSS (CX), Z5
@@ -6686,37 +6754,43 @@ loop:
 	VFMADD231PS  64(BX), Z5, Z1
 	VFMADD231PS  128(BX), Z5, Z2
 	VFMADD231PS  192(BX), Z5, Z3
-	VFMADD231SS  (DI), X5, X4
+	VFMADD231SS  (R8), X5, X4
 	ADDQ         $0x04, CX
 	ADDQ         SI, BX
-	ADDQ         R8, DI
+	ADDQ         R9, R8
 	DECQ         DX
 	JNZ          loop
-	VMOVUPS      Z0, (AX)
-	VMOVUPS      Z1, 64(AX)
-	VMOVUPS      Z2, 128(AX)
-	VMOVUPS      Z3, 192(AX)
-	VMOVSS       X4, (R9)
+	MOVQ         AX, DI
+	VMOVUPS      Z0, (DI)
+	VMOVUPS      Z1, 64(DI)
+	VMOVUPS      Z2, 128(DI)
+	VMOVUPS      Z3, 192(DI)
+	MOVQ         R10, DI
+	VMOVSS       X4, (DI)
 	VZEROUPPER
 	RET
 
-// func gemvAVX512x4Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// func gemvAVX512q1x4Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 // Requires: AVX, AVX512BW, AVX512F
-TEXT ·gemvAVX512x4Some(SB), NOSPLIT, $0-72
+TEXT ·gemvAVX512q1x4Some(SB), NOSPLIT, $0-88
 	MOVQ      out+0(FP), AX
 	MOVQ      psi+8(FP), CX
 	MOVQ      rows+32(FP), DX
 	MOVQ      body+16(FP), BX
 	MOVQ      stride+40(FP), SI
-	VMOVUPS   (AX), Z0
-	VMOVUPS   64(AX), Z1
-	VMOVUPS   128(AX), Z2
-	VMOVUPS   192(AX), Z3
-	MOVQ      rest+24(FP), DI
-	MOVQ      step+48(FP), R8
-	MOVQ      last+64(FP), R9
+	MOVQ      outs+72(FP), DI
+	MOVQ      psis+80(FP), DI
+	MOVQ      AX, DI
+	VMOVUPS   (DI), Z0
+	VMOVUPS   64(DI), Z1
+	VMOVUPS   128(DI), Z2
+	VMOVUPS   192(DI), Z3
+	MOVQ      rest+24(FP), R8
+	MOVQ      step+48(FP), R9
+	MOVQ      last+64(FP), R10
 	KMOVQ     mask+56(FP), K1
-	VMOVUPS.Z (R9), K1, Z4
+	MOVQ      R10, DI
+	VMOVUPS.Z (DI), K1, Z4
 
 loop:
 	VBROADCASTSS (CX), Z5
@@ -6724,33 +6798,38 @@ loop:
 	VFMADD231PS  64(BX), Z5, Z1
 	VFMADD231PS  128(BX), Z5, Z2
 	VFMADD231PS  192(BX), Z5, Z3
-	VFMADD231PS  (DI), Z5, K1, Z4
+	VFMADD231PS  (R8), Z5, K1, Z4
 	ADDQ         $0x04, CX
 	ADDQ         SI, BX
-	ADDQ         R8, DI
+	ADDQ         R9, R8
 	DECQ         DX
 	JNZ          loop
-	VMOVUPS      Z0, (AX)
-	VMOVUPS      Z1, 64(AX)
-	VMOVUPS      Z2, 128(AX)
-	VMOVUPS      Z3, 192(AX)
-	VMOVUPS      Z4, K1, (R9)
+	MOVQ         AX, DI
+	VMOVUPS      Z0, (DI)
+	VMOVUPS      Z1, 64(DI)
+	VMOVUPS      Z2, 128(DI)
+	VMOVUPS      Z3, 192(DI)
+	MOVQ         R10, DI
+	VMOVUPS      Z4, K1, (DI)
 	VZEROUPPER
 	RET
 
-// func gemvAVX512x5(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// func gemvAVX512q1x5(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 // Requires: AVX, AVX512F
-TEXT ·gemvAVX512x5(SB), NOSPLIT, $0-72
+TEXT ·gemvAVX512q1x5(SB), NOSPLIT, $0-88
 	MOVQ    out+0(FP), AX
 	MOVQ    psi+8(FP), CX
 	MOVQ    rows+32(FP), DX
 	MOVQ    body+16(FP), BX
 	MOVQ    stride+40(FP), SI
-	VMOVUPS (AX), Z0
-	VMOVUPS 64(AX), Z1
-	VMOVUPS 128(AX), Z2
-	VMOVUPS 192(AX), Z3
-	VMOVUPS 256(AX), Z4
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), DI
+	MOVQ    AX, DI
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	VMOVUPS 128(DI), Z2
+	VMOVUPS 192(DI), Z3
+	VMOVUPS 256(DI), Z4
 
 loop:
 	VBROADCASTSS (CX), Z5
@@ -6763,31 +6842,36 @@ loop:
 	ADDQ         SI, BX
 	DECQ         DX
 	JNZ          loop
-	VMOVUPS      Z0, (AX)
-	VMOVUPS      Z1, 64(AX)
-	VMOVUPS      Z2, 128(AX)
-	VMOVUPS      Z3, 192(AX)
-	VMOVUPS      Z4, 256(AX)
+	MOVQ         AX, DI
+	VMOVUPS      Z0, (DI)
+	VMOVUPS      Z1, 64(DI)
+	VMOVUPS      Z2, 128(DI)
+	VMOVUPS      Z3, 192(DI)
+	VMOVUPS      Z4, 256(DI)
 	VZEROUPPER
 	RET
 
-// func gemvAVX512x5One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// func gemvAVX512q1x5One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 // Requires: AVX, AVX512F, FMA3
-TEXT ·gemvAVX512x5One(SB), NOSPLIT, $0-72
+TEXT ·gemvAVX512q1x5One(SB), NOSPLIT, $0-88
 	MOVQ    out+0(FP), AX
 	MOVQ    psi+8(FP), CX
 	MOVQ    rows+32(FP), DX
 	MOVQ    body+16(FP), BX
 	MOVQ    stride+40(FP), SI
-	VMOVUPS (AX), Z0
-	VMOVUPS 64(AX), Z1
-	VMOVUPS 128(AX), Z2
-	VMOVUPS 192(AX), Z3
-	VMOVUPS 256(AX), Z4
-	MOVQ    rest+24(FP), DI
-	MOVQ    step+48(FP), R8
-	MOVQ    last+64(FP), R9
-	VMOVSS  (R9), X5
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), DI
+	MOVQ    AX, DI
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	VMOVUPS 128(DI), Z2
+	VMOVUPS 192(DI), Z3
+	VMOVUPS 256(DI), Z4
+	MOVQ    rest+24(FP), R8
+	MOVQ    step+48(FP), R9
+	MOVQ    last+64(FP), R10
+	MOVQ    R10, DI
+	VMOVSS  (DI), X5
 
 loop:
 	VBROADCASTSS (CX), Z6
@@ -6796,39 +6880,45 @@ loop:
 	VFMADD231PS  128(BX), Z6, Z2
 	VFMADD231PS  192(BX), Z6, Z3
 	VFMADD231PS  256(BX), Z6, Z4
-	VFMADD231SS  (DI), X6, X5
+	VFMADD231SS  (R8), X6, X5
 	ADDQ         $0x04, CX
 	ADDQ         SI, BX
-	ADDQ         R8, DI
+	ADDQ         R9, R8
 	DECQ         DX
 	JNZ          loop
-	VMOVUPS      Z0, (AX)
-	VMOVUPS      Z1, 64(AX)
-	VMOVUPS      Z2, 128(AX)
-	VMOVUPS      Z3, 192(AX)
-	VMOVUPS      Z4, 256(AX)
-	VMOVSS       X5, (R9)
+	MOVQ         AX, DI
+	VMOVUPS      Z0, (DI)
+	VMOVUPS      Z1, 64(DI)
+	VMOVUPS      Z2, 128(DI)
+	VMOVUPS      Z3, 192(DI)
+	VMOVUPS      Z4, 256(DI)
+	MOVQ         R10, DI
+	VMOVSS       X5, (DI)
 	VZEROUPPER
 	RET
 
-// func gemvAVX512x5Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// func gemvAVX512q1x5Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 // Requires: AVX, AVX512BW, AVX512F
-TEXT ·gemvAVX512x5Some(SB), NOSPLIT, $0-72
+TEXT ·gemvAVX512q1x5Some(SB), NOSPLIT, $0-88
 	MOVQ      out+0(FP), AX
 	MOVQ      psi+8(FP), CX
 	MOVQ      rows+32(FP), DX
 	MOVQ      body+16(FP), BX
 	MOVQ      stride+40(FP), SI
-	VMOVUPS   (AX), Z0
-	VMOVUPS   64(AX), Z1
-	VMOVUPS   128(AX), Z2
-	VMOVUPS   192(AX), Z3
-	VMOVUPS   256(AX), Z4
-	MOVQ      rest+24(FP), DI
-	MOVQ      step+48(FP), R8
-	MOVQ      last+64(FP), R9
+	MOVQ      outs+72(FP), DI
+	MOVQ      psis+80(FP), DI
+	MOVQ      AX, DI
+	VMOVUPS   (DI), Z0
+	VMOVUPS   64(DI), Z1
+	VMOVUPS   128(DI), Z2
+	VMOVUPS   192(DI), Z3
+	VMOVUPS   256(DI), Z4
+	MOVQ      rest+24(FP), R8
+	MOVQ      step+48(FP), R9
+	MOVQ      last+64(FP), R10
 	KMOVQ     mask+56(FP), K1
-	VMOVUPS.Z (R9), K1, Z5
+	MOVQ      R10, DI
+	VMOVUPS.Z (DI), K1, Z5
 
 loop:
 	VBROADCASTSS (CX), Z6
@@ -6837,35 +6927,40 @@ loop:
 	VFMADD231PS  128(BX), Z6, Z2
 	VFMADD231PS  192(BX), Z6, Z3
 	VFMADD231PS  256(BX), Z6, Z4
-	VFMADD231PS  (DI), Z6, K1, Z5
+	VFMADD231PS  (R8), Z6, K1, Z5
 	ADDQ         $0x04, CX
 	ADDQ         SI, BX
-	ADDQ         R8, DI
+	ADDQ         R9, R8
 	DECQ         DX
 	JNZ          loop
-	VMOVUPS      Z0, (AX)
-	VMOVUPS      Z1, 64(AX)
-	VMOVUPS      Z2, 128(AX)
-	VMOVUPS      Z3, 192(AX)
-	VMOVUPS      Z4, 256(AX)
-	VMOVUPS      Z5, K1, (R9)
+	MOVQ         AX, DI
+	VMOVUPS      Z0, (DI)
+	VMOVUPS      Z1, 64(DI)
+	VMOVUPS      Z2, 128(DI)
+	VMOVUPS      Z3, 192(DI)
+	VMOVUPS      Z4, 256(DI)
+	MOVQ         R10, DI
+	VMOVUPS      Z5, K1, (DI)
 	VZEROUPPER
 	RET
 
-// func gemvAVX512x6(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// func gemvAVX512q1x6(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 // Requires: AVX, AVX512F
-TEXT ·gemvAVX512x6(SB), NOSPLIT, $0-72
+TEXT ·gemvAVX512q1x6(SB), NOSPLIT, $0-88
 	MOVQ    out+0(FP), AX
 	MOVQ    psi+8(FP), CX
 	MOVQ    rows+32(FP), DX
 	MOVQ    body+16(FP), BX
 	MOVQ    stride+40(FP), SI
-	VMOVUPS (AX), Z0
-	VMOVUPS 64(AX), Z1
-	VMOVUPS 128(AX), Z2
-	VMOVUPS 192(AX), Z3
-	VMOVUPS 256(AX), Z4
-	VMOVUPS 320(AX), Z5
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), DI
+	MOVQ    AX, DI
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	VMOVUPS 128(DI), Z2
+	VMOVUPS 192(DI), Z3
+	VMOVUPS 256(DI), Z4
+	VMOVUPS 320(DI), Z5
 
 loop:
 	VBROADCASTSS (CX), Z6
@@ -6879,33 +6974,38 @@ loop:
 	ADDQ         SI, BX
 	DECQ         DX
 	JNZ          loop
-	VMOVUPS      Z0, (AX)
-	VMOVUPS      Z1, 64(AX)
-	VMOVUPS      Z2, 128(AX)
-	VMOVUPS      Z3, 192(AX)
-	VMOVUPS      Z4, 256(AX)
-	VMOVUPS      Z5, 320(AX)
+	MOVQ         AX, DI
+	VMOVUPS      Z0, (DI)
+	VMOVUPS      Z1, 64(DI)
+	VMOVUPS      Z2, 128(DI)
+	VMOVUPS      Z3, 192(DI)
+	VMOVUPS      Z4, 256(DI)
+	VMOVUPS      Z5, 320(DI)
 	VZEROUPPER
 	RET
 
-// func gemvAVX512x6One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// func gemvAVX512q1x6One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 // Requires: AVX, AVX512F, FMA3
-TEXT ·gemvAVX512x6One(SB), NOSPLIT, $0-72
+TEXT ·gemvAVX512q1x6One(SB), NOSPLIT, $0-88
 	MOVQ    out+0(FP), AX
 	MOVQ    psi+8(FP), CX
 	MOVQ    rows+32(FP), DX
 	MOVQ    body+16(FP), BX
 	MOVQ    stride+40(FP), SI
-	VMOVUPS (AX), Z0
-	VMOVUPS 64(AX), Z1
-	VMOVUPS 128(AX), Z2
-	VMOVUPS 192(AX), Z3
-	VMOVUPS 256(AX), Z4
-	VMOVUPS 320(AX), Z5
-	MOVQ    rest+24(FP), DI
-	MOVQ    step+48(FP), R8
-	MOVQ    last+64(FP), R9
-	VMOVSS  (R9), X6
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), DI
+	MOVQ    AX, DI
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	VMOVUPS 128(DI), Z2
+	VMOVUPS 192(DI), Z3
+	VMOVUPS 256(DI), Z4
+	VMOVUPS 320(DI), Z5
+	MOVQ    rest+24(FP), R8
+	MOVQ    step+48(FP), R9
+	MOVQ    last+64(FP), R10
+	MOVQ    R10, DI
+	VMOVSS  (DI), X6
 
 loop:
 	VBROADCASTSS (CX), Z7
@@ -6915,41 +7015,47 @@ loop:
 	VFMADD231PS  192(BX), Z7, Z3
 	VFMADD231PS  256(BX), Z7, Z4
 	VFMADD231PS  320(BX), Z7, Z5
-	VFMADD231SS  (DI), X7, X6
+	VFMADD231SS  (R8), X7, X6
 	ADDQ         $0x04, CX
 	ADDQ         SI, BX
-	ADDQ         R8, DI
+	ADDQ         R9, R8
 	DECQ         DX
 	JNZ          loop
-	VMOVUPS      Z0, (AX)
-	VMOVUPS      Z1, 64(AX)
-	VMOVUPS      Z2, 128(AX)
-	VMOVUPS      Z3, 192(AX)
-	VMOVUPS      Z4, 256(AX)
-	VMOVUPS      Z5, 320(AX)
-	VMOVSS       X6, (R9)
+	MOVQ         AX, DI
+	VMOVUPS      Z0, (DI)
+	VMOVUPS      Z1, 64(DI)
+	VMOVUPS      Z2, 128(DI)
+	VMOVUPS      Z3, 192(DI)
+	VMOVUPS      Z4, 256(DI)
+	VMOVUPS      Z5, 320(DI)
+	MOVQ         R10, DI
+	VMOVSS       X6, (DI)
 	VZEROUPPER
 	RET
 
-// func gemvAVX512x6Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// func gemvAVX512q1x6Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 // Requires: AVX, AVX512BW, AVX512F
-TEXT ·gemvAVX512x6Some(SB), NOSPLIT, $0-72
+TEXT ·gemvAVX512q1x6Some(SB), NOSPLIT, $0-88
 	MOVQ      out+0(FP), AX
 	MOVQ      psi+8(FP), CX
 	MOVQ      rows+32(FP), DX
 	MOVQ      body+16(FP), BX
 	MOVQ      stride+40(FP), SI
-	VMOVUPS   (AX), Z0
-	VMOVUPS   64(AX), Z1
-	VMOVUPS   128(AX), Z2
-	VMOVUPS   192(AX), Z3
-	VMOVUPS   256(AX), Z4
-	VMOVUPS   320(AX), Z5
-	MOVQ      rest+24(FP), DI
-	MOVQ      step+48(FP), R8
-	MOVQ      last+64(FP), R9
+	MOVQ      outs+72(FP), DI
+	MOVQ      psis+80(FP), DI
+	MOVQ      AX, DI
+	VMOVUPS   (DI), Z0
+	VMOVUPS   64(DI), Z1
+	VMOVUPS   128(DI), Z2
+	VMOVUPS   192(DI), Z3
+	VMOVUPS   256(DI), Z4
+	VMOVUPS   320(DI), Z5
+	MOVQ      rest+24(FP), R8
+	MOVQ      step+48(FP), R9
+	MOVQ      last+64(FP), R10
 	KMOVQ     mask+56(FP), K1
-	VMOVUPS.Z (R9), K1, Z6
+	MOVQ      R10, DI
+	VMOVUPS.Z (DI), K1, Z6
 
 loop:
 	VBROADCASTSS (CX), Z7
@@ -6959,37 +7065,42 @@ loop:
 	VFMADD231PS  192(BX), Z7, Z3
 	VFMADD231PS  256(BX), Z7, Z4
 	VFMADD231PS  320(BX), Z7, Z5
-	VFMADD231PS  (DI), Z7, K1, Z6
+	VFMADD231PS  (R8), Z7, K1, Z6
 	ADDQ         $0x04, CX
 	ADDQ         SI, BX
-	ADDQ         R8, DI
+	ADDQ         R9, R8
 	DECQ         DX
 	JNZ          loop
-	VMOVUPS      Z0, (AX)
-	VMOVUPS      Z1, 64(AX)
-	VMOVUPS      Z2, 128(AX)
-	VMOVUPS      Z3, 192(AX)
-	VMOVUPS      Z4, 256(AX)
-	VMOVUPS      Z5, 320(AX)
-	VMOVUPS      Z6, K1, (R9)
+	MOVQ         AX, DI
+	VMOVUPS      Z0, (DI)
+	VMOVUPS      Z1, 64(DI)
+	VMOVUPS      Z2, 128(DI)
+	VMOVUPS      Z3, 192(DI)
+	VMOVUPS      Z4, 256(DI)
+	VMOVUPS      Z5, 320(DI)
+	MOVQ         R10, DI
+	VMOVUPS      Z6, K1, (DI)
 	VZEROUPPER
 	RET
 
-// func gemvAVX512x7(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// func gemvAVX512q1x7(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 // Requires: AVX, AVX512F
-TEXT ·gemvAVX512x7(SB), NOSPLIT, $0-72
+TEXT ·gemvAVX512q1x7(SB), NOSPLIT, $0-88
 	MOVQ    out+0(FP), AX
 	MOVQ    psi+8(FP), CX
 	MOVQ    rows+32(FP), DX
 	MOVQ    body+16(FP), BX
 	MOVQ    stride+40(FP), SI
-	VMOVUPS (AX), Z0
-	VMOVUPS 64(AX), Z1
-	VMOVUPS 128(AX), Z2
-	VMOVUPS 192(AX), Z3
-	VMOVUPS 256(AX), Z4
-	VMOVUPS 320(AX), Z5
-	VMOVUPS 384(AX), Z6
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), DI
+	MOVQ    AX, DI
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	VMOVUPS 128(DI), Z2
+	VMOVUPS 192(DI), Z3
+	VMOVUPS 256(DI), Z4
+	VMOVUPS 320(DI), Z5
+	VMOVUPS 384(DI), Z6
 
 loop:
 	VBROADCASTSS (CX), Z7
@@ -7004,35 +7115,40 @@ loop:
 	ADDQ         SI, BX
 	DECQ         DX
 	JNZ          loop
-	VMOVUPS      Z0, (AX)
-	VMOVUPS      Z1, 64(AX)
-	VMOVUPS      Z2, 128(AX)
-	VMOVUPS      Z3, 192(AX)
-	VMOVUPS      Z4, 256(AX)
-	VMOVUPS      Z5, 320(AX)
-	VMOVUPS      Z6, 384(AX)
+	MOVQ         AX, DI
+	VMOVUPS      Z0, (DI)
+	VMOVUPS      Z1, 64(DI)
+	VMOVUPS      Z2, 128(DI)
+	VMOVUPS      Z3, 192(DI)
+	VMOVUPS      Z4, 256(DI)
+	VMOVUPS      Z5, 320(DI)
+	VMOVUPS      Z6, 384(DI)
 	VZEROUPPER
 	RET
 
-// func gemvAVX512x7One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// func gemvAVX512q1x7One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 // Requires: AVX, AVX512F, FMA3
-TEXT ·gemvAVX512x7One(SB), NOSPLIT, $0-72
+TEXT ·gemvAVX512q1x7One(SB), NOSPLIT, $0-88
 	MOVQ    out+0(FP), AX
 	MOVQ    psi+8(FP), CX
 	MOVQ    rows+32(FP), DX
 	MOVQ    body+16(FP), BX
 	MOVQ    stride+40(FP), SI
-	VMOVUPS (AX), Z0
-	VMOVUPS 64(AX), Z1
-	VMOVUPS 128(AX), Z2
-	VMOVUPS 192(AX), Z3
-	VMOVUPS 256(AX), Z4
-	VMOVUPS 320(AX), Z5
-	VMOVUPS 384(AX), Z6
-	MOVQ    rest+24(FP), DI
-	MOVQ    step+48(FP), R8
-	MOVQ    last+64(FP), R9
-	VMOVSS  (R9), X7
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), DI
+	MOVQ    AX, DI
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	VMOVUPS 128(DI), Z2
+	VMOVUPS 192(DI), Z3
+	VMOVUPS 256(DI), Z4
+	VMOVUPS 320(DI), Z5
+	VMOVUPS 384(DI), Z6
+	MOVQ    rest+24(FP), R8
+	MOVQ    step+48(FP), R9
+	MOVQ    last+64(FP), R10
+	MOVQ    R10, DI
+	VMOVSS  (DI), X7
 
 loop:
 	VBROADCASTSS (CX), Z8
@@ -7043,43 +7159,49 @@ loop:
 	VFMADD231PS  256(BX), Z8, Z4
 	VFMADD231PS  320(BX), Z8, Z5
 	VFMADD231PS  384(BX), Z8, Z6
-	VFMADD231SS  (DI), X8, X7
+	VFMADD231SS  (R8), X8, X7
 	ADDQ         $0x04, CX
 	ADDQ         SI, BX
-	ADDQ         R8, DI
+	ADDQ         R9, R8
 	DECQ         DX
 	JNZ          loop
-	VMOVUPS      Z0, (AX)
-	VMOVUPS      Z1, 64(AX)
-	VMOVUPS      Z2, 128(AX)
-	VMOVUPS      Z3, 192(AX)
-	VMOVUPS      Z4, 256(AX)
-	VMOVUPS      Z5, 320(AX)
-	VMOVUPS      Z6, 384(AX)
-	VMOVSS       X7, (R9)
+	MOVQ         AX, DI
+	VMOVUPS      Z0, (DI)
+	VMOVUPS      Z1, 64(DI)
+	VMOVUPS      Z2, 128(DI)
+	VMOVUPS      Z3, 192(DI)
+	VMOVUPS      Z4, 256(DI)
+	VMOVUPS      Z5, 320(DI)
+	VMOVUPS      Z6, 384(DI)
+	MOVQ         R10, DI
+	VMOVSS       X7, (DI)
 	VZEROUPPER
 	RET
 
-// func gemvAVX512x7Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// func gemvAVX512q1x7Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 // Requires: AVX, AVX512BW, AVX512F
-TEXT ·gemvAVX512x7Some(SB), NOSPLIT, $0-72
+TEXT ·gemvAVX512q1x7Some(SB), NOSPLIT, $0-88
 	MOVQ      out+0(FP), AX
 	MOVQ      psi+8(FP), CX
 	MOVQ      rows+32(FP), DX
 	MOVQ      body+16(FP), BX
 	MOVQ      stride+40(FP), SI
-	VMOVUPS   (AX), Z0
-	VMOVUPS   64(AX), Z1
-	VMOVUPS   128(AX), Z2
-	VMOVUPS   192(AX), Z3
-	VMOVUPS   256(AX), Z4
-	VMOVUPS   320(AX), Z5
-	VMOVUPS   384(AX), Z6
-	MOVQ      rest+24(FP), DI
-	MOVQ      step+48(FP), R8
-	MOVQ      last+64(FP), R9
+	MOVQ      outs+72(FP), DI
+	MOVQ      psis+80(FP), DI
+	MOVQ      AX, DI
+	VMOVUPS   (DI), Z0
+	VMOVUPS   64(DI), Z1
+	VMOVUPS   128(DI), Z2
+	VMOVUPS   192(DI), Z3
+	VMOVUPS   256(DI), Z4
+	VMOVUPS   320(DI), Z5
+	VMOVUPS   384(DI), Z6
+	MOVQ      rest+24(FP), R8
+	MOVQ      step+48(FP), R9
+	MOVQ      last+64(FP), R10
 	KMOVQ     mask+56(FP), K1
-	VMOVUPS.Z (R9), K1, Z7
+	MOVQ      R10, DI
+	VMOVUPS.Z (DI), K1, Z7
 
 loop:
 	VBROADCASTSS (CX), Z8
@@ -7090,39 +7212,44 @@ loop:
 	VFMADD231PS  256(BX), Z8, Z4
 	VFMADD231PS  320(BX), Z8, Z5
 	VFMADD231PS  384(BX), Z8, Z6
-	VFMADD231PS  (DI), Z8, K1, Z7
+	VFMADD231PS  (R8), Z8, K1, Z7
 	ADDQ         $0x04, CX
 	ADDQ         SI, BX
-	ADDQ         R8, DI
+	ADDQ         R9, R8
 	DECQ         DX
 	JNZ          loop
-	VMOVUPS      Z0, (AX)
-	VMOVUPS      Z1, 64(AX)
-	VMOVUPS      Z2, 128(AX)
-	VMOVUPS      Z3, 192(AX)
-	VMOVUPS      Z4, 256(AX)
-	VMOVUPS      Z5, 320(AX)
-	VMOVUPS      Z6, 384(AX)
-	VMOVUPS      Z7, K1, (R9)
+	MOVQ         AX, DI
+	VMOVUPS      Z0, (DI)
+	VMOVUPS      Z1, 64(DI)
+	VMOVUPS      Z2, 128(DI)
+	VMOVUPS      Z3, 192(DI)
+	VMOVUPS      Z4, 256(DI)
+	VMOVUPS      Z5, 320(DI)
+	VMOVUPS      Z6, 384(DI)
+	MOVQ         R10, DI
+	VMOVUPS      Z7, K1, (DI)
 	VZEROUPPER
 	RET
 
-// func gemvAVX512x8(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// func gemvAVX512q1x8(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 // Requires: AVX, AVX512F
-TEXT ·gemvAVX512x8(SB), NOSPLIT, $0-72
+TEXT ·gemvAVX512q1x8(SB), NOSPLIT, $0-88
 	MOVQ    out+0(FP), AX
 	MOVQ    psi+8(FP), CX
 	MOVQ    rows+32(FP), DX
 	MOVQ    body+16(FP), BX
 	MOVQ    stride+40(FP), SI
-	VMOVUPS (AX), Z0
-	VMOVUPS 64(AX), Z1
-	VMOVUPS 128(AX), Z2
-	VMOVUPS 192(AX), Z3
-	VMOVUPS 256(AX), Z4
-	VMOVUPS 320(AX), Z5
-	VMOVUPS 384(AX), Z6
-	VMOVUPS 448(AX), Z7
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), DI
+	MOVQ    AX, DI
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	VMOVUPS 128(DI), Z2
+	VMOVUPS 192(DI), Z3
+	VMOVUPS 256(DI), Z4
+	VMOVUPS 320(DI), Z5
+	VMOVUPS 384(DI), Z6
+	VMOVUPS 448(DI), Z7
 
 loop:
 	VBROADCASTSS (CX), Z8
@@ -7138,37 +7265,42 @@ loop:
 	ADDQ         SI, BX
 	DECQ         DX
 	JNZ          loop
-	VMOVUPS      Z0, (AX)
-	VMOVUPS      Z1, 64(AX)
-	VMOVUPS      Z2, 128(AX)
-	VMOVUPS      Z3, 192(AX)
-	VMOVUPS      Z4, 256(AX)
-	VMOVUPS      Z5, 320(AX)
-	VMOVUPS      Z6, 384(AX)
-	VMOVUPS      Z7, 448(AX)
+	MOVQ         AX, DI
+	VMOVUPS      Z0, (DI)
+	VMOVUPS      Z1, 64(DI)
+	VMOVUPS      Z2, 128(DI)
+	VMOVUPS      Z3, 192(DI)
+	VMOVUPS      Z4, 256(DI)
+	VMOVUPS      Z5, 320(DI)
+	VMOVUPS      Z6, 384(DI)
+	VMOVUPS      Z7, 448(DI)
 	VZEROUPPER
 	RET
 
-// func gemvAVX512x8One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// func gemvAVX512q1x8One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 // Requires: AVX, AVX512F, FMA3
-TEXT ·gemvAVX512x8One(SB), NOSPLIT, $0-72
+TEXT ·gemvAVX512q1x8One(SB), NOSPLIT, $0-88
 	MOVQ    out+0(FP), AX
 	MOVQ    psi+8(FP), CX
 	MOVQ    rows+32(FP), DX
 	MOVQ    body+16(FP), BX
 	MOVQ    stride+40(FP), SI
-	VMOVUPS (AX), Z0
-	VMOVUPS 64(AX), Z1
-	VMOVUPS 128(AX), Z2
-	VMOVUPS 192(AX), Z3
-	VMOVUPS 256(AX), Z4
-	VMOVUPS 320(AX), Z5
-	VMOVUPS 384(AX), Z6
-	VMOVUPS 448(AX), Z7
-	MOVQ    rest+24(FP), DI
-	MOVQ    step+48(FP), R8
-	MOVQ    last+64(FP), R9
-	VMOVSS  (R9), X8
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), DI
+	MOVQ    AX, DI
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	VMOVUPS 128(DI), Z2
+	VMOVUPS 192(DI), Z3
+	VMOVUPS 256(DI), Z4
+	VMOVUPS 320(DI), Z5
+	VMOVUPS 384(DI), Z6
+	VMOVUPS 448(DI), Z7
+	MOVQ    rest+24(FP), R8
+	MOVQ    step+48(FP), R9
+	MOVQ    last+64(FP), R10
+	MOVQ    R10, DI
+	VMOVSS  (DI), X8
 
 loop:
 	VBROADCASTSS (CX), Z9
@@ -7180,45 +7312,51 @@ loop:
 	VFMADD231PS  320(BX), Z9, Z5
 	VFMADD231PS  384(BX), Z9, Z6
 	VFMADD231PS  448(BX), Z9, Z7
-	VFMADD231SS  (DI), X9, X8
+	VFMADD231SS  (R8), X9, X8
 	ADDQ         $0x04, CX
 	ADDQ         SI, BX
-	ADDQ         R8, DI
+	ADDQ         R9, R8
 	DECQ         DX
 	JNZ          loop
-	VMOVUPS      Z0, (AX)
-	VMOVUPS      Z1, 64(AX)
-	VMOVUPS      Z2, 128(AX)
-	VMOVUPS      Z3, 192(AX)
-	VMOVUPS      Z4, 256(AX)
-	VMOVUPS      Z5, 320(AX)
-	VMOVUPS      Z6, 384(AX)
-	VMOVUPS      Z7, 448(AX)
-	VMOVSS       X8, (R9)
+	MOVQ         AX, DI
+	VMOVUPS      Z0, (DI)
+	VMOVUPS      Z1, 64(DI)
+	VMOVUPS      Z2, 128(DI)
+	VMOVUPS      Z3, 192(DI)
+	VMOVUPS      Z4, 256(DI)
+	VMOVUPS      Z5, 320(DI)
+	VMOVUPS      Z6, 384(DI)
+	VMOVUPS      Z7, 448(DI)
+	MOVQ         R10, DI
+	VMOVSS       X8, (DI)
 	VZEROUPPER
 	RET
 
-// func gemvAVX512x8Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)
+// func gemvAVX512q1x8Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 // Requires: AVX, AVX512BW, AVX512F
-TEXT ·gemvAVX512x8Some(SB), NOSPLIT, $0-72
+TEXT ·gemvAVX512q1x8Some(SB), NOSPLIT, $0-88
 	MOVQ      out+0(FP), AX
 	MOVQ      psi+8(FP), CX
 	MOVQ      rows+32(FP), DX
 	MOVQ      body+16(FP), BX
 	MOVQ      stride+40(FP), SI
-	VMOVUPS   (AX), Z0
-	VMOVUPS   64(AX), Z1
-	VMOVUPS   128(AX), Z2
-	VMOVUPS   192(AX), Z3
-	VMOVUPS   256(AX), Z4
-	VMOVUPS   320(AX), Z5
-	VMOVUPS   384(AX), Z6
-	VMOVUPS   448(AX), Z7
-	MOVQ      rest+24(FP), DI
-	MOVQ      step+48(FP), R8
-	MOVQ      last+64(FP), R9
+	MOVQ      outs+72(FP), DI
+	MOVQ      psis+80(FP), DI
+	MOVQ      AX, DI
+	VMOVUPS   (DI), Z0
+	VMOVUPS   64(DI), Z1
+	VMOVUPS   128(DI), Z2
+	VMOVUPS   192(DI), Z3
+	VMOVUPS   256(DI), Z4
+	VMOVUPS   320(DI), Z5
+	VMOVUPS   384(DI), Z6
+	VMOVUPS   448(DI), Z7
+	MOVQ      rest+24(FP), R8
+	MOVQ      step+48(FP), R9
+	MOVQ      last+64(FP), R10
 	KMOVQ     mask+56(FP), K1
-	VMOVUPS.Z (R9), K1, Z8
+	MOVQ      R10, DI
+	VMOVUPS.Z (DI), K1, Z8
 
 loop:
 	VBROADCASTSS (CX), Z9
@@ -7230,1752 +7368,5581 @@ loop:
 	VFMADD231PS  320(BX), Z9, Z5
 	VFMADD231PS  384(BX), Z9, Z6
 	VFMADD231PS  448(BX), Z9, Z7
-	VFMADD231PS  (DI), Z9, K1, Z8
+	VFMADD231PS  (R8), Z9, K1, Z8
 	ADDQ         $0x04, CX
 	ADDQ         SI, BX
-	ADDQ         R8, DI
+	ADDQ         R9, R8
 	DECQ         DX
 	JNZ          loop
-	VMOVUPS      Z0, (AX)
-	VMOVUPS      Z1, 64(AX)
-	VMOVUPS      Z2, 128(AX)
-	VMOVUPS      Z3, 192(AX)
-	VMOVUPS      Z4, 256(AX)
-	VMOVUPS      Z5, 320(AX)
-	VMOVUPS      Z6, 384(AX)
-	VMOVUPS      Z7, 448(AX)
+	MOVQ         AX, DI
+	VMOVUPS      Z0, (DI)
+	VMOVUPS      Z1, 64(DI)
+	VMOVUPS      Z2, 128(DI)
+	VMOVUPS      Z3, 192(DI)
+	VMOVUPS      Z4, 256(DI)
+	VMOVUPS      Z5, 320(DI)
+	VMOVUPS      Z6, 384(DI)
+	VMOVUPS      Z7, 448(DI)
+	MOVQ         R10, DI
+	VMOVUPS      Z8, K1, (DI)
+	VZEROUPPER
+	RET
+
+// func gemvAVX512q2x0One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·gemvAVX512q2x0One(SB), NOSPLIT, $0-88
+	MOVQ   out+0(FP), AX
+	MOVQ   psi+8(FP), CX
+	MOVQ   rows+32(FP), DX
+	MOVQ   body+16(FP), BX
+	MOVQ   stride+40(FP), SI
+	MOVQ   outs+72(FP), DI
+	MOVQ   psis+80(FP), R8
+	MOVQ   AX, R9
+	ADDQ   DI, R9
+	MOVQ   rest+24(FP), R10
+	MOVQ   step+48(FP), R11
+	MOVQ   last+64(FP), R12
+	MOVQ   R12, R9
+	VMOVSS (R9), X0
+	ADDQ   DI, R9
+	VMOVSS (R9), X1
+
+loop:
+	VBROADCASTSS (CX), Z2
+	VBROADCASTSS (CX)(R8*1), Z3
+	VFMADD231SS  (R10), X2, X0
+	VFMADD231SS  (R10), X3, X1
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R11, R10
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	ADDQ         DI, R9
+	MOVQ         R12, R9
+	VMOVSS       X0, (R9)
+	ADDQ         DI, R9
+	VMOVSS       X1, (R9)
+	VZEROUPPER
+	RET
+
+// func gemvAVX512q2x0Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·gemvAVX512q2x0Some(SB), NOSPLIT, $0-88
+	MOVQ      out+0(FP), AX
+	MOVQ      psi+8(FP), CX
+	MOVQ      rows+32(FP), DX
+	MOVQ      body+16(FP), BX
+	MOVQ      stride+40(FP), SI
+	MOVQ      outs+72(FP), DI
+	MOVQ      psis+80(FP), R8
+	MOVQ      AX, R9
+	ADDQ      DI, R9
+	MOVQ      rest+24(FP), R10
+	MOVQ      step+48(FP), R11
+	MOVQ      last+64(FP), R12
+	KMOVQ     mask+56(FP), K1
+	MOVQ      R12, R9
+	VMOVUPS.Z (R9), K1, Z0
+	ADDQ      DI, R9
+	VMOVUPS.Z (R9), K1, Z1
+
+loop:
+	VBROADCASTSS (CX), Z2
+	VBROADCASTSS (CX)(R8*1), Z3
+	VFMADD231PS  (R10), Z2, K1, Z0
+	VFMADD231PS  (R10), Z3, K1, Z1
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R11, R10
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	ADDQ         DI, R9
+	MOVQ         R12, R9
+	VMOVUPS      Z0, K1, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z1, K1, (R9)
+	VZEROUPPER
+	RET
+
+// func gemvAVX512q2x1(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512F
+TEXT ·gemvAVX512q2x1(SB), NOSPLIT, $0-88
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), R8
+	MOVQ    AX, R9
+	VMOVUPS (R9), Z0
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z1
+
+loop:
+	VBROADCASTSS (CX), Z3
+	VBROADCASTSS (CX)(R8*1), Z4
+	VMOVUPS      (BX), Z2
+	VFMADD231PS  Z2, Z3, Z0
+	VFMADD231PS  Z2, Z4, Z1
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z1, (R9)
+	VZEROUPPER
+	RET
+
+// func gemvAVX512q2x1One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·gemvAVX512q2x1One(SB), NOSPLIT, $0-88
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), R8
+	MOVQ    AX, R9
+	VMOVUPS (R9), Z0
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z1
+	MOVQ    rest+24(FP), R10
+	MOVQ    step+48(FP), R11
+	MOVQ    last+64(FP), R12
+	MOVQ    R12, R9
+	VMOVSS  (R9), X3
+	ADDQ    DI, R9
+	VMOVSS  (R9), X4
+
+loop:
+	VBROADCASTSS (CX), Z5
+	VBROADCASTSS (CX)(R8*1), Z6
+	VMOVUPS      (BX), Z2
+	VFMADD231PS  Z2, Z5, Z0
+	VFMADD231PS  Z2, Z6, Z1
+	VFMADD231SS  (R10), X5, X3
+	VFMADD231SS  (R10), X6, X4
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R11, R10
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z1, (R9)
+	MOVQ         R12, R9
+	VMOVSS       X3, (R9)
+	ADDQ         DI, R9
+	VMOVSS       X4, (R9)
+	VZEROUPPER
+	RET
+
+// func gemvAVX512q2x1Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·gemvAVX512q2x1Some(SB), NOSPLIT, $0-88
+	MOVQ      out+0(FP), AX
+	MOVQ      psi+8(FP), CX
+	MOVQ      rows+32(FP), DX
+	MOVQ      body+16(FP), BX
+	MOVQ      stride+40(FP), SI
+	MOVQ      outs+72(FP), DI
+	MOVQ      psis+80(FP), R8
+	MOVQ      AX, R9
+	VMOVUPS   (R9), Z0
+	ADDQ      DI, R9
+	VMOVUPS   (R9), Z1
+	MOVQ      rest+24(FP), R10
+	MOVQ      step+48(FP), R11
+	MOVQ      last+64(FP), R12
+	KMOVQ     mask+56(FP), K1
+	MOVQ      R12, R9
+	VMOVUPS.Z (R9), K1, Z3
+	ADDQ      DI, R9
+	VMOVUPS.Z (R9), K1, Z4
+
+loop:
+	VBROADCASTSS (CX), Z5
+	VBROADCASTSS (CX)(R8*1), Z6
+	VMOVUPS      (BX), Z2
+	VFMADD231PS  Z2, Z5, Z0
+	VFMADD231PS  Z2, Z6, Z1
+	VFMADD231PS  (R10), Z5, K1, Z3
+	VFMADD231PS  (R10), Z6, K1, Z4
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R11, R10
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z1, (R9)
+	MOVQ         R12, R9
+	VMOVUPS      Z3, K1, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z4, K1, (R9)
+	VZEROUPPER
+	RET
+
+// func gemvAVX512q2x2(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512F
+TEXT ·gemvAVX512q2x2(SB), NOSPLIT, $0-88
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), R8
+	MOVQ    AX, R9
+	VMOVUPS (R9), Z0
+	VMOVUPS 64(R9), Z1
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z2
+	VMOVUPS 64(R9), Z3
+
+loop:
+	VBROADCASTSS (CX), Z5
+	VBROADCASTSS (CX)(R8*1), Z6
+	VMOVUPS      (BX), Z4
+	VFMADD231PS  Z4, Z5, Z0
+	VFMADD231PS  Z4, Z6, Z2
+	VMOVUPS      64(BX), Z4
+	VFMADD231PS  Z4, Z5, Z1
+	VFMADD231PS  Z4, Z6, Z3
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	VMOVUPS      Z1, 64(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z2, (R9)
+	VMOVUPS      Z3, 64(R9)
+	VZEROUPPER
+	RET
+
+// func gemvAVX512q2x2One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·gemvAVX512q2x2One(SB), NOSPLIT, $0-88
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), R8
+	MOVQ    AX, R9
+	VMOVUPS (R9), Z0
+	VMOVUPS 64(R9), Z1
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z2
+	VMOVUPS 64(R9), Z3
+	MOVQ    rest+24(FP), R10
+	MOVQ    step+48(FP), R11
+	MOVQ    last+64(FP), R12
+	MOVQ    R12, R9
+	VMOVSS  (R9), X5
+	ADDQ    DI, R9
+	VMOVSS  (R9), X6
+
+loop:
+	VBROADCASTSS (CX), Z7
+	VBROADCASTSS (CX)(R8*1), Z8
+	VMOVUPS      (BX), Z4
+	VFMADD231PS  Z4, Z7, Z0
+	VFMADD231PS  Z4, Z8, Z2
+	VMOVUPS      64(BX), Z4
+	VFMADD231PS  Z4, Z7, Z1
+	VFMADD231PS  Z4, Z8, Z3
+	VFMADD231SS  (R10), X7, X5
+	VFMADD231SS  (R10), X8, X6
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R11, R10
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	VMOVUPS      Z1, 64(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z2, (R9)
+	VMOVUPS      Z3, 64(R9)
+	MOVQ         R12, R9
+	VMOVSS       X5, (R9)
+	ADDQ         DI, R9
+	VMOVSS       X6, (R9)
+	VZEROUPPER
+	RET
+
+// func gemvAVX512q2x2Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·gemvAVX512q2x2Some(SB), NOSPLIT, $0-88
+	MOVQ      out+0(FP), AX
+	MOVQ      psi+8(FP), CX
+	MOVQ      rows+32(FP), DX
+	MOVQ      body+16(FP), BX
+	MOVQ      stride+40(FP), SI
+	MOVQ      outs+72(FP), DI
+	MOVQ      psis+80(FP), R8
+	MOVQ      AX, R9
+	VMOVUPS   (R9), Z0
+	VMOVUPS   64(R9), Z1
+	ADDQ      DI, R9
+	VMOVUPS   (R9), Z2
+	VMOVUPS   64(R9), Z3
+	MOVQ      rest+24(FP), R10
+	MOVQ      step+48(FP), R11
+	MOVQ      last+64(FP), R12
+	KMOVQ     mask+56(FP), K1
+	MOVQ      R12, R9
+	VMOVUPS.Z (R9), K1, Z5
+	ADDQ      DI, R9
+	VMOVUPS.Z (R9), K1, Z6
+
+loop:
+	VBROADCASTSS (CX), Z7
+	VBROADCASTSS (CX)(R8*1), Z8
+	VMOVUPS      (BX), Z4
+	VFMADD231PS  Z4, Z7, Z0
+	VFMADD231PS  Z4, Z8, Z2
+	VMOVUPS      64(BX), Z4
+	VFMADD231PS  Z4, Z7, Z1
+	VFMADD231PS  Z4, Z8, Z3
+	VFMADD231PS  (R10), Z7, K1, Z5
+	VFMADD231PS  (R10), Z8, K1, Z6
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R11, R10
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	VMOVUPS      Z1, 64(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z2, (R9)
+	VMOVUPS      Z3, 64(R9)
+	MOVQ         R12, R9
+	VMOVUPS      Z5, K1, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z6, K1, (R9)
+	VZEROUPPER
+	RET
+
+// func gemvAVX512q2x3(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512F
+TEXT ·gemvAVX512q2x3(SB), NOSPLIT, $0-88
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), R8
+	MOVQ    AX, R9
+	VMOVUPS (R9), Z0
+	VMOVUPS 64(R9), Z1
+	VMOVUPS 128(R9), Z2
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z3
+	VMOVUPS 64(R9), Z4
+	VMOVUPS 128(R9), Z5
+
+loop:
+	VBROADCASTSS (CX), Z7
+	VBROADCASTSS (CX)(R8*1), Z8
+	VMOVUPS      (BX), Z6
+	VFMADD231PS  Z6, Z7, Z0
+	VFMADD231PS  Z6, Z8, Z3
+	VMOVUPS      64(BX), Z6
+	VFMADD231PS  Z6, Z7, Z1
+	VFMADD231PS  Z6, Z8, Z4
+	VMOVUPS      128(BX), Z6
+	VFMADD231PS  Z6, Z7, Z2
+	VFMADD231PS  Z6, Z8, Z5
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	VMOVUPS      Z1, 64(R9)
+	VMOVUPS      Z2, 128(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z3, (R9)
+	VMOVUPS      Z4, 64(R9)
+	VMOVUPS      Z5, 128(R9)
+	VZEROUPPER
+	RET
+
+// func gemvAVX512q2x3One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·gemvAVX512q2x3One(SB), NOSPLIT, $0-88
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), R8
+	MOVQ    AX, R9
+	VMOVUPS (R9), Z0
+	VMOVUPS 64(R9), Z1
+	VMOVUPS 128(R9), Z2
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z3
+	VMOVUPS 64(R9), Z4
+	VMOVUPS 128(R9), Z5
+	MOVQ    rest+24(FP), R10
+	MOVQ    step+48(FP), R11
+	MOVQ    last+64(FP), R12
+	MOVQ    R12, R9
+	VMOVSS  (R9), X7
+	ADDQ    DI, R9
+	VMOVSS  (R9), X8
+
+loop:
+	VBROADCASTSS (CX), Z9
+	VBROADCASTSS (CX)(R8*1), Z10
+	VMOVUPS      (BX), Z6
+	VFMADD231PS  Z6, Z9, Z0
+	VFMADD231PS  Z6, Z10, Z3
+	VMOVUPS      64(BX), Z6
+	VFMADD231PS  Z6, Z9, Z1
+	VFMADD231PS  Z6, Z10, Z4
+	VMOVUPS      128(BX), Z6
+	VFMADD231PS  Z6, Z9, Z2
+	VFMADD231PS  Z6, Z10, Z5
+	VFMADD231SS  (R10), X9, X7
+	VFMADD231SS  (R10), X10, X8
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R11, R10
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	VMOVUPS      Z1, 64(R9)
+	VMOVUPS      Z2, 128(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z3, (R9)
+	VMOVUPS      Z4, 64(R9)
+	VMOVUPS      Z5, 128(R9)
+	MOVQ         R12, R9
+	VMOVSS       X7, (R9)
+	ADDQ         DI, R9
+	VMOVSS       X8, (R9)
+	VZEROUPPER
+	RET
+
+// func gemvAVX512q2x3Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·gemvAVX512q2x3Some(SB), NOSPLIT, $0-88
+	MOVQ      out+0(FP), AX
+	MOVQ      psi+8(FP), CX
+	MOVQ      rows+32(FP), DX
+	MOVQ      body+16(FP), BX
+	MOVQ      stride+40(FP), SI
+	MOVQ      outs+72(FP), DI
+	MOVQ      psis+80(FP), R8
+	MOVQ      AX, R9
+	VMOVUPS   (R9), Z0
+	VMOVUPS   64(R9), Z1
+	VMOVUPS   128(R9), Z2
+	ADDQ      DI, R9
+	VMOVUPS   (R9), Z3
+	VMOVUPS   64(R9), Z4
+	VMOVUPS   128(R9), Z5
+	MOVQ      rest+24(FP), R10
+	MOVQ      step+48(FP), R11
+	MOVQ      last+64(FP), R12
+	KMOVQ     mask+56(FP), K1
+	MOVQ      R12, R9
+	VMOVUPS.Z (R9), K1, Z7
+	ADDQ      DI, R9
+	VMOVUPS.Z (R9), K1, Z8
+
+loop:
+	VBROADCASTSS (CX), Z9
+	VBROADCASTSS (CX)(R8*1), Z10
+	VMOVUPS      (BX), Z6
+	VFMADD231PS  Z6, Z9, Z0
+	VFMADD231PS  Z6, Z10, Z3
+	VMOVUPS      64(BX), Z6
+	VFMADD231PS  Z6, Z9, Z1
+	VFMADD231PS  Z6, Z10, Z4
+	VMOVUPS      128(BX), Z6
+	VFMADD231PS  Z6, Z9, Z2
+	VFMADD231PS  Z6, Z10, Z5
+	VFMADD231PS  (R10), Z9, K1, Z7
+	VFMADD231PS  (R10), Z10, K1, Z8
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R11, R10
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	VMOVUPS      Z1, 64(R9)
+	VMOVUPS      Z2, 128(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z3, (R9)
+	VMOVUPS      Z4, 64(R9)
+	VMOVUPS      Z5, 128(R9)
+	MOVQ         R12, R9
+	VMOVUPS      Z7, K1, (R9)
+	ADDQ         DI, R9
 	VMOVUPS      Z8, K1, (R9)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512x1(out *float32, psi *float32, state *float32, rows int, stride int)
+// func gemvAVX512q2x4(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 // Requires: AVX, AVX512F
-TEXT ·gemmAVX512x1(SB), NOSPLIT, $0-40
+TEXT ·gemvAVX512q2x4(SB), NOSPLIT, $0-88
 	MOVQ    out+0(FP), AX
 	MOVQ    psi+8(FP), CX
-	MOVQ    state+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    stride+32(FP), SI
-	VMOVUPS (AX), Z0
-	VMOVUPS 64(AX), Z1
-	VMOVUPS 128(AX), Z2
-	VMOVUPS 192(AX), Z3
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), R8
+	MOVQ    AX, R9
+	VMOVUPS (R9), Z0
+	VMOVUPS 64(R9), Z1
+	VMOVUPS 128(R9), Z2
+	VMOVUPS 192(R9), Z3
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z4
+	VMOVUPS 64(R9), Z5
+	VMOVUPS 128(R9), Z6
+	VMOVUPS 192(R9), Z7
 
 loop:
-	VMOVUPS      (CX), Z4
-	VMOVUPS      64(CX), Z5
-	VMOVUPS      128(CX), Z6
-	VMOVUPS      192(CX), Z7
-	VBROADCASTSS (DX), Z8
-	VFMADD231PS  Z8, Z4, Z0
-	VFMADD231PS  Z8, Z5, Z1
-	VFMADD231PS  Z8, Z6, Z2
-	VFMADD231PS  Z8, Z7, Z3
-	ADDQ         $0x00000100, CX
-	ADDQ         SI, DX
-	DECQ         BX
+	VBROADCASTSS (CX), Z9
+	VBROADCASTSS (CX)(R8*1), Z10
+	VMOVUPS      (BX), Z8
+	VFMADD231PS  Z8, Z9, Z0
+	VFMADD231PS  Z8, Z10, Z4
+	VMOVUPS      64(BX), Z8
+	VFMADD231PS  Z8, Z9, Z1
+	VFMADD231PS  Z8, Z10, Z5
+	VMOVUPS      128(BX), Z8
+	VFMADD231PS  Z8, Z9, Z2
+	VFMADD231PS  Z8, Z10, Z6
+	VMOVUPS      192(BX), Z8
+	VFMADD231PS  Z8, Z9, Z3
+	VFMADD231PS  Z8, Z10, Z7
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         DX
 	JNZ          loop
-	VMOVUPS      Z0, (AX)
-	VMOVUPS      Z1, 64(AX)
-	VMOVUPS      Z2, 128(AX)
-	VMOVUPS      Z3, 192(AX)
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	VMOVUPS      Z1, 64(R9)
+	VMOVUPS      Z2, 128(R9)
+	VMOVUPS      Z3, 192(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z4, (R9)
+	VMOVUPS      Z5, 64(R9)
+	VMOVUPS      Z6, 128(R9)
+	VMOVUPS      Z7, 192(R9)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512x2(out *float32, psi *float32, state *float32, rows int, stride int)
-// Requires: AVX, AVX512F
-TEXT ·gemmAVX512x2(SB), NOSPLIT, $0-40
+// func gemvAVX512q2x4One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·gemvAVX512q2x4One(SB), NOSPLIT, $0-88
 	MOVQ    out+0(FP), AX
 	MOVQ    psi+8(FP), CX
-	MOVQ    state+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    stride+32(FP), SI
-	VMOVUPS (AX), Z0
-	VMOVUPS 64(AX), Z1
-	VMOVUPS 128(AX), Z2
-	VMOVUPS 192(AX), Z3
-	VMOVUPS 256(AX), Z4
-	VMOVUPS 320(AX), Z5
-	VMOVUPS 384(AX), Z6
-	VMOVUPS 448(AX), Z7
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), R8
+	MOVQ    AX, R9
+	VMOVUPS (R9), Z0
+	VMOVUPS 64(R9), Z1
+	VMOVUPS 128(R9), Z2
+	VMOVUPS 192(R9), Z3
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z4
+	VMOVUPS 64(R9), Z5
+	VMOVUPS 128(R9), Z6
+	VMOVUPS 192(R9), Z7
+	MOVQ    rest+24(FP), R10
+	MOVQ    step+48(FP), R11
+	MOVQ    last+64(FP), R12
+	MOVQ    R12, R9
+	VMOVSS  (R9), X9
+	ADDQ    DI, R9
+	VMOVSS  (R9), X10
 
 loop:
-	VMOVUPS      (CX), Z8
-	VMOVUPS      64(CX), Z9
-	VMOVUPS      128(CX), Z10
-	VMOVUPS      192(CX), Z11
-	VBROADCASTSS (DX), Z12
-	VFMADD231PS  Z12, Z8, Z0
-	VFMADD231PS  Z12, Z9, Z1
-	VFMADD231PS  Z12, Z10, Z2
-	VFMADD231PS  Z12, Z11, Z3
-	VBROADCASTSS 4(DX), Z12
-	VFMADD231PS  Z12, Z8, Z4
-	VFMADD231PS  Z12, Z9, Z5
-	VFMADD231PS  Z12, Z10, Z6
-	VFMADD231PS  Z12, Z11, Z7
-	ADDQ         $0x00000100, CX
-	ADDQ         SI, DX
-	DECQ         BX
+	VBROADCASTSS (CX), Z11
+	VBROADCASTSS (CX)(R8*1), Z12
+	VMOVUPS      (BX), Z8
+	VFMADD231PS  Z8, Z11, Z0
+	VFMADD231PS  Z8, Z12, Z4
+	VMOVUPS      64(BX), Z8
+	VFMADD231PS  Z8, Z11, Z1
+	VFMADD231PS  Z8, Z12, Z5
+	VMOVUPS      128(BX), Z8
+	VFMADD231PS  Z8, Z11, Z2
+	VFMADD231PS  Z8, Z12, Z6
+	VMOVUPS      192(BX), Z8
+	VFMADD231PS  Z8, Z11, Z3
+	VFMADD231PS  Z8, Z12, Z7
+	VFMADD231SS  (R10), X11, X9
+	VFMADD231SS  (R10), X12, X10
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R11, R10
+	DECQ         DX
 	JNZ          loop
-	VMOVUPS      Z0, (AX)
-	VMOVUPS      Z1, 64(AX)
-	VMOVUPS      Z2, 128(AX)
-	VMOVUPS      Z3, 192(AX)
-	VMOVUPS      Z4, 256(AX)
-	VMOVUPS      Z5, 320(AX)
-	VMOVUPS      Z6, 384(AX)
-	VMOVUPS      Z7, 448(AX)
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	VMOVUPS      Z1, 64(R9)
+	VMOVUPS      Z2, 128(R9)
+	VMOVUPS      Z3, 192(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z4, (R9)
+	VMOVUPS      Z5, 64(R9)
+	VMOVUPS      Z6, 128(R9)
+	VMOVUPS      Z7, 192(R9)
+	MOVQ         R12, R9
+	VMOVSS       X9, (R9)
+	ADDQ         DI, R9
+	VMOVSS       X10, (R9)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512x3(out *float32, psi *float32, state *float32, rows int, stride int)
-// Requires: AVX, AVX512F
-TEXT ·gemmAVX512x3(SB), NOSPLIT, $0-40
-	MOVQ    out+0(FP), AX
-	MOVQ    psi+8(FP), CX
-	MOVQ    state+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    stride+32(FP), SI
-	VMOVUPS (AX), Z0
-	VMOVUPS 64(AX), Z1
-	VMOVUPS 128(AX), Z2
-	VMOVUPS 192(AX), Z3
-	VMOVUPS 256(AX), Z4
-	VMOVUPS 320(AX), Z5
-	VMOVUPS 384(AX), Z6
-	VMOVUPS 448(AX), Z7
-	VMOVUPS 512(AX), Z8
-	VMOVUPS 576(AX), Z9
-	VMOVUPS 640(AX), Z10
-	VMOVUPS 704(AX), Z11
+// func gemvAVX512q2x4Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·gemvAVX512q2x4Some(SB), NOSPLIT, $0-88
+	MOVQ      out+0(FP), AX
+	MOVQ      psi+8(FP), CX
+	MOVQ      rows+32(FP), DX
+	MOVQ      body+16(FP), BX
+	MOVQ      stride+40(FP), SI
+	MOVQ      outs+72(FP), DI
+	MOVQ      psis+80(FP), R8
+	MOVQ      AX, R9
+	VMOVUPS   (R9), Z0
+	VMOVUPS   64(R9), Z1
+	VMOVUPS   128(R9), Z2
+	VMOVUPS   192(R9), Z3
+	ADDQ      DI, R9
+	VMOVUPS   (R9), Z4
+	VMOVUPS   64(R9), Z5
+	VMOVUPS   128(R9), Z6
+	VMOVUPS   192(R9), Z7
+	MOVQ      rest+24(FP), R10
+	MOVQ      step+48(FP), R11
+	MOVQ      last+64(FP), R12
+	KMOVQ     mask+56(FP), K1
+	MOVQ      R12, R9
+	VMOVUPS.Z (R9), K1, Z9
+	ADDQ      DI, R9
+	VMOVUPS.Z (R9), K1, Z10
 
 loop:
-	VMOVUPS      (CX), Z12
-	VMOVUPS      64(CX), Z13
-	VMOVUPS      128(CX), Z14
-	VMOVUPS      192(CX), Z15
-	VBROADCASTSS (DX), Z16
-	VFMADD231PS  Z16, Z12, Z0
-	VFMADD231PS  Z16, Z13, Z1
-	VFMADD231PS  Z16, Z14, Z2
-	VFMADD231PS  Z16, Z15, Z3
-	VBROADCASTSS 4(DX), Z16
-	VFMADD231PS  Z16, Z12, Z4
-	VFMADD231PS  Z16, Z13, Z5
-	VFMADD231PS  Z16, Z14, Z6
-	VFMADD231PS  Z16, Z15, Z7
-	VBROADCASTSS 8(DX), Z16
-	VFMADD231PS  Z16, Z12, Z8
-	VFMADD231PS  Z16, Z13, Z9
-	VFMADD231PS  Z16, Z14, Z10
-	VFMADD231PS  Z16, Z15, Z11
-	ADDQ         $0x00000100, CX
-	ADDQ         SI, DX
-	DECQ         BX
+	VBROADCASTSS (CX), Z11
+	VBROADCASTSS (CX)(R8*1), Z12
+	VMOVUPS      (BX), Z8
+	VFMADD231PS  Z8, Z11, Z0
+	VFMADD231PS  Z8, Z12, Z4
+	VMOVUPS      64(BX), Z8
+	VFMADD231PS  Z8, Z11, Z1
+	VFMADD231PS  Z8, Z12, Z5
+	VMOVUPS      128(BX), Z8
+	VFMADD231PS  Z8, Z11, Z2
+	VFMADD231PS  Z8, Z12, Z6
+	VMOVUPS      192(BX), Z8
+	VFMADD231PS  Z8, Z11, Z3
+	VFMADD231PS  Z8, Z12, Z7
+	VFMADD231PS  (R10), Z11, K1, Z9
+	VFMADD231PS  (R10), Z12, K1, Z10
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R11, R10
+	DECQ         DX
 	JNZ          loop
-	VMOVUPS      Z0, (AX)
-	VMOVUPS      Z1, 64(AX)
-	VMOVUPS      Z2, 128(AX)
-	VMOVUPS      Z3, 192(AX)
-	VMOVUPS      Z4, 256(AX)
-	VMOVUPS      Z5, 320(AX)
-	VMOVUPS      Z6, 384(AX)
-	VMOVUPS      Z7, 448(AX)
-	VMOVUPS      Z8, 512(AX)
-	VMOVUPS      Z9, 576(AX)
-	VMOVUPS      Z10, 640(AX)
-	VMOVUPS      Z11, 704(AX)
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	VMOVUPS      Z1, 64(R9)
+	VMOVUPS      Z2, 128(R9)
+	VMOVUPS      Z3, 192(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z4, (R9)
+	VMOVUPS      Z5, 64(R9)
+	VMOVUPS      Z6, 128(R9)
+	VMOVUPS      Z7, 192(R9)
+	MOVQ         R12, R9
+	VMOVUPS      Z9, K1, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z10, K1, (R9)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512x4(out *float32, psi *float32, state *float32, rows int, stride int)
+// func gemvAVX512q2x5(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 // Requires: AVX, AVX512F
-TEXT ·gemmAVX512x4(SB), NOSPLIT, $0-40
+TEXT ·gemvAVX512q2x5(SB), NOSPLIT, $0-88
 	MOVQ    out+0(FP), AX
 	MOVQ    psi+8(FP), CX
-	MOVQ    state+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    stride+32(FP), SI
-	VMOVUPS (AX), Z0
-	VMOVUPS 64(AX), Z1
-	VMOVUPS 128(AX), Z2
-	VMOVUPS 192(AX), Z3
-	VMOVUPS 256(AX), Z4
-	VMOVUPS 320(AX), Z5
-	VMOVUPS 384(AX), Z6
-	VMOVUPS 448(AX), Z7
-	VMOVUPS 512(AX), Z8
-	VMOVUPS 576(AX), Z9
-	VMOVUPS 640(AX), Z10
-	VMOVUPS 704(AX), Z11
-	VMOVUPS 768(AX), Z12
-	VMOVUPS 832(AX), Z13
-	VMOVUPS 896(AX), Z14
-	VMOVUPS 960(AX), Z15
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), R8
+	MOVQ    AX, R9
+	VMOVUPS (R9), Z0
+	VMOVUPS 64(R9), Z1
+	VMOVUPS 128(R9), Z2
+	VMOVUPS 192(R9), Z3
+	VMOVUPS 256(R9), Z4
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z5
+	VMOVUPS 64(R9), Z6
+	VMOVUPS 128(R9), Z7
+	VMOVUPS 192(R9), Z8
+	VMOVUPS 256(R9), Z9
 
 loop:
-	VMOVUPS      (CX), Z16
-	VMOVUPS      64(CX), Z17
-	VMOVUPS      128(CX), Z18
-	VMOVUPS      192(CX), Z19
-	VBROADCASTSS (DX), Z20
-	VFMADD231PS  Z20, Z16, Z0
-	VFMADD231PS  Z20, Z17, Z1
-	VFMADD231PS  Z20, Z18, Z2
-	VFMADD231PS  Z20, Z19, Z3
-	VBROADCASTSS 4(DX), Z20
-	VFMADD231PS  Z20, Z16, Z4
-	VFMADD231PS  Z20, Z17, Z5
-	VFMADD231PS  Z20, Z18, Z6
-	VFMADD231PS  Z20, Z19, Z7
-	VBROADCASTSS 8(DX), Z20
-	VFMADD231PS  Z20, Z16, Z8
-	VFMADD231PS  Z20, Z17, Z9
-	VFMADD231PS  Z20, Z18, Z10
-	VFMADD231PS  Z20, Z19, Z11
-	VBROADCASTSS 12(DX), Z20
-	VFMADD231PS  Z20, Z16, Z12
-	VFMADD231PS  Z20, Z17, Z13
-	VFMADD231PS  Z20, Z18, Z14
-	VFMADD231PS  Z20, Z19, Z15
-	ADDQ         $0x00000100, CX
-	ADDQ         SI, DX
-	DECQ         BX
+	VBROADCASTSS (CX), Z11
+	VBROADCASTSS (CX)(R8*1), Z12
+	VMOVUPS      (BX), Z10
+	VFMADD231PS  Z10, Z11, Z0
+	VFMADD231PS  Z10, Z12, Z5
+	VMOVUPS      64(BX), Z10
+	VFMADD231PS  Z10, Z11, Z1
+	VFMADD231PS  Z10, Z12, Z6
+	VMOVUPS      128(BX), Z10
+	VFMADD231PS  Z10, Z11, Z2
+	VFMADD231PS  Z10, Z12, Z7
+	VMOVUPS      192(BX), Z10
+	VFMADD231PS  Z10, Z11, Z3
+	VFMADD231PS  Z10, Z12, Z8
+	VMOVUPS      256(BX), Z10
+	VFMADD231PS  Z10, Z11, Z4
+	VFMADD231PS  Z10, Z12, Z9
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         DX
 	JNZ          loop
-	VMOVUPS      Z0, (AX)
-	VMOVUPS      Z1, 64(AX)
-	VMOVUPS      Z2, 128(AX)
-	VMOVUPS      Z3, 192(AX)
-	VMOVUPS      Z4, 256(AX)
-	VMOVUPS      Z5, 320(AX)
-	VMOVUPS      Z6, 384(AX)
-	VMOVUPS      Z7, 448(AX)
-	VMOVUPS      Z8, 512(AX)
-	VMOVUPS      Z9, 576(AX)
-	VMOVUPS      Z10, 640(AX)
-	VMOVUPS      Z11, 704(AX)
-	VMOVUPS      Z12, 768(AX)
-	VMOVUPS      Z13, 832(AX)
-	VMOVUPS      Z14, 896(AX)
-	VMOVUPS      Z15, 960(AX)
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	VMOVUPS      Z1, 64(R9)
+	VMOVUPS      Z2, 128(R9)
+	VMOVUPS      Z3, 192(R9)
+	VMOVUPS      Z4, 256(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z5, (R9)
+	VMOVUPS      Z6, 64(R9)
+	VMOVUPS      Z7, 128(R9)
+	VMOVUPS      Z8, 192(R9)
+	VMOVUPS      Z9, 256(R9)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512x5(out *float32, psi *float32, state *float32, rows int, stride int)
-// Requires: AVX, AVX512F
-TEXT ·gemmAVX512x5(SB), NOSPLIT, $0-40
+// func gemvAVX512q2x5One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·gemvAVX512q2x5One(SB), NOSPLIT, $0-88
 	MOVQ    out+0(FP), AX
 	MOVQ    psi+8(FP), CX
-	MOVQ    state+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    stride+32(FP), SI
-	VMOVUPS (AX), Z0
-	VMOVUPS 64(AX), Z1
-	VMOVUPS 128(AX), Z2
-	VMOVUPS 192(AX), Z3
-	VMOVUPS 256(AX), Z4
-	VMOVUPS 320(AX), Z5
-	VMOVUPS 384(AX), Z6
-	VMOVUPS 448(AX), Z7
-	VMOVUPS 512(AX), Z8
-	VMOVUPS 576(AX), Z9
-	VMOVUPS 640(AX), Z10
-	VMOVUPS 704(AX), Z11
-	VMOVUPS 768(AX), Z12
-	VMOVUPS 832(AX), Z13
-	VMOVUPS 896(AX), Z14
-	VMOVUPS 960(AX), Z15
-	VMOVUPS 1024(AX), Z16
-	VMOVUPS 1088(AX), Z17
-	VMOVUPS 1152(AX), Z18
-	VMOVUPS 1216(AX), Z19
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), R8
+	MOVQ    AX, R9
+	VMOVUPS (R9), Z0
+	VMOVUPS 64(R9), Z1
+	VMOVUPS 128(R9), Z2
+	VMOVUPS 192(R9), Z3
+	VMOVUPS 256(R9), Z4
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z5
+	VMOVUPS 64(R9), Z6
+	VMOVUPS 128(R9), Z7
+	VMOVUPS 192(R9), Z8
+	VMOVUPS 256(R9), Z9
+	MOVQ    rest+24(FP), R10
+	MOVQ    step+48(FP), R11
+	MOVQ    last+64(FP), R12
+	MOVQ    R12, R9
+	VMOVSS  (R9), X11
+	ADDQ    DI, R9
+	VMOVSS  (R9), X12
 
 loop:
-	VMOVUPS      (CX), Z20
-	VMOVUPS      64(CX), Z21
-	VMOVUPS      128(CX), Z22
-	VMOVUPS      192(CX), Z23
-	VBROADCASTSS (DX), Z24
-	VFMADD231PS  Z24, Z20, Z0
-	VFMADD231PS  Z24, Z21, Z1
-	VFMADD231PS  Z24, Z22, Z2
-	VFMADD231PS  Z24, Z23, Z3
-	VBROADCASTSS 4(DX), Z24
-	VFMADD231PS  Z24, Z20, Z4
-	VFMADD231PS  Z24, Z21, Z5
-	VFMADD231PS  Z24, Z22, Z6
-	VFMADD231PS  Z24, Z23, Z7
-	VBROADCASTSS 8(DX), Z24
-	VFMADD231PS  Z24, Z20, Z8
-	VFMADD231PS  Z24, Z21, Z9
-	VFMADD231PS  Z24, Z22, Z10
-	VFMADD231PS  Z24, Z23, Z11
-	VBROADCASTSS 12(DX), Z24
-	VFMADD231PS  Z24, Z20, Z12
-	VFMADD231PS  Z24, Z21, Z13
-	VFMADD231PS  Z24, Z22, Z14
-	VFMADD231PS  Z24, Z23, Z15
-	VBROADCASTSS 16(DX), Z24
-	VFMADD231PS  Z24, Z20, Z16
-	VFMADD231PS  Z24, Z21, Z17
-	VFMADD231PS  Z24, Z22, Z18
-	VFMADD231PS  Z24, Z23, Z19
-	ADDQ         $0x00000100, CX
-	ADDQ         SI, DX
-	DECQ         BX
+	VBROADCASTSS (CX), Z13
+	VBROADCASTSS (CX)(R8*1), Z14
+	VMOVUPS      (BX), Z10
+	VFMADD231PS  Z10, Z13, Z0
+	VFMADD231PS  Z10, Z14, Z5
+	VMOVUPS      64(BX), Z10
+	VFMADD231PS  Z10, Z13, Z1
+	VFMADD231PS  Z10, Z14, Z6
+	VMOVUPS      128(BX), Z10
+	VFMADD231PS  Z10, Z13, Z2
+	VFMADD231PS  Z10, Z14, Z7
+	VMOVUPS      192(BX), Z10
+	VFMADD231PS  Z10, Z13, Z3
+	VFMADD231PS  Z10, Z14, Z8
+	VMOVUPS      256(BX), Z10
+	VFMADD231PS  Z10, Z13, Z4
+	VFMADD231PS  Z10, Z14, Z9
+	VFMADD231SS  (R10), X13, X11
+	VFMADD231SS  (R10), X14, X12
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R11, R10
+	DECQ         DX
 	JNZ          loop
-	VMOVUPS      Z0, (AX)
-	VMOVUPS      Z1, 64(AX)
-	VMOVUPS      Z2, 128(AX)
-	VMOVUPS      Z3, 192(AX)
-	VMOVUPS      Z4, 256(AX)
-	VMOVUPS      Z5, 320(AX)
-	VMOVUPS      Z6, 384(AX)
-	VMOVUPS      Z7, 448(AX)
-	VMOVUPS      Z8, 512(AX)
-	VMOVUPS      Z9, 576(AX)
-	VMOVUPS      Z10, 640(AX)
-	VMOVUPS      Z11, 704(AX)
-	VMOVUPS      Z12, 768(AX)
-	VMOVUPS      Z13, 832(AX)
-	VMOVUPS      Z14, 896(AX)
-	VMOVUPS      Z15, 960(AX)
-	VMOVUPS      Z16, 1024(AX)
-	VMOVUPS      Z17, 1088(AX)
-	VMOVUPS      Z18, 1152(AX)
-	VMOVUPS      Z19, 1216(AX)
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	VMOVUPS      Z1, 64(R9)
+	VMOVUPS      Z2, 128(R9)
+	VMOVUPS      Z3, 192(R9)
+	VMOVUPS      Z4, 256(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z5, (R9)
+	VMOVUPS      Z6, 64(R9)
+	VMOVUPS      Z7, 128(R9)
+	VMOVUPS      Z8, 192(R9)
+	VMOVUPS      Z9, 256(R9)
+	MOVQ         R12, R9
+	VMOVSS       X11, (R9)
+	ADDQ         DI, R9
+	VMOVSS       X12, (R9)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512x6(out *float32, psi *float32, state *float32, rows int, stride int)
-// Requires: AVX, AVX512F
-TEXT ·gemmAVX512x6(SB), NOSPLIT, $0-40
-	MOVQ    out+0(FP), AX
-	MOVQ    psi+8(FP), CX
-	MOVQ    state+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    stride+32(FP), SI
-	VMOVUPS (AX), Z0
-	VMOVUPS 64(AX), Z1
-	VMOVUPS 128(AX), Z2
-	VMOVUPS 192(AX), Z3
-	VMOVUPS 256(AX), Z4
-	VMOVUPS 320(AX), Z5
-	VMOVUPS 384(AX), Z6
-	VMOVUPS 448(AX), Z7
-	VMOVUPS 512(AX), Z8
-	VMOVUPS 576(AX), Z9
-	VMOVUPS 640(AX), Z10
-	VMOVUPS 704(AX), Z11
-	VMOVUPS 768(AX), Z12
-	VMOVUPS 832(AX), Z13
-	VMOVUPS 896(AX), Z14
-	VMOVUPS 960(AX), Z15
-	VMOVUPS 1024(AX), Z16
-	VMOVUPS 1088(AX), Z17
-	VMOVUPS 1152(AX), Z18
-	VMOVUPS 1216(AX), Z19
-	VMOVUPS 1280(AX), Z20
-	VMOVUPS 1344(AX), Z21
-	VMOVUPS 1408(AX), Z22
-	VMOVUPS 1472(AX), Z23
+// func gemvAVX512q2x5Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·gemvAVX512q2x5Some(SB), NOSPLIT, $0-88
+	MOVQ      out+0(FP), AX
+	MOVQ      psi+8(FP), CX
+	MOVQ      rows+32(FP), DX
+	MOVQ      body+16(FP), BX
+	MOVQ      stride+40(FP), SI
+	MOVQ      outs+72(FP), DI
+	MOVQ      psis+80(FP), R8
+	MOVQ      AX, R9
+	VMOVUPS   (R9), Z0
+	VMOVUPS   64(R9), Z1
+	VMOVUPS   128(R9), Z2
+	VMOVUPS   192(R9), Z3
+	VMOVUPS   256(R9), Z4
+	ADDQ      DI, R9
+	VMOVUPS   (R9), Z5
+	VMOVUPS   64(R9), Z6
+	VMOVUPS   128(R9), Z7
+	VMOVUPS   192(R9), Z8
+	VMOVUPS   256(R9), Z9
+	MOVQ      rest+24(FP), R10
+	MOVQ      step+48(FP), R11
+	MOVQ      last+64(FP), R12
+	KMOVQ     mask+56(FP), K1
+	MOVQ      R12, R9
+	VMOVUPS.Z (R9), K1, Z11
+	ADDQ      DI, R9
+	VMOVUPS.Z (R9), K1, Z12
 
 loop:
-	VMOVUPS      (CX), Z24
-	VMOVUPS      64(CX), Z25
-	VMOVUPS      128(CX), Z26
-	VMOVUPS      192(CX), Z27
-	VBROADCASTSS (DX), Z28
-	VFMADD231PS  Z28, Z24, Z0
-	VFMADD231PS  Z28, Z25, Z1
-	VFMADD231PS  Z28, Z26, Z2
-	VFMADD231PS  Z28, Z27, Z3
-	VBROADCASTSS 4(DX), Z28
-	VFMADD231PS  Z28, Z24, Z4
-	VFMADD231PS  Z28, Z25, Z5
-	VFMADD231PS  Z28, Z26, Z6
-	VFMADD231PS  Z28, Z27, Z7
-	VBROADCASTSS 8(DX), Z28
-	VFMADD231PS  Z28, Z24, Z8
-	VFMADD231PS  Z28, Z25, Z9
-	VFMADD231PS  Z28, Z26, Z10
-	VFMADD231PS  Z28, Z27, Z11
-	VBROADCASTSS 12(DX), Z28
-	VFMADD231PS  Z28, Z24, Z12
-	VFMADD231PS  Z28, Z25, Z13
-	VFMADD231PS  Z28, Z26, Z14
-	VFMADD231PS  Z28, Z27, Z15
-	VBROADCASTSS 16(DX), Z28
-	VFMADD231PS  Z28, Z24, Z16
-	VFMADD231PS  Z28, Z25, Z17
-	VFMADD231PS  Z28, Z26, Z18
-	VFMADD231PS  Z28, Z27, Z19
-	VBROADCASTSS 20(DX), Z28
-	VFMADD231PS  Z28, Z24, Z20
-	VFMADD231PS  Z28, Z25, Z21
-	VFMADD231PS  Z28, Z26, Z22
-	VFMADD231PS  Z28, Z27, Z23
-	ADDQ         $0x00000100, CX
-	ADDQ         SI, DX
-	DECQ         BX
+	VBROADCASTSS (CX), Z13
+	VBROADCASTSS (CX)(R8*1), Z14
+	VMOVUPS      (BX), Z10
+	VFMADD231PS  Z10, Z13, Z0
+	VFMADD231PS  Z10, Z14, Z5
+	VMOVUPS      64(BX), Z10
+	VFMADD231PS  Z10, Z13, Z1
+	VFMADD231PS  Z10, Z14, Z6
+	VMOVUPS      128(BX), Z10
+	VFMADD231PS  Z10, Z13, Z2
+	VFMADD231PS  Z10, Z14, Z7
+	VMOVUPS      192(BX), Z10
+	VFMADD231PS  Z10, Z13, Z3
+	VFMADD231PS  Z10, Z14, Z8
+	VMOVUPS      256(BX), Z10
+	VFMADD231PS  Z10, Z13, Z4
+	VFMADD231PS  Z10, Z14, Z9
+	VFMADD231PS  (R10), Z13, K1, Z11
+	VFMADD231PS  (R10), Z14, K1, Z12
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R11, R10
+	DECQ         DX
 	JNZ          loop
-	VMOVUPS      Z0, (AX)
-	VMOVUPS      Z1, 64(AX)
-	VMOVUPS      Z2, 128(AX)
-	VMOVUPS      Z3, 192(AX)
-	VMOVUPS      Z4, 256(AX)
-	VMOVUPS      Z5, 320(AX)
-	VMOVUPS      Z6, 384(AX)
-	VMOVUPS      Z7, 448(AX)
-	VMOVUPS      Z8, 512(AX)
-	VMOVUPS      Z9, 576(AX)
-	VMOVUPS      Z10, 640(AX)
-	VMOVUPS      Z11, 704(AX)
-	VMOVUPS      Z12, 768(AX)
-	VMOVUPS      Z13, 832(AX)
-	VMOVUPS      Z14, 896(AX)
-	VMOVUPS      Z15, 960(AX)
-	VMOVUPS      Z16, 1024(AX)
-	VMOVUPS      Z17, 1088(AX)
-	VMOVUPS      Z18, 1152(AX)
-	VMOVUPS      Z19, 1216(AX)
-	VMOVUPS      Z20, 1280(AX)
-	VMOVUPS      Z21, 1344(AX)
-	VMOVUPS      Z22, 1408(AX)
-	VMOVUPS      Z23, 1472(AX)
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	VMOVUPS      Z1, 64(R9)
+	VMOVUPS      Z2, 128(R9)
+	VMOVUPS      Z3, 192(R9)
+	VMOVUPS      Z4, 256(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z5, (R9)
+	VMOVUPS      Z6, 64(R9)
+	VMOVUPS      Z7, 128(R9)
+	VMOVUPS      Z8, 192(R9)
+	VMOVUPS      Z9, 256(R9)
+	MOVQ         R12, R9
+	VMOVUPS      Z11, K1, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z12, K1, (R9)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512One1(out *float32, psi *float32, state *float32, rows int, stride int)
+// func gemvAVX512q2x6(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 // Requires: AVX, AVX512F
-TEXT ·gemmAVX512One1(SB), NOSPLIT, $0-40
+TEXT ·gemvAVX512q2x6(SB), NOSPLIT, $0-88
 	MOVQ    out+0(FP), AX
 	MOVQ    psi+8(FP), CX
-	MOVQ    state+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    stride+32(FP), SI
-	VMOVUPS (AX), Z0
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), R8
+	MOVQ    AX, R9
+	VMOVUPS (R9), Z0
+	VMOVUPS 64(R9), Z1
+	VMOVUPS 128(R9), Z2
+	VMOVUPS 192(R9), Z3
+	VMOVUPS 256(R9), Z4
+	VMOVUPS 320(R9), Z5
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z6
+	VMOVUPS 64(R9), Z7
+	VMOVUPS 128(R9), Z8
+	VMOVUPS 192(R9), Z9
+	VMOVUPS 256(R9), Z10
+	VMOVUPS 320(R9), Z11
 
 loop:
-	VMOVUPS          (CX), Z1
-	VFMADD231PS.BCST (DX), Z1, Z0
-	ADDQ             $0x40, CX
-	ADDQ             SI, DX
-	DECQ             BX
-	JNZ              loop
-	VMOVUPS          Z0, (AX)
+	VBROADCASTSS (CX), Z13
+	VBROADCASTSS (CX)(R8*1), Z14
+	VMOVUPS      (BX), Z12
+	VFMADD231PS  Z12, Z13, Z0
+	VFMADD231PS  Z12, Z14, Z6
+	VMOVUPS      64(BX), Z12
+	VFMADD231PS  Z12, Z13, Z1
+	VFMADD231PS  Z12, Z14, Z7
+	VMOVUPS      128(BX), Z12
+	VFMADD231PS  Z12, Z13, Z2
+	VFMADD231PS  Z12, Z14, Z8
+	VMOVUPS      192(BX), Z12
+	VFMADD231PS  Z12, Z13, Z3
+	VFMADD231PS  Z12, Z14, Z9
+	VMOVUPS      256(BX), Z12
+	VFMADD231PS  Z12, Z13, Z4
+	VFMADD231PS  Z12, Z14, Z10
+	VMOVUPS      320(BX), Z12
+	VFMADD231PS  Z12, Z13, Z5
+	VFMADD231PS  Z12, Z14, Z11
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	VMOVUPS      Z1, 64(R9)
+	VMOVUPS      Z2, 128(R9)
+	VMOVUPS      Z3, 192(R9)
+	VMOVUPS      Z4, 256(R9)
+	VMOVUPS      Z5, 320(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z6, (R9)
+	VMOVUPS      Z7, 64(R9)
+	VMOVUPS      Z8, 128(R9)
+	VMOVUPS      Z9, 192(R9)
+	VMOVUPS      Z10, 256(R9)
+	VMOVUPS      Z11, 320(R9)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512One2(out *float32, psi *float32, state *float32, rows int, stride int)
-// Requires: AVX, AVX512F
-TEXT ·gemmAVX512One2(SB), NOSPLIT, $0-40
+// func gemvAVX512q2x6One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·gemvAVX512q2x6One(SB), NOSPLIT, $0-88
 	MOVQ    out+0(FP), AX
 	MOVQ    psi+8(FP), CX
-	MOVQ    state+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    stride+32(FP), SI
-	VMOVUPS (AX), Z0
-	VMOVUPS 64(AX), Z1
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), R8
+	MOVQ    AX, R9
+	VMOVUPS (R9), Z0
+	VMOVUPS 64(R9), Z1
+	VMOVUPS 128(R9), Z2
+	VMOVUPS 192(R9), Z3
+	VMOVUPS 256(R9), Z4
+	VMOVUPS 320(R9), Z5
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z6
+	VMOVUPS 64(R9), Z7
+	VMOVUPS 128(R9), Z8
+	VMOVUPS 192(R9), Z9
+	VMOVUPS 256(R9), Z10
+	VMOVUPS 320(R9), Z11
+	MOVQ    rest+24(FP), R10
+	MOVQ    step+48(FP), R11
+	MOVQ    last+64(FP), R12
+	MOVQ    R12, R9
+	VMOVSS  (R9), X13
+	ADDQ    DI, R9
+	VMOVSS  (R9), X14
 
 loop:
-	VMOVUPS          (CX), Z2
-	VFMADD231PS.BCST (DX), Z2, Z0
-	VFMADD231PS.BCST 4(DX), Z2, Z1
-	ADDQ             $0x40, CX
-	ADDQ             SI, DX
-	DECQ             BX
-	JNZ              loop
-	VMOVUPS          Z0, (AX)
-	VMOVUPS          Z1, 64(AX)
+	VBROADCASTSS (CX), Z15
+	VBROADCASTSS (CX)(R8*1), Z16
+	VMOVUPS      (BX), Z12
+	VFMADD231PS  Z12, Z15, Z0
+	VFMADD231PS  Z12, Z16, Z6
+	VMOVUPS      64(BX), Z12
+	VFMADD231PS  Z12, Z15, Z1
+	VFMADD231PS  Z12, Z16, Z7
+	VMOVUPS      128(BX), Z12
+	VFMADD231PS  Z12, Z15, Z2
+	VFMADD231PS  Z12, Z16, Z8
+	VMOVUPS      192(BX), Z12
+	VFMADD231PS  Z12, Z15, Z3
+	VFMADD231PS  Z12, Z16, Z9
+	VMOVUPS      256(BX), Z12
+	VFMADD231PS  Z12, Z15, Z4
+	VFMADD231PS  Z12, Z16, Z10
+	VMOVUPS      320(BX), Z12
+	VFMADD231PS  Z12, Z15, Z5
+	VFMADD231PS  Z12, Z16, Z11
+	VFMADD231SS  (R10), X15, X13
+	VFMADD231SS  (R10), X16, X14
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R11, R10
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	VMOVUPS      Z1, 64(R9)
+	VMOVUPS      Z2, 128(R9)
+	VMOVUPS      Z3, 192(R9)
+	VMOVUPS      Z4, 256(R9)
+	VMOVUPS      Z5, 320(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z6, (R9)
+	VMOVUPS      Z7, 64(R9)
+	VMOVUPS      Z8, 128(R9)
+	VMOVUPS      Z9, 192(R9)
+	VMOVUPS      Z10, 256(R9)
+	VMOVUPS      Z11, 320(R9)
+	MOVQ         R12, R9
+	VMOVSS       X13, (R9)
+	ADDQ         DI, R9
+	VMOVSS       X14, (R9)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512One3(out *float32, psi *float32, state *float32, rows int, stride int)
-// Requires: AVX, AVX512F
-TEXT ·gemmAVX512One3(SB), NOSPLIT, $0-40
-	MOVQ    out+0(FP), AX
-	MOVQ    psi+8(FP), CX
-	MOVQ    state+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    stride+32(FP), SI
-	VMOVUPS (AX), Z0
-	VMOVUPS 64(AX), Z1
-	VMOVUPS 128(AX), Z2
+// func gemvAVX512q2x6Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·gemvAVX512q2x6Some(SB), NOSPLIT, $0-88
+	MOVQ      out+0(FP), AX
+	MOVQ      psi+8(FP), CX
+	MOVQ      rows+32(FP), DX
+	MOVQ      body+16(FP), BX
+	MOVQ      stride+40(FP), SI
+	MOVQ      outs+72(FP), DI
+	MOVQ      psis+80(FP), R8
+	MOVQ      AX, R9
+	VMOVUPS   (R9), Z0
+	VMOVUPS   64(R9), Z1
+	VMOVUPS   128(R9), Z2
+	VMOVUPS   192(R9), Z3
+	VMOVUPS   256(R9), Z4
+	VMOVUPS   320(R9), Z5
+	ADDQ      DI, R9
+	VMOVUPS   (R9), Z6
+	VMOVUPS   64(R9), Z7
+	VMOVUPS   128(R9), Z8
+	VMOVUPS   192(R9), Z9
+	VMOVUPS   256(R9), Z10
+	VMOVUPS   320(R9), Z11
+	MOVQ      rest+24(FP), R10
+	MOVQ      step+48(FP), R11
+	MOVQ      last+64(FP), R12
+	KMOVQ     mask+56(FP), K1
+	MOVQ      R12, R9
+	VMOVUPS.Z (R9), K1, Z13
+	ADDQ      DI, R9
+	VMOVUPS.Z (R9), K1, Z14
 
 loop:
-	VMOVUPS          (CX), Z3
-	VFMADD231PS.BCST (DX), Z3, Z0
-	VFMADD231PS.BCST 4(DX), Z3, Z1
-	VFMADD231PS.BCST 8(DX), Z3, Z2
-	ADDQ             $0x40, CX
-	ADDQ             SI, DX
-	DECQ             BX
-	JNZ              loop
-	VMOVUPS          Z0, (AX)
-	VMOVUPS          Z1, 64(AX)
-	VMOVUPS          Z2, 128(AX)
+	VBROADCASTSS (CX), Z15
+	VBROADCASTSS (CX)(R8*1), Z16
+	VMOVUPS      (BX), Z12
+	VFMADD231PS  Z12, Z15, Z0
+	VFMADD231PS  Z12, Z16, Z6
+	VMOVUPS      64(BX), Z12
+	VFMADD231PS  Z12, Z15, Z1
+	VFMADD231PS  Z12, Z16, Z7
+	VMOVUPS      128(BX), Z12
+	VFMADD231PS  Z12, Z15, Z2
+	VFMADD231PS  Z12, Z16, Z8
+	VMOVUPS      192(BX), Z12
+	VFMADD231PS  Z12, Z15, Z3
+	VFMADD231PS  Z12, Z16, Z9
+	VMOVUPS      256(BX), Z12
+	VFMADD231PS  Z12, Z15, Z4
+	VFMADD231PS  Z12, Z16, Z10
+	VMOVUPS      320(BX), Z12
+	VFMADD231PS  Z12, Z15, Z5
+	VFMADD231PS  Z12, Z16, Z11
+	VFMADD231PS  (R10), Z15, K1, Z13
+	VFMADD231PS  (R10), Z16, K1, Z14
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R11, R10
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	VMOVUPS      Z1, 64(R9)
+	VMOVUPS      Z2, 128(R9)
+	VMOVUPS      Z3, 192(R9)
+	VMOVUPS      Z4, 256(R9)
+	VMOVUPS      Z5, 320(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z6, (R9)
+	VMOVUPS      Z7, 64(R9)
+	VMOVUPS      Z8, 128(R9)
+	VMOVUPS      Z9, 192(R9)
+	VMOVUPS      Z10, 256(R9)
+	VMOVUPS      Z11, 320(R9)
+	MOVQ         R12, R9
+	VMOVUPS      Z13, K1, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z14, K1, (R9)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512One4(out *float32, psi *float32, state *float32, rows int, stride int)
+// func gemvAVX512q2x7(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 // Requires: AVX, AVX512F
-TEXT ·gemmAVX512One4(SB), NOSPLIT, $0-40
+TEXT ·gemvAVX512q2x7(SB), NOSPLIT, $0-88
 	MOVQ    out+0(FP), AX
 	MOVQ    psi+8(FP), CX
-	MOVQ    state+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    stride+32(FP), SI
-	VMOVUPS (AX), Z0
-	VMOVUPS 64(AX), Z1
-	VMOVUPS 128(AX), Z2
-	VMOVUPS 192(AX), Z3
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), R8
+	MOVQ    AX, R9
+	VMOVUPS (R9), Z0
+	VMOVUPS 64(R9), Z1
+	VMOVUPS 128(R9), Z2
+	VMOVUPS 192(R9), Z3
+	VMOVUPS 256(R9), Z4
+	VMOVUPS 320(R9), Z5
+	VMOVUPS 384(R9), Z6
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z7
+	VMOVUPS 64(R9), Z8
+	VMOVUPS 128(R9), Z9
+	VMOVUPS 192(R9), Z10
+	VMOVUPS 256(R9), Z11
+	VMOVUPS 320(R9), Z12
+	VMOVUPS 384(R9), Z13
 
 loop:
-	VMOVUPS          (CX), Z4
-	VFMADD231PS.BCST (DX), Z4, Z0
-	VFMADD231PS.BCST 4(DX), Z4, Z1
-	VFMADD231PS.BCST 8(DX), Z4, Z2
-	VFMADD231PS.BCST 12(DX), Z4, Z3
-	ADDQ             $0x40, CX
-	ADDQ             SI, DX
-	DECQ             BX
-	JNZ              loop
-	VMOVUPS          Z0, (AX)
-	VMOVUPS          Z1, 64(AX)
-	VMOVUPS          Z2, 128(AX)
-	VMOVUPS          Z3, 192(AX)
+	VBROADCASTSS (CX), Z15
+	VBROADCASTSS (CX)(R8*1), Z16
+	VMOVUPS      (BX), Z14
+	VFMADD231PS  Z14, Z15, Z0
+	VFMADD231PS  Z14, Z16, Z7
+	VMOVUPS      64(BX), Z14
+	VFMADD231PS  Z14, Z15, Z1
+	VFMADD231PS  Z14, Z16, Z8
+	VMOVUPS      128(BX), Z14
+	VFMADD231PS  Z14, Z15, Z2
+	VFMADD231PS  Z14, Z16, Z9
+	VMOVUPS      192(BX), Z14
+	VFMADD231PS  Z14, Z15, Z3
+	VFMADD231PS  Z14, Z16, Z10
+	VMOVUPS      256(BX), Z14
+	VFMADD231PS  Z14, Z15, Z4
+	VFMADD231PS  Z14, Z16, Z11
+	VMOVUPS      320(BX), Z14
+	VFMADD231PS  Z14, Z15, Z5
+	VFMADD231PS  Z14, Z16, Z12
+	VMOVUPS      384(BX), Z14
+	VFMADD231PS  Z14, Z15, Z6
+	VFMADD231PS  Z14, Z16, Z13
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	VMOVUPS      Z1, 64(R9)
+	VMOVUPS      Z2, 128(R9)
+	VMOVUPS      Z3, 192(R9)
+	VMOVUPS      Z4, 256(R9)
+	VMOVUPS      Z5, 320(R9)
+	VMOVUPS      Z6, 384(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z7, (R9)
+	VMOVUPS      Z8, 64(R9)
+	VMOVUPS      Z9, 128(R9)
+	VMOVUPS      Z10, 192(R9)
+	VMOVUPS      Z11, 256(R9)
+	VMOVUPS      Z12, 320(R9)
+	VMOVUPS      Z13, 384(R9)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512One5(out *float32, psi *float32, state *float32, rows int, stride int)
-// Requires: AVX, AVX512F
-TEXT ·gemmAVX512One5(SB), NOSPLIT, $0-40
+// func gemvAVX512q2x7One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·gemvAVX512q2x7One(SB), NOSPLIT, $0-88
 	MOVQ    out+0(FP), AX
 	MOVQ    psi+8(FP), CX
-	MOVQ    state+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    stride+32(FP), SI
-	VMOVUPS (AX), Z0
-	VMOVUPS 64(AX), Z1
-	VMOVUPS 128(AX), Z2
-	VMOVUPS 192(AX), Z3
-	VMOVUPS 256(AX), Z4
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), R8
+	MOVQ    AX, R9
+	VMOVUPS (R9), Z0
+	VMOVUPS 64(R9), Z1
+	VMOVUPS 128(R9), Z2
+	VMOVUPS 192(R9), Z3
+	VMOVUPS 256(R9), Z4
+	VMOVUPS 320(R9), Z5
+	VMOVUPS 384(R9), Z6
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z7
+	VMOVUPS 64(R9), Z8
+	VMOVUPS 128(R9), Z9
+	VMOVUPS 192(R9), Z10
+	VMOVUPS 256(R9), Z11
+	VMOVUPS 320(R9), Z12
+	VMOVUPS 384(R9), Z13
+	MOVQ    rest+24(FP), R10
+	MOVQ    step+48(FP), R11
+	MOVQ    last+64(FP), R12
+	MOVQ    R12, R9
+	VMOVSS  (R9), X15
+	ADDQ    DI, R9
+	VMOVSS  (R9), X16
 
 loop:
-	VMOVUPS          (CX), Z5
-	VFMADD231PS.BCST (DX), Z5, Z0
-	VFMADD231PS.BCST 4(DX), Z5, Z1
-	VFMADD231PS.BCST 8(DX), Z5, Z2
-	VFMADD231PS.BCST 12(DX), Z5, Z3
-	VFMADD231PS.BCST 16(DX), Z5, Z4
-	ADDQ             $0x40, CX
-	ADDQ             SI, DX
-	DECQ             BX
-	JNZ              loop
-	VMOVUPS          Z0, (AX)
-	VMOVUPS          Z1, 64(AX)
-	VMOVUPS          Z2, 128(AX)
-	VMOVUPS          Z3, 192(AX)
-	VMOVUPS          Z4, 256(AX)
+	VBROADCASTSS (CX), Z17
+	VBROADCASTSS (CX)(R8*1), Z18
+	VMOVUPS      (BX), Z14
+	VFMADD231PS  Z14, Z17, Z0
+	VFMADD231PS  Z14, Z18, Z7
+	VMOVUPS      64(BX), Z14
+	VFMADD231PS  Z14, Z17, Z1
+	VFMADD231PS  Z14, Z18, Z8
+	VMOVUPS      128(BX), Z14
+	VFMADD231PS  Z14, Z17, Z2
+	VFMADD231PS  Z14, Z18, Z9
+	VMOVUPS      192(BX), Z14
+	VFMADD231PS  Z14, Z17, Z3
+	VFMADD231PS  Z14, Z18, Z10
+	VMOVUPS      256(BX), Z14
+	VFMADD231PS  Z14, Z17, Z4
+	VFMADD231PS  Z14, Z18, Z11
+	VMOVUPS      320(BX), Z14
+	VFMADD231PS  Z14, Z17, Z5
+	VFMADD231PS  Z14, Z18, Z12
+	VMOVUPS      384(BX), Z14
+	VFMADD231PS  Z14, Z17, Z6
+	VFMADD231PS  Z14, Z18, Z13
+	VFMADD231SS  (R10), X17, X15
+	VFMADD231SS  (R10), X18, X16
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R11, R10
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	VMOVUPS      Z1, 64(R9)
+	VMOVUPS      Z2, 128(R9)
+	VMOVUPS      Z3, 192(R9)
+	VMOVUPS      Z4, 256(R9)
+	VMOVUPS      Z5, 320(R9)
+	VMOVUPS      Z6, 384(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z7, (R9)
+	VMOVUPS      Z8, 64(R9)
+	VMOVUPS      Z9, 128(R9)
+	VMOVUPS      Z10, 192(R9)
+	VMOVUPS      Z11, 256(R9)
+	VMOVUPS      Z12, 320(R9)
+	VMOVUPS      Z13, 384(R9)
+	MOVQ         R12, R9
+	VMOVSS       X15, (R9)
+	ADDQ         DI, R9
+	VMOVSS       X16, (R9)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512One6(out *float32, psi *float32, state *float32, rows int, stride int)
-// Requires: AVX, AVX512F
-TEXT ·gemmAVX512One6(SB), NOSPLIT, $0-40
-	MOVQ    out+0(FP), AX
-	MOVQ    psi+8(FP), CX
-	MOVQ    state+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    stride+32(FP), SI
-	VMOVUPS (AX), Z0
-	VMOVUPS 64(AX), Z1
-	VMOVUPS 128(AX), Z2
-	VMOVUPS 192(AX), Z3
-	VMOVUPS 256(AX), Z4
-	VMOVUPS 320(AX), Z5
+// func gemvAVX512q2x7Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·gemvAVX512q2x7Some(SB), NOSPLIT, $0-88
+	MOVQ      out+0(FP), AX
+	MOVQ      psi+8(FP), CX
+	MOVQ      rows+32(FP), DX
+	MOVQ      body+16(FP), BX
+	MOVQ      stride+40(FP), SI
+	MOVQ      outs+72(FP), DI
+	MOVQ      psis+80(FP), R8
+	MOVQ      AX, R9
+	VMOVUPS   (R9), Z0
+	VMOVUPS   64(R9), Z1
+	VMOVUPS   128(R9), Z2
+	VMOVUPS   192(R9), Z3
+	VMOVUPS   256(R9), Z4
+	VMOVUPS   320(R9), Z5
+	VMOVUPS   384(R9), Z6
+	ADDQ      DI, R9
+	VMOVUPS   (R9), Z7
+	VMOVUPS   64(R9), Z8
+	VMOVUPS   128(R9), Z9
+	VMOVUPS   192(R9), Z10
+	VMOVUPS   256(R9), Z11
+	VMOVUPS   320(R9), Z12
+	VMOVUPS   384(R9), Z13
+	MOVQ      rest+24(FP), R10
+	MOVQ      step+48(FP), R11
+	MOVQ      last+64(FP), R12
+	KMOVQ     mask+56(FP), K1
+	MOVQ      R12, R9
+	VMOVUPS.Z (R9), K1, Z15
+	ADDQ      DI, R9
+	VMOVUPS.Z (R9), K1, Z16
 
 loop:
-	VMOVUPS          (CX), Z6
-	VFMADD231PS.BCST (DX), Z6, Z0
-	VFMADD231PS.BCST 4(DX), Z6, Z1
-	VFMADD231PS.BCST 8(DX), Z6, Z2
-	VFMADD231PS.BCST 12(DX), Z6, Z3
-	VFMADD231PS.BCST 16(DX), Z6, Z4
-	VFMADD231PS.BCST 20(DX), Z6, Z5
-	ADDQ             $0x40, CX
-	ADDQ             SI, DX
-	DECQ             BX
-	JNZ              loop
-	VMOVUPS          Z0, (AX)
-	VMOVUPS          Z1, 64(AX)
-	VMOVUPS          Z2, 128(AX)
-	VMOVUPS          Z3, 192(AX)
-	VMOVUPS          Z4, 256(AX)
-	VMOVUPS          Z5, 320(AX)
+	VBROADCASTSS (CX), Z17
+	VBROADCASTSS (CX)(R8*1), Z18
+	VMOVUPS      (BX), Z14
+	VFMADD231PS  Z14, Z17, Z0
+	VFMADD231PS  Z14, Z18, Z7
+	VMOVUPS      64(BX), Z14
+	VFMADD231PS  Z14, Z17, Z1
+	VFMADD231PS  Z14, Z18, Z8
+	VMOVUPS      128(BX), Z14
+	VFMADD231PS  Z14, Z17, Z2
+	VFMADD231PS  Z14, Z18, Z9
+	VMOVUPS      192(BX), Z14
+	VFMADD231PS  Z14, Z17, Z3
+	VFMADD231PS  Z14, Z18, Z10
+	VMOVUPS      256(BX), Z14
+	VFMADD231PS  Z14, Z17, Z4
+	VFMADD231PS  Z14, Z18, Z11
+	VMOVUPS      320(BX), Z14
+	VFMADD231PS  Z14, Z17, Z5
+	VFMADD231PS  Z14, Z18, Z12
+	VMOVUPS      384(BX), Z14
+	VFMADD231PS  Z14, Z17, Z6
+	VFMADD231PS  Z14, Z18, Z13
+	VFMADD231PS  (R10), Z17, K1, Z15
+	VFMADD231PS  (R10), Z18, K1, Z16
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R11, R10
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	VMOVUPS      Z1, 64(R9)
+	VMOVUPS      Z2, 128(R9)
+	VMOVUPS      Z3, 192(R9)
+	VMOVUPS      Z4, 256(R9)
+	VMOVUPS      Z5, 320(R9)
+	VMOVUPS      Z6, 384(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z7, (R9)
+	VMOVUPS      Z8, 64(R9)
+	VMOVUPS      Z9, 128(R9)
+	VMOVUPS      Z10, 192(R9)
+	VMOVUPS      Z11, 256(R9)
+	VMOVUPS      Z12, 320(R9)
+	VMOVUPS      Z13, 384(R9)
+	MOVQ         R12, R9
+	VMOVUPS      Z15, K1, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z16, K1, (R9)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512One7(out *float32, psi *float32, state *float32, rows int, stride int)
+// func gemvAVX512q2x8(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 // Requires: AVX, AVX512F
-TEXT ·gemmAVX512One7(SB), NOSPLIT, $0-40
+TEXT ·gemvAVX512q2x8(SB), NOSPLIT, $0-88
 	MOVQ    out+0(FP), AX
 	MOVQ    psi+8(FP), CX
-	MOVQ    state+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    stride+32(FP), SI
-	VMOVUPS (AX), Z0
-	VMOVUPS 64(AX), Z1
-	VMOVUPS 128(AX), Z2
-	VMOVUPS 192(AX), Z3
-	VMOVUPS 256(AX), Z4
-	VMOVUPS 320(AX), Z5
-	VMOVUPS 384(AX), Z6
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), R8
+	MOVQ    AX, R9
+	VMOVUPS (R9), Z0
+	VMOVUPS 64(R9), Z1
+	VMOVUPS 128(R9), Z2
+	VMOVUPS 192(R9), Z3
+	VMOVUPS 256(R9), Z4
+	VMOVUPS 320(R9), Z5
+	VMOVUPS 384(R9), Z6
+	VMOVUPS 448(R9), Z7
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z8
+	VMOVUPS 64(R9), Z9
+	VMOVUPS 128(R9), Z10
+	VMOVUPS 192(R9), Z11
+	VMOVUPS 256(R9), Z12
+	VMOVUPS 320(R9), Z13
+	VMOVUPS 384(R9), Z14
+	VMOVUPS 448(R9), Z15
 
 loop:
-	VMOVUPS          (CX), Z7
-	VFMADD231PS.BCST (DX), Z7, Z0
-	VFMADD231PS.BCST 4(DX), Z7, Z1
-	VFMADD231PS.BCST 8(DX), Z7, Z2
-	VFMADD231PS.BCST 12(DX), Z7, Z3
-	VFMADD231PS.BCST 16(DX), Z7, Z4
-	VFMADD231PS.BCST 20(DX), Z7, Z5
-	VFMADD231PS.BCST 24(DX), Z7, Z6
-	ADDQ             $0x40, CX
-	ADDQ             SI, DX
-	DECQ             BX
-	JNZ              loop
-	VMOVUPS          Z0, (AX)
-	VMOVUPS          Z1, 64(AX)
-	VMOVUPS          Z2, 128(AX)
-	VMOVUPS          Z3, 192(AX)
-	VMOVUPS          Z4, 256(AX)
-	VMOVUPS          Z5, 320(AX)
-	VMOVUPS          Z6, 384(AX)
+	VBROADCASTSS (CX), Z17
+	VBROADCASTSS (CX)(R8*1), Z18
+	VMOVUPS      (BX), Z16
+	VFMADD231PS  Z16, Z17, Z0
+	VFMADD231PS  Z16, Z18, Z8
+	VMOVUPS      64(BX), Z16
+	VFMADD231PS  Z16, Z17, Z1
+	VFMADD231PS  Z16, Z18, Z9
+	VMOVUPS      128(BX), Z16
+	VFMADD231PS  Z16, Z17, Z2
+	VFMADD231PS  Z16, Z18, Z10
+	VMOVUPS      192(BX), Z16
+	VFMADD231PS  Z16, Z17, Z3
+	VFMADD231PS  Z16, Z18, Z11
+	VMOVUPS      256(BX), Z16
+	VFMADD231PS  Z16, Z17, Z4
+	VFMADD231PS  Z16, Z18, Z12
+	VMOVUPS      320(BX), Z16
+	VFMADD231PS  Z16, Z17, Z5
+	VFMADD231PS  Z16, Z18, Z13
+	VMOVUPS      384(BX), Z16
+	VFMADD231PS  Z16, Z17, Z6
+	VFMADD231PS  Z16, Z18, Z14
+	VMOVUPS      448(BX), Z16
+	VFMADD231PS  Z16, Z17, Z7
+	VFMADD231PS  Z16, Z18, Z15
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	VMOVUPS      Z1, 64(R9)
+	VMOVUPS      Z2, 128(R9)
+	VMOVUPS      Z3, 192(R9)
+	VMOVUPS      Z4, 256(R9)
+	VMOVUPS      Z5, 320(R9)
+	VMOVUPS      Z6, 384(R9)
+	VMOVUPS      Z7, 448(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z8, (R9)
+	VMOVUPS      Z9, 64(R9)
+	VMOVUPS      Z10, 128(R9)
+	VMOVUPS      Z11, 192(R9)
+	VMOVUPS      Z12, 256(R9)
+	VMOVUPS      Z13, 320(R9)
+	VMOVUPS      Z14, 384(R9)
+	VMOVUPS      Z15, 448(R9)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512One8(out *float32, psi *float32, state *float32, rows int, stride int)
-// Requires: AVX, AVX512F
-TEXT ·gemmAVX512One8(SB), NOSPLIT, $0-40
+// func gemvAVX512q2x8One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·gemvAVX512q2x8One(SB), NOSPLIT, $0-88
 	MOVQ    out+0(FP), AX
 	MOVQ    psi+8(FP), CX
-	MOVQ    state+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    stride+32(FP), SI
-	VMOVUPS (AX), Z0
-	VMOVUPS 64(AX), Z1
-	VMOVUPS 128(AX), Z2
-	VMOVUPS 192(AX), Z3
-	VMOVUPS 256(AX), Z4
-	VMOVUPS 320(AX), Z5
-	VMOVUPS 384(AX), Z6
-	VMOVUPS 448(AX), Z7
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), R8
+	MOVQ    AX, R9
+	VMOVUPS (R9), Z0
+	VMOVUPS 64(R9), Z1
+	VMOVUPS 128(R9), Z2
+	VMOVUPS 192(R9), Z3
+	VMOVUPS 256(R9), Z4
+	VMOVUPS 320(R9), Z5
+	VMOVUPS 384(R9), Z6
+	VMOVUPS 448(R9), Z7
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z8
+	VMOVUPS 64(R9), Z9
+	VMOVUPS 128(R9), Z10
+	VMOVUPS 192(R9), Z11
+	VMOVUPS 256(R9), Z12
+	VMOVUPS 320(R9), Z13
+	VMOVUPS 384(R9), Z14
+	VMOVUPS 448(R9), Z15
+	MOVQ    rest+24(FP), R10
+	MOVQ    step+48(FP), R11
+	MOVQ    last+64(FP), R12
+	MOVQ    R12, R9
+	VMOVSS  (R9), X17
+	ADDQ    DI, R9
+	VMOVSS  (R9), X18
 
 loop:
-	VMOVUPS          (CX), Z8
-	VFMADD231PS.BCST (DX), Z8, Z0
-	VFMADD231PS.BCST 4(DX), Z8, Z1
-	VFMADD231PS.BCST 8(DX), Z8, Z2
-	VFMADD231PS.BCST 12(DX), Z8, Z3
-	VFMADD231PS.BCST 16(DX), Z8, Z4
-	VFMADD231PS.BCST 20(DX), Z8, Z5
-	VFMADD231PS.BCST 24(DX), Z8, Z6
-	VFMADD231PS.BCST 28(DX), Z8, Z7
-	ADDQ             $0x40, CX
-	ADDQ             SI, DX
-	DECQ             BX
-	JNZ              loop
-	VMOVUPS          Z0, (AX)
-	VMOVUPS          Z1, 64(AX)
-	VMOVUPS          Z2, 128(AX)
-	VMOVUPS          Z3, 192(AX)
-	VMOVUPS          Z4, 256(AX)
-	VMOVUPS          Z5, 320(AX)
-	VMOVUPS          Z6, 384(AX)
-	VMOVUPS          Z7, 448(AX)
+	VBROADCASTSS (CX), Z19
+	VBROADCASTSS (CX)(R8*1), Z20
+	VMOVUPS      (BX), Z16
+	VFMADD231PS  Z16, Z19, Z0
+	VFMADD231PS  Z16, Z20, Z8
+	VMOVUPS      64(BX), Z16
+	VFMADD231PS  Z16, Z19, Z1
+	VFMADD231PS  Z16, Z20, Z9
+	VMOVUPS      128(BX), Z16
+	VFMADD231PS  Z16, Z19, Z2
+	VFMADD231PS  Z16, Z20, Z10
+	VMOVUPS      192(BX), Z16
+	VFMADD231PS  Z16, Z19, Z3
+	VFMADD231PS  Z16, Z20, Z11
+	VMOVUPS      256(BX), Z16
+	VFMADD231PS  Z16, Z19, Z4
+	VFMADD231PS  Z16, Z20, Z12
+	VMOVUPS      320(BX), Z16
+	VFMADD231PS  Z16, Z19, Z5
+	VFMADD231PS  Z16, Z20, Z13
+	VMOVUPS      384(BX), Z16
+	VFMADD231PS  Z16, Z19, Z6
+	VFMADD231PS  Z16, Z20, Z14
+	VMOVUPS      448(BX), Z16
+	VFMADD231PS  Z16, Z19, Z7
+	VFMADD231PS  Z16, Z20, Z15
+	VFMADD231SS  (R10), X19, X17
+	VFMADD231SS  (R10), X20, X18
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R11, R10
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	VMOVUPS      Z1, 64(R9)
+	VMOVUPS      Z2, 128(R9)
+	VMOVUPS      Z3, 192(R9)
+	VMOVUPS      Z4, 256(R9)
+	VMOVUPS      Z5, 320(R9)
+	VMOVUPS      Z6, 384(R9)
+	VMOVUPS      Z7, 448(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z8, (R9)
+	VMOVUPS      Z9, 64(R9)
+	VMOVUPS      Z10, 128(R9)
+	VMOVUPS      Z11, 192(R9)
+	VMOVUPS      Z12, 256(R9)
+	VMOVUPS      Z13, 320(R9)
+	VMOVUPS      Z14, 384(R9)
+	VMOVUPS      Z15, 448(R9)
+	MOVQ         R12, R9
+	VMOVSS       X17, (R9)
+	ADDQ         DI, R9
+	VMOVSS       X18, (R9)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512One9(out *float32, psi *float32, state *float32, rows int, stride int)
-// Requires: AVX, AVX512F
-TEXT ·gemmAVX512One9(SB), NOSPLIT, $0-40
-	MOVQ    out+0(FP), AX
-	MOVQ    psi+8(FP), CX
-	MOVQ    state+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    stride+32(FP), SI
-	VMOVUPS (AX), Z0
-	VMOVUPS 64(AX), Z1
-	VMOVUPS 128(AX), Z2
-	VMOVUPS 192(AX), Z3
-	VMOVUPS 256(AX), Z4
-	VMOVUPS 320(AX), Z5
-	VMOVUPS 384(AX), Z6
-	VMOVUPS 448(AX), Z7
-	VMOVUPS 512(AX), Z8
+// func gemvAVX512q2x8Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·gemvAVX512q2x8Some(SB), NOSPLIT, $0-88
+	MOVQ      out+0(FP), AX
+	MOVQ      psi+8(FP), CX
+	MOVQ      rows+32(FP), DX
+	MOVQ      body+16(FP), BX
+	MOVQ      stride+40(FP), SI
+	MOVQ      outs+72(FP), DI
+	MOVQ      psis+80(FP), R8
+	MOVQ      AX, R9
+	VMOVUPS   (R9), Z0
+	VMOVUPS   64(R9), Z1
+	VMOVUPS   128(R9), Z2
+	VMOVUPS   192(R9), Z3
+	VMOVUPS   256(R9), Z4
+	VMOVUPS   320(R9), Z5
+	VMOVUPS   384(R9), Z6
+	VMOVUPS   448(R9), Z7
+	ADDQ      DI, R9
+	VMOVUPS   (R9), Z8
+	VMOVUPS   64(R9), Z9
+	VMOVUPS   128(R9), Z10
+	VMOVUPS   192(R9), Z11
+	VMOVUPS   256(R9), Z12
+	VMOVUPS   320(R9), Z13
+	VMOVUPS   384(R9), Z14
+	VMOVUPS   448(R9), Z15
+	MOVQ      rest+24(FP), R10
+	MOVQ      step+48(FP), R11
+	MOVQ      last+64(FP), R12
+	KMOVQ     mask+56(FP), K1
+	MOVQ      R12, R9
+	VMOVUPS.Z (R9), K1, Z17
+	ADDQ      DI, R9
+	VMOVUPS.Z (R9), K1, Z18
 
 loop:
-	VMOVUPS          (CX), Z9
-	VFMADD231PS.BCST (DX), Z9, Z0
-	VFMADD231PS.BCST 4(DX), Z9, Z1
-	VFMADD231PS.BCST 8(DX), Z9, Z2
-	VFMADD231PS.BCST 12(DX), Z9, Z3
-	VFMADD231PS.BCST 16(DX), Z9, Z4
-	VFMADD231PS.BCST 20(DX), Z9, Z5
-	VFMADD231PS.BCST 24(DX), Z9, Z6
-	VFMADD231PS.BCST 28(DX), Z9, Z7
-	VFMADD231PS.BCST 32(DX), Z9, Z8
-	ADDQ             $0x40, CX
-	ADDQ             SI, DX
-	DECQ             BX
-	JNZ              loop
-	VMOVUPS          Z0, (AX)
-	VMOVUPS          Z1, 64(AX)
-	VMOVUPS          Z2, 128(AX)
-	VMOVUPS          Z3, 192(AX)
-	VMOVUPS          Z4, 256(AX)
-	VMOVUPS          Z5, 320(AX)
-	VMOVUPS          Z6, 384(AX)
-	VMOVUPS          Z7, 448(AX)
-	VMOVUPS          Z8, 512(AX)
+	VBROADCASTSS (CX), Z19
+	VBROADCASTSS (CX)(R8*1), Z20
+	VMOVUPS      (BX), Z16
+	VFMADD231PS  Z16, Z19, Z0
+	VFMADD231PS  Z16, Z20, Z8
+	VMOVUPS      64(BX), Z16
+	VFMADD231PS  Z16, Z19, Z1
+	VFMADD231PS  Z16, Z20, Z9
+	VMOVUPS      128(BX), Z16
+	VFMADD231PS  Z16, Z19, Z2
+	VFMADD231PS  Z16, Z20, Z10
+	VMOVUPS      192(BX), Z16
+	VFMADD231PS  Z16, Z19, Z3
+	VFMADD231PS  Z16, Z20, Z11
+	VMOVUPS      256(BX), Z16
+	VFMADD231PS  Z16, Z19, Z4
+	VFMADD231PS  Z16, Z20, Z12
+	VMOVUPS      320(BX), Z16
+	VFMADD231PS  Z16, Z19, Z5
+	VFMADD231PS  Z16, Z20, Z13
+	VMOVUPS      384(BX), Z16
+	VFMADD231PS  Z16, Z19, Z6
+	VFMADD231PS  Z16, Z20, Z14
+	VMOVUPS      448(BX), Z16
+	VFMADD231PS  Z16, Z19, Z7
+	VFMADD231PS  Z16, Z20, Z15
+	VFMADD231PS  (R10), Z19, K1, Z17
+	VFMADD231PS  (R10), Z20, K1, Z18
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R11, R10
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	VMOVUPS      Z1, 64(R9)
+	VMOVUPS      Z2, 128(R9)
+	VMOVUPS      Z3, 192(R9)
+	VMOVUPS      Z4, 256(R9)
+	VMOVUPS      Z5, 320(R9)
+	VMOVUPS      Z6, 384(R9)
+	VMOVUPS      Z7, 448(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z8, (R9)
+	VMOVUPS      Z9, 64(R9)
+	VMOVUPS      Z10, 128(R9)
+	VMOVUPS      Z11, 192(R9)
+	VMOVUPS      Z12, 256(R9)
+	VMOVUPS      Z13, 320(R9)
+	VMOVUPS      Z14, 384(R9)
+	VMOVUPS      Z15, 448(R9)
+	MOVQ         R12, R9
+	VMOVUPS      Z17, K1, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z18, K1, (R9)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512One10(out *float32, psi *float32, state *float32, rows int, stride int)
-// Requires: AVX, AVX512F
-TEXT ·gemmAVX512One10(SB), NOSPLIT, $0-40
-	MOVQ    out+0(FP), AX
-	MOVQ    psi+8(FP), CX
-	MOVQ    state+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    stride+32(FP), SI
-	VMOVUPS (AX), Z0
-	VMOVUPS 64(AX), Z1
-	VMOVUPS 128(AX), Z2
-	VMOVUPS 192(AX), Z3
-	VMOVUPS 256(AX), Z4
-	VMOVUPS 320(AX), Z5
-	VMOVUPS 384(AX), Z6
-	VMOVUPS 448(AX), Z7
-	VMOVUPS 512(AX), Z8
-	VMOVUPS 576(AX), Z9
+// func gemvAVX512q4x0One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·gemvAVX512q4x0One(SB), NOSPLIT, $0-88
+	MOVQ   out+0(FP), AX
+	MOVQ   psi+8(FP), CX
+	MOVQ   rows+32(FP), DX
+	MOVQ   body+16(FP), BX
+	MOVQ   stride+40(FP), SI
+	MOVQ   outs+72(FP), DI
+	MOVQ   psis+80(FP), R8
+	MOVQ   AX, R9
+	ADDQ   DI, R9
+	ADDQ   DI, R9
+	ADDQ   DI, R9
+	MOVQ   rest+24(FP), R10
+	MOVQ   step+48(FP), R11
+	MOVQ   last+64(FP), R12
+	MOVQ   R12, R9
+	VMOVSS (R9), X0
+	ADDQ   DI, R9
+	VMOVSS (R9), X1
+	ADDQ   DI, R9
+	VMOVSS (R9), X2
+	ADDQ   DI, R9
+	VMOVSS (R9), X3
+	LEAQ   (R8)(R8*2), R9
 
 loop:
-	VMOVUPS          (CX), Z10
-	VFMADD231PS.BCST (DX), Z10, Z0
-	VFMADD231PS.BCST 4(DX), Z10, Z1
-	VFMADD231PS.BCST 8(DX), Z10, Z2
-	VFMADD231PS.BCST 12(DX), Z10, Z3
-	VFMADD231PS.BCST 16(DX), Z10, Z4
-	VFMADD231PS.BCST 20(DX), Z10, Z5
-	VFMADD231PS.BCST 24(DX), Z10, Z6
-	VFMADD231PS.BCST 28(DX), Z10, Z7
-	VFMADD231PS.BCST 32(DX), Z10, Z8
-	VFMADD231PS.BCST 36(DX), Z10, Z9
-	ADDQ             $0x40, CX
-	ADDQ             SI, DX
-	DECQ             BX
-	JNZ              loop
-	VMOVUPS          Z0, (AX)
-	VMOVUPS          Z1, 64(AX)
-	VMOVUPS          Z2, 128(AX)
-	VMOVUPS          Z3, 192(AX)
-	VMOVUPS          Z4, 256(AX)
-	VMOVUPS          Z5, 320(AX)
-	VMOVUPS          Z6, 384(AX)
-	VMOVUPS          Z7, 448(AX)
-	VMOVUPS          Z8, 512(AX)
-	VMOVUPS          Z9, 576(AX)
+	VBROADCASTSS (CX), Z4
+	VBROADCASTSS (CX)(R8*1), Z5
+	VBROADCASTSS (CX)(R8*2), Z6
+	VBROADCASTSS (CX)(R9*1), Z7
+	VFMADD231SS  (R10), X4, X0
+	VFMADD231SS  (R10), X5, X1
+	VFMADD231SS  (R10), X6, X2
+	VFMADD231SS  (R10), X7, X3
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R11, R10
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	ADDQ         DI, R9
+	ADDQ         DI, R9
+	ADDQ         DI, R9
+	MOVQ         R12, R9
+	VMOVSS       X0, (R9)
+	ADDQ         DI, R9
+	VMOVSS       X1, (R9)
+	ADDQ         DI, R9
+	VMOVSS       X2, (R9)
+	ADDQ         DI, R9
+	VMOVSS       X3, (R9)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512One11(out *float32, psi *float32, state *float32, rows int, stride int)
-// Requires: AVX, AVX512F
-TEXT ·gemmAVX512One11(SB), NOSPLIT, $0-40
-	MOVQ    out+0(FP), AX
-	MOVQ    psi+8(FP), CX
-	MOVQ    state+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    stride+32(FP), SI
-	VMOVUPS (AX), Z0
-	VMOVUPS 64(AX), Z1
-	VMOVUPS 128(AX), Z2
-	VMOVUPS 192(AX), Z3
-	VMOVUPS 256(AX), Z4
-	VMOVUPS 320(AX), Z5
-	VMOVUPS 384(AX), Z6
-	VMOVUPS 448(AX), Z7
-	VMOVUPS 512(AX), Z8
-	VMOVUPS 576(AX), Z9
-	VMOVUPS 640(AX), Z10
+// func gemvAVX512q4x0Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·gemvAVX512q4x0Some(SB), NOSPLIT, $0-88
+	MOVQ      out+0(FP), AX
+	MOVQ      psi+8(FP), CX
+	MOVQ      rows+32(FP), DX
+	MOVQ      body+16(FP), BX
+	MOVQ      stride+40(FP), SI
+	MOVQ      outs+72(FP), DI
+	MOVQ      psis+80(FP), R8
+	MOVQ      AX, R9
+	ADDQ      DI, R9
+	ADDQ      DI, R9
+	ADDQ      DI, R9
+	MOVQ      rest+24(FP), R10
+	MOVQ      step+48(FP), R11
+	MOVQ      last+64(FP), R12
+	KMOVQ     mask+56(FP), K1
+	MOVQ      R12, R9
+	VMOVUPS.Z (R9), K1, Z0
+	ADDQ      DI, R9
+	VMOVUPS.Z (R9), K1, Z1
+	ADDQ      DI, R9
+	VMOVUPS.Z (R9), K1, Z2
+	ADDQ      DI, R9
+	VMOVUPS.Z (R9), K1, Z3
+	LEAQ      (R8)(R8*2), R9
 
 loop:
-	VMOVUPS          (CX), Z11
-	VFMADD231PS.BCST (DX), Z11, Z0
-	VFMADD231PS.BCST 4(DX), Z11, Z1
-	VFMADD231PS.BCST 8(DX), Z11, Z2
-	VFMADD231PS.BCST 12(DX), Z11, Z3
-	VFMADD231PS.BCST 16(DX), Z11, Z4
-	VFMADD231PS.BCST 20(DX), Z11, Z5
-	VFMADD231PS.BCST 24(DX), Z11, Z6
-	VFMADD231PS.BCST 28(DX), Z11, Z7
-	VFMADD231PS.BCST 32(DX), Z11, Z8
-	VFMADD231PS.BCST 36(DX), Z11, Z9
-	VFMADD231PS.BCST 40(DX), Z11, Z10
-	ADDQ             $0x40, CX
-	ADDQ             SI, DX
-	DECQ             BX
-	JNZ              loop
-	VMOVUPS          Z0, (AX)
-	VMOVUPS          Z1, 64(AX)
-	VMOVUPS          Z2, 128(AX)
-	VMOVUPS          Z3, 192(AX)
-	VMOVUPS          Z4, 256(AX)
-	VMOVUPS          Z5, 320(AX)
-	VMOVUPS          Z6, 384(AX)
-	VMOVUPS          Z7, 448(AX)
-	VMOVUPS          Z8, 512(AX)
-	VMOVUPS          Z9, 576(AX)
-	VMOVUPS          Z10, 640(AX)
+	VBROADCASTSS (CX), Z4
+	VBROADCASTSS (CX)(R8*1), Z5
+	VBROADCASTSS (CX)(R8*2), Z6
+	VBROADCASTSS (CX)(R9*1), Z7
+	VFMADD231PS  (R10), Z4, K1, Z0
+	VFMADD231PS  (R10), Z5, K1, Z1
+	VFMADD231PS  (R10), Z6, K1, Z2
+	VFMADD231PS  (R10), Z7, K1, Z3
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R11, R10
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	ADDQ         DI, R9
+	ADDQ         DI, R9
+	ADDQ         DI, R9
+	MOVQ         R12, R9
+	VMOVUPS      Z0, K1, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z1, K1, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z2, K1, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z3, K1, (R9)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512One12(out *float32, psi *float32, state *float32, rows int, stride int)
+// func gemvAVX512q4x1(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 // Requires: AVX, AVX512F
-TEXT ·gemmAVX512One12(SB), NOSPLIT, $0-40
+TEXT ·gemvAVX512q4x1(SB), NOSPLIT, $0-88
 	MOVQ    out+0(FP), AX
 	MOVQ    psi+8(FP), CX
-	MOVQ    state+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    stride+32(FP), SI
-	VMOVUPS (AX), Z0
-	VMOVUPS 64(AX), Z1
-	VMOVUPS 128(AX), Z2
-	VMOVUPS 192(AX), Z3
-	VMOVUPS 256(AX), Z4
-	VMOVUPS 320(AX), Z5
-	VMOVUPS 384(AX), Z6
-	VMOVUPS 448(AX), Z7
-	VMOVUPS 512(AX), Z8
-	VMOVUPS 576(AX), Z9
-	VMOVUPS 640(AX), Z10
-	VMOVUPS 704(AX), Z11
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), R8
+	MOVQ    AX, R9
+	VMOVUPS (R9), Z0
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z1
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z2
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z3
+	LEAQ    (R8)(R8*2), R9
 
 loop:
-	VMOVUPS          (CX), Z12
-	VFMADD231PS.BCST (DX), Z12, Z0
-	VFMADD231PS.BCST 4(DX), Z12, Z1
-	VFMADD231PS.BCST 8(DX), Z12, Z2
-	VFMADD231PS.BCST 12(DX), Z12, Z3
-	VFMADD231PS.BCST 16(DX), Z12, Z4
-	VFMADD231PS.BCST 20(DX), Z12, Z5
-	VFMADD231PS.BCST 24(DX), Z12, Z6
-	VFMADD231PS.BCST 28(DX), Z12, Z7
-	VFMADD231PS.BCST 32(DX), Z12, Z8
-	VFMADD231PS.BCST 36(DX), Z12, Z9
-	VFMADD231PS.BCST 40(DX), Z12, Z10
-	VFMADD231PS.BCST 44(DX), Z12, Z11
-	ADDQ             $0x40, CX
-	ADDQ             SI, DX
-	DECQ             BX
-	JNZ              loop
-	VMOVUPS          Z0, (AX)
-	VMOVUPS          Z1, 64(AX)
-	VMOVUPS          Z2, 128(AX)
-	VMOVUPS          Z3, 192(AX)
-	VMOVUPS          Z4, 256(AX)
-	VMOVUPS          Z5, 320(AX)
-	VMOVUPS          Z6, 384(AX)
-	VMOVUPS          Z7, 448(AX)
-	VMOVUPS          Z8, 512(AX)
-	VMOVUPS          Z9, 576(AX)
-	VMOVUPS          Z10, 640(AX)
-	VMOVUPS          Z11, 704(AX)
+	VBROADCASTSS (CX), Z5
+	VBROADCASTSS (CX)(R8*1), Z6
+	VBROADCASTSS (CX)(R8*2), Z7
+	VBROADCASTSS (CX)(R9*1), Z8
+	VMOVUPS      (BX), Z4
+	VFMADD231PS  Z4, Z5, Z0
+	VFMADD231PS  Z4, Z6, Z1
+	VFMADD231PS  Z4, Z7, Z2
+	VFMADD231PS  Z4, Z8, Z3
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z1, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z2, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z3, (R9)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512One13(out *float32, psi *float32, state *float32, rows int, stride int)
-// Requires: AVX, AVX512F
-TEXT ·gemmAVX512One13(SB), NOSPLIT, $0-40
+// func gemvAVX512q4x1One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·gemvAVX512q4x1One(SB), NOSPLIT, $0-88
 	MOVQ    out+0(FP), AX
 	MOVQ    psi+8(FP), CX
-	MOVQ    state+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    stride+32(FP), SI
-	VMOVUPS (AX), Z0
-	VMOVUPS 64(AX), Z1
-	VMOVUPS 128(AX), Z2
-	VMOVUPS 192(AX), Z3
-	VMOVUPS 256(AX), Z4
-	VMOVUPS 320(AX), Z5
-	VMOVUPS 384(AX), Z6
-	VMOVUPS 448(AX), Z7
-	VMOVUPS 512(AX), Z8
-	VMOVUPS 576(AX), Z9
-	VMOVUPS 640(AX), Z10
-	VMOVUPS 704(AX), Z11
-	VMOVUPS 768(AX), Z12
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), R8
+	MOVQ    AX, R9
+	VMOVUPS (R9), Z0
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z1
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z2
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z3
+	MOVQ    rest+24(FP), R10
+	MOVQ    step+48(FP), R11
+	MOVQ    last+64(FP), R12
+	MOVQ    R12, R9
+	VMOVSS  (R9), X5
+	ADDQ    DI, R9
+	VMOVSS  (R9), X6
+	ADDQ    DI, R9
+	VMOVSS  (R9), X7
+	ADDQ    DI, R9
+	VMOVSS  (R9), X8
+	LEAQ    (R8)(R8*2), R9
 
 loop:
-	VMOVUPS          (CX), Z13
-	VFMADD231PS.BCST (DX), Z13, Z0
-	VFMADD231PS.BCST 4(DX), Z13, Z1
-	VFMADD231PS.BCST 8(DX), Z13, Z2
-	VFMADD231PS.BCST 12(DX), Z13, Z3
-	VFMADD231PS.BCST 16(DX), Z13, Z4
-	VFMADD231PS.BCST 20(DX), Z13, Z5
-	VFMADD231PS.BCST 24(DX), Z13, Z6
-	VFMADD231PS.BCST 28(DX), Z13, Z7
-	VFMADD231PS.BCST 32(DX), Z13, Z8
-	VFMADD231PS.BCST 36(DX), Z13, Z9
-	VFMADD231PS.BCST 40(DX), Z13, Z10
-	VFMADD231PS.BCST 44(DX), Z13, Z11
-	VFMADD231PS.BCST 48(DX), Z13, Z12
-	ADDQ             $0x40, CX
-	ADDQ             SI, DX
-	DECQ             BX
-	JNZ              loop
-	VMOVUPS          Z0, (AX)
-	VMOVUPS          Z1, 64(AX)
-	VMOVUPS          Z2, 128(AX)
-	VMOVUPS          Z3, 192(AX)
-	VMOVUPS          Z4, 256(AX)
-	VMOVUPS          Z5, 320(AX)
-	VMOVUPS          Z6, 384(AX)
-	VMOVUPS          Z7, 448(AX)
-	VMOVUPS          Z8, 512(AX)
-	VMOVUPS          Z9, 576(AX)
-	VMOVUPS          Z10, 640(AX)
-	VMOVUPS          Z11, 704(AX)
-	VMOVUPS          Z12, 768(AX)
+	VBROADCASTSS (CX), Z9
+	VBROADCASTSS (CX)(R8*1), Z10
+	VBROADCASTSS (CX)(R8*2), Z11
+	VBROADCASTSS (CX)(R9*1), Z12
+	VMOVUPS      (BX), Z4
+	VFMADD231PS  Z4, Z9, Z0
+	VFMADD231PS  Z4, Z10, Z1
+	VFMADD231PS  Z4, Z11, Z2
+	VFMADD231PS  Z4, Z12, Z3
+	VFMADD231SS  (R10), X9, X5
+	VFMADD231SS  (R10), X10, X6
+	VFMADD231SS  (R10), X11, X7
+	VFMADD231SS  (R10), X12, X8
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R11, R10
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z1, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z2, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z3, (R9)
+	MOVQ         R12, R9
+	VMOVSS       X5, (R9)
+	ADDQ         DI, R9
+	VMOVSS       X6, (R9)
+	ADDQ         DI, R9
+	VMOVSS       X7, (R9)
+	ADDQ         DI, R9
+	VMOVSS       X8, (R9)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512One14(out *float32, psi *float32, state *float32, rows int, stride int)
-// Requires: AVX, AVX512F
-TEXT ·gemmAVX512One14(SB), NOSPLIT, $0-40
-	MOVQ    out+0(FP), AX
-	MOVQ    psi+8(FP), CX
-	MOVQ    state+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    stride+32(FP), SI
-	VMOVUPS (AX), Z0
-	VMOVUPS 64(AX), Z1
-	VMOVUPS 128(AX), Z2
-	VMOVUPS 192(AX), Z3
-	VMOVUPS 256(AX), Z4
-	VMOVUPS 320(AX), Z5
-	VMOVUPS 384(AX), Z6
-	VMOVUPS 448(AX), Z7
-	VMOVUPS 512(AX), Z8
-	VMOVUPS 576(AX), Z9
-	VMOVUPS 640(AX), Z10
-	VMOVUPS 704(AX), Z11
-	VMOVUPS 768(AX), Z12
-	VMOVUPS 832(AX), Z13
+// func gemvAVX512q4x1Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·gemvAVX512q4x1Some(SB), NOSPLIT, $0-88
+	MOVQ      out+0(FP), AX
+	MOVQ      psi+8(FP), CX
+	MOVQ      rows+32(FP), DX
+	MOVQ      body+16(FP), BX
+	MOVQ      stride+40(FP), SI
+	MOVQ      outs+72(FP), DI
+	MOVQ      psis+80(FP), R8
+	MOVQ      AX, R9
+	VMOVUPS   (R9), Z0
+	ADDQ      DI, R9
+	VMOVUPS   (R9), Z1
+	ADDQ      DI, R9
+	VMOVUPS   (R9), Z2
+	ADDQ      DI, R9
+	VMOVUPS   (R9), Z3
+	MOVQ      rest+24(FP), R10
+	MOVQ      step+48(FP), R11
+	MOVQ      last+64(FP), R12
+	KMOVQ     mask+56(FP), K1
+	MOVQ      R12, R9
+	VMOVUPS.Z (R9), K1, Z5
+	ADDQ      DI, R9
+	VMOVUPS.Z (R9), K1, Z6
+	ADDQ      DI, R9
+	VMOVUPS.Z (R9), K1, Z7
+	ADDQ      DI, R9
+	VMOVUPS.Z (R9), K1, Z8
+	LEAQ      (R8)(R8*2), R9
 
 loop:
-	VMOVUPS          (CX), Z14
-	VFMADD231PS.BCST (DX), Z14, Z0
-	VFMADD231PS.BCST 4(DX), Z14, Z1
-	VFMADD231PS.BCST 8(DX), Z14, Z2
-	VFMADD231PS.BCST 12(DX), Z14, Z3
-	VFMADD231PS.BCST 16(DX), Z14, Z4
-	VFMADD231PS.BCST 20(DX), Z14, Z5
-	VFMADD231PS.BCST 24(DX), Z14, Z6
-	VFMADD231PS.BCST 28(DX), Z14, Z7
-	VFMADD231PS.BCST 32(DX), Z14, Z8
-	VFMADD231PS.BCST 36(DX), Z14, Z9
-	VFMADD231PS.BCST 40(DX), Z14, Z10
-	VFMADD231PS.BCST 44(DX), Z14, Z11
-	VFMADD231PS.BCST 48(DX), Z14, Z12
-	VFMADD231PS.BCST 52(DX), Z14, Z13
-	ADDQ             $0x40, CX
-	ADDQ             SI, DX
-	DECQ             BX
-	JNZ              loop
-	VMOVUPS          Z0, (AX)
-	VMOVUPS          Z1, 64(AX)
-	VMOVUPS          Z2, 128(AX)
-	VMOVUPS          Z3, 192(AX)
-	VMOVUPS          Z4, 256(AX)
-	VMOVUPS          Z5, 320(AX)
-	VMOVUPS          Z6, 384(AX)
-	VMOVUPS          Z7, 448(AX)
-	VMOVUPS          Z8, 512(AX)
-	VMOVUPS          Z9, 576(AX)
-	VMOVUPS          Z10, 640(AX)
-	VMOVUPS          Z11, 704(AX)
-	VMOVUPS          Z12, 768(AX)
-	VMOVUPS          Z13, 832(AX)
+	VBROADCASTSS (CX), Z9
+	VBROADCASTSS (CX)(R8*1), Z10
+	VBROADCASTSS (CX)(R8*2), Z11
+	VBROADCASTSS (CX)(R9*1), Z12
+	VMOVUPS      (BX), Z4
+	VFMADD231PS  Z4, Z9, Z0
+	VFMADD231PS  Z4, Z10, Z1
+	VFMADD231PS  Z4, Z11, Z2
+	VFMADD231PS  Z4, Z12, Z3
+	VFMADD231PS  (R10), Z9, K1, Z5
+	VFMADD231PS  (R10), Z10, K1, Z6
+	VFMADD231PS  (R10), Z11, K1, Z7
+	VFMADD231PS  (R10), Z12, K1, Z8
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R11, R10
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z1, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z2, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z3, (R9)
+	MOVQ         R12, R9
+	VMOVUPS      Z5, K1, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z6, K1, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z7, K1, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z8, K1, (R9)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512One15(out *float32, psi *float32, state *float32, rows int, stride int)
+// func gemvAVX512q4x2(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 // Requires: AVX, AVX512F
-TEXT ·gemmAVX512One15(SB), NOSPLIT, $0-40
+TEXT ·gemvAVX512q4x2(SB), NOSPLIT, $0-88
 	MOVQ    out+0(FP), AX
 	MOVQ    psi+8(FP), CX
-	MOVQ    state+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    stride+32(FP), SI
-	VMOVUPS (AX), Z0
-	VMOVUPS 64(AX), Z1
-	VMOVUPS 128(AX), Z2
-	VMOVUPS 192(AX), Z3
-	VMOVUPS 256(AX), Z4
-	VMOVUPS 320(AX), Z5
-	VMOVUPS 384(AX), Z6
-	VMOVUPS 448(AX), Z7
-	VMOVUPS 512(AX), Z8
-	VMOVUPS 576(AX), Z9
-	VMOVUPS 640(AX), Z10
-	VMOVUPS 704(AX), Z11
-	VMOVUPS 768(AX), Z12
-	VMOVUPS 832(AX), Z13
-	VMOVUPS 896(AX), Z14
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), R8
+	MOVQ    AX, R9
+	VMOVUPS (R9), Z0
+	VMOVUPS 64(R9), Z1
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z2
+	VMOVUPS 64(R9), Z3
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z4
+	VMOVUPS 64(R9), Z5
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z6
+	VMOVUPS 64(R9), Z7
+	LEAQ    (R8)(R8*2), R9
 
 loop:
-	VMOVUPS          (CX), Z15
-	VFMADD231PS.BCST (DX), Z15, Z0
-	VFMADD231PS.BCST 4(DX), Z15, Z1
-	VFMADD231PS.BCST 8(DX), Z15, Z2
-	VFMADD231PS.BCST 12(DX), Z15, Z3
-	VFMADD231PS.BCST 16(DX), Z15, Z4
-	VFMADD231PS.BCST 20(DX), Z15, Z5
-	VFMADD231PS.BCST 24(DX), Z15, Z6
-	VFMADD231PS.BCST 28(DX), Z15, Z7
-	VFMADD231PS.BCST 32(DX), Z15, Z8
-	VFMADD231PS.BCST 36(DX), Z15, Z9
-	VFMADD231PS.BCST 40(DX), Z15, Z10
-	VFMADD231PS.BCST 44(DX), Z15, Z11
-	VFMADD231PS.BCST 48(DX), Z15, Z12
-	VFMADD231PS.BCST 52(DX), Z15, Z13
-	VFMADD231PS.BCST 56(DX), Z15, Z14
-	ADDQ             $0x40, CX
-	ADDQ             SI, DX
-	DECQ             BX
-	JNZ              loop
-	VMOVUPS          Z0, (AX)
-	VMOVUPS          Z1, 64(AX)
-	VMOVUPS          Z2, 128(AX)
-	VMOVUPS          Z3, 192(AX)
-	VMOVUPS          Z4, 256(AX)
-	VMOVUPS          Z5, 320(AX)
-	VMOVUPS          Z6, 384(AX)
-	VMOVUPS          Z7, 448(AX)
-	VMOVUPS          Z8, 512(AX)
-	VMOVUPS          Z9, 576(AX)
-	VMOVUPS          Z10, 640(AX)
-	VMOVUPS          Z11, 704(AX)
-	VMOVUPS          Z12, 768(AX)
-	VMOVUPS          Z13, 832(AX)
-	VMOVUPS          Z14, 896(AX)
+	VBROADCASTSS (CX), Z9
+	VBROADCASTSS (CX)(R8*1), Z10
+	VBROADCASTSS (CX)(R8*2), Z11
+	VBROADCASTSS (CX)(R9*1), Z12
+	VMOVUPS      (BX), Z8
+	VFMADD231PS  Z8, Z9, Z0
+	VFMADD231PS  Z8, Z10, Z2
+	VFMADD231PS  Z8, Z11, Z4
+	VFMADD231PS  Z8, Z12, Z6
+	VMOVUPS      64(BX), Z8
+	VFMADD231PS  Z8, Z9, Z1
+	VFMADD231PS  Z8, Z10, Z3
+	VFMADD231PS  Z8, Z11, Z5
+	VFMADD231PS  Z8, Z12, Z7
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	VMOVUPS      Z1, 64(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z2, (R9)
+	VMOVUPS      Z3, 64(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z4, (R9)
+	VMOVUPS      Z5, 64(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z6, (R9)
+	VMOVUPS      Z7, 64(R9)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512One16(out *float32, psi *float32, state *float32, rows int, stride int)
-// Requires: AVX, AVX512F
-TEXT ·gemmAVX512One16(SB), NOSPLIT, $0-40
+// func gemvAVX512q4x2One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·gemvAVX512q4x2One(SB), NOSPLIT, $0-88
 	MOVQ    out+0(FP), AX
 	MOVQ    psi+8(FP), CX
-	MOVQ    state+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    stride+32(FP), SI
-	VMOVUPS (AX), Z0
-	VMOVUPS 64(AX), Z1
-	VMOVUPS 128(AX), Z2
-	VMOVUPS 192(AX), Z3
-	VMOVUPS 256(AX), Z4
-	VMOVUPS 320(AX), Z5
-	VMOVUPS 384(AX), Z6
-	VMOVUPS 448(AX), Z7
-	VMOVUPS 512(AX), Z8
-	VMOVUPS 576(AX), Z9
-	VMOVUPS 640(AX), Z10
-	VMOVUPS 704(AX), Z11
-	VMOVUPS 768(AX), Z12
-	VMOVUPS 832(AX), Z13
-	VMOVUPS 896(AX), Z14
-	VMOVUPS 960(AX), Z15
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), R8
+	MOVQ    AX, R9
+	VMOVUPS (R9), Z0
+	VMOVUPS 64(R9), Z1
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z2
+	VMOVUPS 64(R9), Z3
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z4
+	VMOVUPS 64(R9), Z5
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z6
+	VMOVUPS 64(R9), Z7
+	MOVQ    rest+24(FP), R10
+	MOVQ    step+48(FP), R11
+	MOVQ    last+64(FP), R12
+	MOVQ    R12, R9
+	VMOVSS  (R9), X9
+	ADDQ    DI, R9
+	VMOVSS  (R9), X10
+	ADDQ    DI, R9
+	VMOVSS  (R9), X11
+	ADDQ    DI, R9
+	VMOVSS  (R9), X12
+	LEAQ    (R8)(R8*2), R9
 
 loop:
-	VMOVUPS          (CX), Z16
-	VFMADD231PS.BCST (DX), Z16, Z0
-	VFMADD231PS.BCST 4(DX), Z16, Z1
-	VFMADD231PS.BCST 8(DX), Z16, Z2
-	VFMADD231PS.BCST 12(DX), Z16, Z3
-	VFMADD231PS.BCST 16(DX), Z16, Z4
-	VFMADD231PS.BCST 20(DX), Z16, Z5
-	VFMADD231PS.BCST 24(DX), Z16, Z6
-	VFMADD231PS.BCST 28(DX), Z16, Z7
-	VFMADD231PS.BCST 32(DX), Z16, Z8
-	VFMADD231PS.BCST 36(DX), Z16, Z9
-	VFMADD231PS.BCST 40(DX), Z16, Z10
-	VFMADD231PS.BCST 44(DX), Z16, Z11
-	VFMADD231PS.BCST 48(DX), Z16, Z12
-	VFMADD231PS.BCST 52(DX), Z16, Z13
-	VFMADD231PS.BCST 56(DX), Z16, Z14
-	VFMADD231PS.BCST 60(DX), Z16, Z15
-	ADDQ             $0x40, CX
-	ADDQ             SI, DX
-	DECQ             BX
-	JNZ              loop
-	VMOVUPS          Z0, (AX)
-	VMOVUPS          Z1, 64(AX)
-	VMOVUPS          Z2, 128(AX)
-	VMOVUPS          Z3, 192(AX)
-	VMOVUPS          Z4, 256(AX)
-	VMOVUPS          Z5, 320(AX)
-	VMOVUPS          Z6, 384(AX)
-	VMOVUPS          Z7, 448(AX)
-	VMOVUPS          Z8, 512(AX)
-	VMOVUPS          Z9, 576(AX)
-	VMOVUPS          Z10, 640(AX)
-	VMOVUPS          Z11, 704(AX)
-	VMOVUPS          Z12, 768(AX)
-	VMOVUPS          Z13, 832(AX)
-	VMOVUPS          Z14, 896(AX)
-	VMOVUPS          Z15, 960(AX)
+	VBROADCASTSS (CX), Z13
+	VBROADCASTSS (CX)(R8*1), Z14
+	VBROADCASTSS (CX)(R8*2), Z15
+	VBROADCASTSS (CX)(R9*1), Z16
+	VMOVUPS      (BX), Z8
+	VFMADD231PS  Z8, Z13, Z0
+	VFMADD231PS  Z8, Z14, Z2
+	VFMADD231PS  Z8, Z15, Z4
+	VFMADD231PS  Z8, Z16, Z6
+	VMOVUPS      64(BX), Z8
+	VFMADD231PS  Z8, Z13, Z1
+	VFMADD231PS  Z8, Z14, Z3
+	VFMADD231PS  Z8, Z15, Z5
+	VFMADD231PS  Z8, Z16, Z7
+	VFMADD231SS  (R10), X13, X9
+	VFMADD231SS  (R10), X14, X10
+	VFMADD231SS  (R10), X15, X11
+	VFMADD231SS  (R10), X16, X12
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R11, R10
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	VMOVUPS      Z1, 64(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z2, (R9)
+	VMOVUPS      Z3, 64(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z4, (R9)
+	VMOVUPS      Z5, 64(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z6, (R9)
+	VMOVUPS      Z7, 64(R9)
+	MOVQ         R12, R9
+	VMOVSS       X9, (R9)
+	ADDQ         DI, R9
+	VMOVSS       X10, (R9)
+	ADDQ         DI, R9
+	VMOVSS       X11, (R9)
+	ADDQ         DI, R9
+	VMOVSS       X12, (R9)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512One17(out *float32, psi *float32, state *float32, rows int, stride int)
-// Requires: AVX, AVX512F
-TEXT ·gemmAVX512One17(SB), NOSPLIT, $0-40
-	MOVQ    out+0(FP), AX
-	MOVQ    psi+8(FP), CX
-	MOVQ    state+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    stride+32(FP), SI
-	VMOVUPS (AX), Z0
-	VMOVUPS 64(AX), Z1
-	VMOVUPS 128(AX), Z2
-	VMOVUPS 192(AX), Z3
-	VMOVUPS 256(AX), Z4
-	VMOVUPS 320(AX), Z5
-	VMOVUPS 384(AX), Z6
-	VMOVUPS 448(AX), Z7
-	VMOVUPS 512(AX), Z8
-	VMOVUPS 576(AX), Z9
-	VMOVUPS 640(AX), Z10
-	VMOVUPS 704(AX), Z11
-	VMOVUPS 768(AX), Z12
-	VMOVUPS 832(AX), Z13
-	VMOVUPS 896(AX), Z14
-	VMOVUPS 960(AX), Z15
-	VMOVUPS 1024(AX), Z16
+// func gemvAVX512q4x2Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·gemvAVX512q4x2Some(SB), NOSPLIT, $0-88
+	MOVQ      out+0(FP), AX
+	MOVQ      psi+8(FP), CX
+	MOVQ      rows+32(FP), DX
+	MOVQ      body+16(FP), BX
+	MOVQ      stride+40(FP), SI
+	MOVQ      outs+72(FP), DI
+	MOVQ      psis+80(FP), R8
+	MOVQ      AX, R9
+	VMOVUPS   (R9), Z0
+	VMOVUPS   64(R9), Z1
+	ADDQ      DI, R9
+	VMOVUPS   (R9), Z2
+	VMOVUPS   64(R9), Z3
+	ADDQ      DI, R9
+	VMOVUPS   (R9), Z4
+	VMOVUPS   64(R9), Z5
+	ADDQ      DI, R9
+	VMOVUPS   (R9), Z6
+	VMOVUPS   64(R9), Z7
+	MOVQ      rest+24(FP), R10
+	MOVQ      step+48(FP), R11
+	MOVQ      last+64(FP), R12
+	KMOVQ     mask+56(FP), K1
+	MOVQ      R12, R9
+	VMOVUPS.Z (R9), K1, Z9
+	ADDQ      DI, R9
+	VMOVUPS.Z (R9), K1, Z10
+	ADDQ      DI, R9
+	VMOVUPS.Z (R9), K1, Z11
+	ADDQ      DI, R9
+	VMOVUPS.Z (R9), K1, Z12
+	LEAQ      (R8)(R8*2), R9
 
 loop:
-	VMOVUPS          (CX), Z17
-	VFMADD231PS.BCST (DX), Z17, Z0
-	VFMADD231PS.BCST 4(DX), Z17, Z1
-	VFMADD231PS.BCST 8(DX), Z17, Z2
-	VFMADD231PS.BCST 12(DX), Z17, Z3
-	VFMADD231PS.BCST 16(DX), Z17, Z4
-	VFMADD231PS.BCST 20(DX), Z17, Z5
-	VFMADD231PS.BCST 24(DX), Z17, Z6
-	VFMADD231PS.BCST 28(DX), Z17, Z7
-	VFMADD231PS.BCST 32(DX), Z17, Z8
-	VFMADD231PS.BCST 36(DX), Z17, Z9
-	VFMADD231PS.BCST 40(DX), Z17, Z10
-	VFMADD231PS.BCST 44(DX), Z17, Z11
-	VFMADD231PS.BCST 48(DX), Z17, Z12
-	VFMADD231PS.BCST 52(DX), Z17, Z13
-	VFMADD231PS.BCST 56(DX), Z17, Z14
-	VFMADD231PS.BCST 60(DX), Z17, Z15
-	VFMADD231PS.BCST 64(DX), Z17, Z16
-	ADDQ             $0x40, CX
-	ADDQ             SI, DX
-	DECQ             BX
-	JNZ              loop
-	VMOVUPS          Z0, (AX)
-	VMOVUPS          Z1, 64(AX)
-	VMOVUPS          Z2, 128(AX)
-	VMOVUPS          Z3, 192(AX)
-	VMOVUPS          Z4, 256(AX)
-	VMOVUPS          Z5, 320(AX)
-	VMOVUPS          Z6, 384(AX)
-	VMOVUPS          Z7, 448(AX)
-	VMOVUPS          Z8, 512(AX)
-	VMOVUPS          Z9, 576(AX)
-	VMOVUPS          Z10, 640(AX)
-	VMOVUPS          Z11, 704(AX)
-	VMOVUPS          Z12, 768(AX)
-	VMOVUPS          Z13, 832(AX)
-	VMOVUPS          Z14, 896(AX)
-	VMOVUPS          Z15, 960(AX)
-	VMOVUPS          Z16, 1024(AX)
+	VBROADCASTSS (CX), Z13
+	VBROADCASTSS (CX)(R8*1), Z14
+	VBROADCASTSS (CX)(R8*2), Z15
+	VBROADCASTSS (CX)(R9*1), Z16
+	VMOVUPS      (BX), Z8
+	VFMADD231PS  Z8, Z13, Z0
+	VFMADD231PS  Z8, Z14, Z2
+	VFMADD231PS  Z8, Z15, Z4
+	VFMADD231PS  Z8, Z16, Z6
+	VMOVUPS      64(BX), Z8
+	VFMADD231PS  Z8, Z13, Z1
+	VFMADD231PS  Z8, Z14, Z3
+	VFMADD231PS  Z8, Z15, Z5
+	VFMADD231PS  Z8, Z16, Z7
+	VFMADD231PS  (R10), Z13, K1, Z9
+	VFMADD231PS  (R10), Z14, K1, Z10
+	VFMADD231PS  (R10), Z15, K1, Z11
+	VFMADD231PS  (R10), Z16, K1, Z12
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R11, R10
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	VMOVUPS      Z1, 64(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z2, (R9)
+	VMOVUPS      Z3, 64(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z4, (R9)
+	VMOVUPS      Z5, 64(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z6, (R9)
+	VMOVUPS      Z7, 64(R9)
+	MOVQ         R12, R9
+	VMOVUPS      Z9, K1, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z10, K1, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z11, K1, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z12, K1, (R9)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512One18(out *float32, psi *float32, state *float32, rows int, stride int)
+// func gemvAVX512q4x3(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 // Requires: AVX, AVX512F
-TEXT ·gemmAVX512One18(SB), NOSPLIT, $0-40
+TEXT ·gemvAVX512q4x3(SB), NOSPLIT, $0-88
 	MOVQ    out+0(FP), AX
 	MOVQ    psi+8(FP), CX
-	MOVQ    state+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    stride+32(FP), SI
-	VMOVUPS (AX), Z0
-	VMOVUPS 64(AX), Z1
-	VMOVUPS 128(AX), Z2
-	VMOVUPS 192(AX), Z3
-	VMOVUPS 256(AX), Z4
-	VMOVUPS 320(AX), Z5
-	VMOVUPS 384(AX), Z6
-	VMOVUPS 448(AX), Z7
-	VMOVUPS 512(AX), Z8
-	VMOVUPS 576(AX), Z9
-	VMOVUPS 640(AX), Z10
-	VMOVUPS 704(AX), Z11
-	VMOVUPS 768(AX), Z12
-	VMOVUPS 832(AX), Z13
-	VMOVUPS 896(AX), Z14
-	VMOVUPS 960(AX), Z15
-	VMOVUPS 1024(AX), Z16
-	VMOVUPS 1088(AX), Z17
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), R8
+	MOVQ    AX, R9
+	VMOVUPS (R9), Z0
+	VMOVUPS 64(R9), Z1
+	VMOVUPS 128(R9), Z2
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z3
+	VMOVUPS 64(R9), Z4
+	VMOVUPS 128(R9), Z5
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z6
+	VMOVUPS 64(R9), Z7
+	VMOVUPS 128(R9), Z8
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z9
+	VMOVUPS 64(R9), Z10
+	VMOVUPS 128(R9), Z11
+	LEAQ    (R8)(R8*2), R9
 
 loop:
-	VMOVUPS          (CX), Z18
-	VFMADD231PS.BCST (DX), Z18, Z0
-	VFMADD231PS.BCST 4(DX), Z18, Z1
-	VFMADD231PS.BCST 8(DX), Z18, Z2
-	VFMADD231PS.BCST 12(DX), Z18, Z3
-	VFMADD231PS.BCST 16(DX), Z18, Z4
-	VFMADD231PS.BCST 20(DX), Z18, Z5
-	VFMADD231PS.BCST 24(DX), Z18, Z6
-	VFMADD231PS.BCST 28(DX), Z18, Z7
-	VFMADD231PS.BCST 32(DX), Z18, Z8
-	VFMADD231PS.BCST 36(DX), Z18, Z9
-	VFMADD231PS.BCST 40(DX), Z18, Z10
-	VFMADD231PS.BCST 44(DX), Z18, Z11
-	VFMADD231PS.BCST 48(DX), Z18, Z12
-	VFMADD231PS.BCST 52(DX), Z18, Z13
-	VFMADD231PS.BCST 56(DX), Z18, Z14
-	VFMADD231PS.BCST 60(DX), Z18, Z15
-	VFMADD231PS.BCST 64(DX), Z18, Z16
-	VFMADD231PS.BCST 68(DX), Z18, Z17
-	ADDQ             $0x40, CX
-	ADDQ             SI, DX
-	DECQ             BX
-	JNZ              loop
-	VMOVUPS          Z0, (AX)
-	VMOVUPS          Z1, 64(AX)
-	VMOVUPS          Z2, 128(AX)
-	VMOVUPS          Z3, 192(AX)
-	VMOVUPS          Z4, 256(AX)
-	VMOVUPS          Z5, 320(AX)
-	VMOVUPS          Z6, 384(AX)
-	VMOVUPS          Z7, 448(AX)
-	VMOVUPS          Z8, 512(AX)
-	VMOVUPS          Z9, 576(AX)
-	VMOVUPS          Z10, 640(AX)
-	VMOVUPS          Z11, 704(AX)
-	VMOVUPS          Z12, 768(AX)
-	VMOVUPS          Z13, 832(AX)
-	VMOVUPS          Z14, 896(AX)
-	VMOVUPS          Z15, 960(AX)
-	VMOVUPS          Z16, 1024(AX)
-	VMOVUPS          Z17, 1088(AX)
+	VBROADCASTSS (CX), Z13
+	VBROADCASTSS (CX)(R8*1), Z14
+	VBROADCASTSS (CX)(R8*2), Z15
+	VBROADCASTSS (CX)(R9*1), Z16
+	VMOVUPS      (BX), Z12
+	VFMADD231PS  Z12, Z13, Z0
+	VFMADD231PS  Z12, Z14, Z3
+	VFMADD231PS  Z12, Z15, Z6
+	VFMADD231PS  Z12, Z16, Z9
+	VMOVUPS      64(BX), Z12
+	VFMADD231PS  Z12, Z13, Z1
+	VFMADD231PS  Z12, Z14, Z4
+	VFMADD231PS  Z12, Z15, Z7
+	VFMADD231PS  Z12, Z16, Z10
+	VMOVUPS      128(BX), Z12
+	VFMADD231PS  Z12, Z13, Z2
+	VFMADD231PS  Z12, Z14, Z5
+	VFMADD231PS  Z12, Z15, Z8
+	VFMADD231PS  Z12, Z16, Z11
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	VMOVUPS      Z1, 64(R9)
+	VMOVUPS      Z2, 128(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z3, (R9)
+	VMOVUPS      Z4, 64(R9)
+	VMOVUPS      Z5, 128(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z6, (R9)
+	VMOVUPS      Z7, 64(R9)
+	VMOVUPS      Z8, 128(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z9, (R9)
+	VMOVUPS      Z10, 64(R9)
+	VMOVUPS      Z11, 128(R9)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512One19(out *float32, psi *float32, state *float32, rows int, stride int)
-// Requires: AVX, AVX512F
-TEXT ·gemmAVX512One19(SB), NOSPLIT, $0-40
+// func gemvAVX512q4x3One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·gemvAVX512q4x3One(SB), NOSPLIT, $0-88
 	MOVQ    out+0(FP), AX
 	MOVQ    psi+8(FP), CX
-	MOVQ    state+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    stride+32(FP), SI
-	VMOVUPS (AX), Z0
-	VMOVUPS 64(AX), Z1
-	VMOVUPS 128(AX), Z2
-	VMOVUPS 192(AX), Z3
-	VMOVUPS 256(AX), Z4
-	VMOVUPS 320(AX), Z5
-	VMOVUPS 384(AX), Z6
-	VMOVUPS 448(AX), Z7
-	VMOVUPS 512(AX), Z8
-	VMOVUPS 576(AX), Z9
-	VMOVUPS 640(AX), Z10
-	VMOVUPS 704(AX), Z11
-	VMOVUPS 768(AX), Z12
-	VMOVUPS 832(AX), Z13
-	VMOVUPS 896(AX), Z14
-	VMOVUPS 960(AX), Z15
-	VMOVUPS 1024(AX), Z16
-	VMOVUPS 1088(AX), Z17
-	VMOVUPS 1152(AX), Z18
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), R8
+	MOVQ    AX, R9
+	VMOVUPS (R9), Z0
+	VMOVUPS 64(R9), Z1
+	VMOVUPS 128(R9), Z2
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z3
+	VMOVUPS 64(R9), Z4
+	VMOVUPS 128(R9), Z5
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z6
+	VMOVUPS 64(R9), Z7
+	VMOVUPS 128(R9), Z8
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z9
+	VMOVUPS 64(R9), Z10
+	VMOVUPS 128(R9), Z11
+	MOVQ    rest+24(FP), R10
+	MOVQ    step+48(FP), R11
+	MOVQ    last+64(FP), R12
+	MOVQ    R12, R9
+	VMOVSS  (R9), X13
+	ADDQ    DI, R9
+	VMOVSS  (R9), X14
+	ADDQ    DI, R9
+	VMOVSS  (R9), X15
+	ADDQ    DI, R9
+	VMOVSS  (R9), X16
+	LEAQ    (R8)(R8*2), R9
 
 loop:
-	VMOVUPS          (CX), Z19
-	VFMADD231PS.BCST (DX), Z19, Z0
-	VFMADD231PS.BCST 4(DX), Z19, Z1
-	VFMADD231PS.BCST 8(DX), Z19, Z2
-	VFMADD231PS.BCST 12(DX), Z19, Z3
-	VFMADD231PS.BCST 16(DX), Z19, Z4
-	VFMADD231PS.BCST 20(DX), Z19, Z5
-	VFMADD231PS.BCST 24(DX), Z19, Z6
-	VFMADD231PS.BCST 28(DX), Z19, Z7
-	VFMADD231PS.BCST 32(DX), Z19, Z8
-	VFMADD231PS.BCST 36(DX), Z19, Z9
-	VFMADD231PS.BCST 40(DX), Z19, Z10
-	VFMADD231PS.BCST 44(DX), Z19, Z11
-	VFMADD231PS.BCST 48(DX), Z19, Z12
-	VFMADD231PS.BCST 52(DX), Z19, Z13
-	VFMADD231PS.BCST 56(DX), Z19, Z14
-	VFMADD231PS.BCST 60(DX), Z19, Z15
-	VFMADD231PS.BCST 64(DX), Z19, Z16
-	VFMADD231PS.BCST 68(DX), Z19, Z17
-	VFMADD231PS.BCST 72(DX), Z19, Z18
-	ADDQ             $0x40, CX
-	ADDQ             SI, DX
-	DECQ             BX
-	JNZ              loop
-	VMOVUPS          Z0, (AX)
-	VMOVUPS          Z1, 64(AX)
-	VMOVUPS          Z2, 128(AX)
-	VMOVUPS          Z3, 192(AX)
-	VMOVUPS          Z4, 256(AX)
-	VMOVUPS          Z5, 320(AX)
-	VMOVUPS          Z6, 384(AX)
-	VMOVUPS          Z7, 448(AX)
-	VMOVUPS          Z8, 512(AX)
-	VMOVUPS          Z9, 576(AX)
-	VMOVUPS          Z10, 640(AX)
-	VMOVUPS          Z11, 704(AX)
-	VMOVUPS          Z12, 768(AX)
-	VMOVUPS          Z13, 832(AX)
-	VMOVUPS          Z14, 896(AX)
-	VMOVUPS          Z15, 960(AX)
-	VMOVUPS          Z16, 1024(AX)
-	VMOVUPS          Z17, 1088(AX)
-	VMOVUPS          Z18, 1152(AX)
+	VBROADCASTSS (CX), Z17
+	VBROADCASTSS (CX)(R8*1), Z18
+	VBROADCASTSS (CX)(R8*2), Z19
+	VBROADCASTSS (CX)(R9*1), Z20
+	VMOVUPS      (BX), Z12
+	VFMADD231PS  Z12, Z17, Z0
+	VFMADD231PS  Z12, Z18, Z3
+	VFMADD231PS  Z12, Z19, Z6
+	VFMADD231PS  Z12, Z20, Z9
+	VMOVUPS      64(BX), Z12
+	VFMADD231PS  Z12, Z17, Z1
+	VFMADD231PS  Z12, Z18, Z4
+	VFMADD231PS  Z12, Z19, Z7
+	VFMADD231PS  Z12, Z20, Z10
+	VMOVUPS      128(BX), Z12
+	VFMADD231PS  Z12, Z17, Z2
+	VFMADD231PS  Z12, Z18, Z5
+	VFMADD231PS  Z12, Z19, Z8
+	VFMADD231PS  Z12, Z20, Z11
+	VFMADD231SS  (R10), X17, X13
+	VFMADD231SS  (R10), X18, X14
+	VFMADD231SS  (R10), X19, X15
+	VFMADD231SS  (R10), X20, X16
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R11, R10
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	VMOVUPS      Z1, 64(R9)
+	VMOVUPS      Z2, 128(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z3, (R9)
+	VMOVUPS      Z4, 64(R9)
+	VMOVUPS      Z5, 128(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z6, (R9)
+	VMOVUPS      Z7, 64(R9)
+	VMOVUPS      Z8, 128(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z9, (R9)
+	VMOVUPS      Z10, 64(R9)
+	VMOVUPS      Z11, 128(R9)
+	MOVQ         R12, R9
+	VMOVSS       X13, (R9)
+	ADDQ         DI, R9
+	VMOVSS       X14, (R9)
+	ADDQ         DI, R9
+	VMOVSS       X15, (R9)
+	ADDQ         DI, R9
+	VMOVSS       X16, (R9)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512One20(out *float32, psi *float32, state *float32, rows int, stride int)
-// Requires: AVX, AVX512F
-TEXT ·gemmAVX512One20(SB), NOSPLIT, $0-40
-	MOVQ    out+0(FP), AX
-	MOVQ    psi+8(FP), CX
-	MOVQ    state+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    stride+32(FP), SI
-	VMOVUPS (AX), Z0
-	VMOVUPS 64(AX), Z1
-	VMOVUPS 128(AX), Z2
-	VMOVUPS 192(AX), Z3
-	VMOVUPS 256(AX), Z4
-	VMOVUPS 320(AX), Z5
-	VMOVUPS 384(AX), Z6
-	VMOVUPS 448(AX), Z7
-	VMOVUPS 512(AX), Z8
-	VMOVUPS 576(AX), Z9
-	VMOVUPS 640(AX), Z10
-	VMOVUPS 704(AX), Z11
-	VMOVUPS 768(AX), Z12
-	VMOVUPS 832(AX), Z13
-	VMOVUPS 896(AX), Z14
-	VMOVUPS 960(AX), Z15
-	VMOVUPS 1024(AX), Z16
-	VMOVUPS 1088(AX), Z17
-	VMOVUPS 1152(AX), Z18
-	VMOVUPS 1216(AX), Z19
+// func gemvAVX512q4x3Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·gemvAVX512q4x3Some(SB), NOSPLIT, $0-88
+	MOVQ      out+0(FP), AX
+	MOVQ      psi+8(FP), CX
+	MOVQ      rows+32(FP), DX
+	MOVQ      body+16(FP), BX
+	MOVQ      stride+40(FP), SI
+	MOVQ      outs+72(FP), DI
+	MOVQ      psis+80(FP), R8
+	MOVQ      AX, R9
+	VMOVUPS   (R9), Z0
+	VMOVUPS   64(R9), Z1
+	VMOVUPS   128(R9), Z2
+	ADDQ      DI, R9
+	VMOVUPS   (R9), Z3
+	VMOVUPS   64(R9), Z4
+	VMOVUPS   128(R9), Z5
+	ADDQ      DI, R9
+	VMOVUPS   (R9), Z6
+	VMOVUPS   64(R9), Z7
+	VMOVUPS   128(R9), Z8
+	ADDQ      DI, R9
+	VMOVUPS   (R9), Z9
+	VMOVUPS   64(R9), Z10
+	VMOVUPS   128(R9), Z11
+	MOVQ      rest+24(FP), R10
+	MOVQ      step+48(FP), R11
+	MOVQ      last+64(FP), R12
+	KMOVQ     mask+56(FP), K1
+	MOVQ      R12, R9
+	VMOVUPS.Z (R9), K1, Z13
+	ADDQ      DI, R9
+	VMOVUPS.Z (R9), K1, Z14
+	ADDQ      DI, R9
+	VMOVUPS.Z (R9), K1, Z15
+	ADDQ      DI, R9
+	VMOVUPS.Z (R9), K1, Z16
+	LEAQ      (R8)(R8*2), R9
 
 loop:
-	VMOVUPS          (CX), Z20
-	VFMADD231PS.BCST (DX), Z20, Z0
-	VFMADD231PS.BCST 4(DX), Z20, Z1
-	VFMADD231PS.BCST 8(DX), Z20, Z2
-	VFMADD231PS.BCST 12(DX), Z20, Z3
-	VFMADD231PS.BCST 16(DX), Z20, Z4
-	VFMADD231PS.BCST 20(DX), Z20, Z5
-	VFMADD231PS.BCST 24(DX), Z20, Z6
-	VFMADD231PS.BCST 28(DX), Z20, Z7
-	VFMADD231PS.BCST 32(DX), Z20, Z8
-	VFMADD231PS.BCST 36(DX), Z20, Z9
-	VFMADD231PS.BCST 40(DX), Z20, Z10
-	VFMADD231PS.BCST 44(DX), Z20, Z11
-	VFMADD231PS.BCST 48(DX), Z20, Z12
-	VFMADD231PS.BCST 52(DX), Z20, Z13
-	VFMADD231PS.BCST 56(DX), Z20, Z14
-	VFMADD231PS.BCST 60(DX), Z20, Z15
-	VFMADD231PS.BCST 64(DX), Z20, Z16
-	VFMADD231PS.BCST 68(DX), Z20, Z17
-	VFMADD231PS.BCST 72(DX), Z20, Z18
-	VFMADD231PS.BCST 76(DX), Z20, Z19
-	ADDQ             $0x40, CX
-	ADDQ             SI, DX
-	DECQ             BX
-	JNZ              loop
-	VMOVUPS          Z0, (AX)
-	VMOVUPS          Z1, 64(AX)
-	VMOVUPS          Z2, 128(AX)
-	VMOVUPS          Z3, 192(AX)
-	VMOVUPS          Z4, 256(AX)
-	VMOVUPS          Z5, 320(AX)
-	VMOVUPS          Z6, 384(AX)
-	VMOVUPS          Z7, 448(AX)
-	VMOVUPS          Z8, 512(AX)
-	VMOVUPS          Z9, 576(AX)
-	VMOVUPS          Z10, 640(AX)
-	VMOVUPS          Z11, 704(AX)
-	VMOVUPS          Z12, 768(AX)
-	VMOVUPS          Z13, 832(AX)
-	VMOVUPS          Z14, 896(AX)
-	VMOVUPS          Z15, 960(AX)
-	VMOVUPS          Z16, 1024(AX)
-	VMOVUPS          Z17, 1088(AX)
-	VMOVUPS          Z18, 1152(AX)
-	VMOVUPS          Z19, 1216(AX)
+	VBROADCASTSS (CX), Z17
+	VBROADCASTSS (CX)(R8*1), Z18
+	VBROADCASTSS (CX)(R8*2), Z19
+	VBROADCASTSS (CX)(R9*1), Z20
+	VMOVUPS      (BX), Z12
+	VFMADD231PS  Z12, Z17, Z0
+	VFMADD231PS  Z12, Z18, Z3
+	VFMADD231PS  Z12, Z19, Z6
+	VFMADD231PS  Z12, Z20, Z9
+	VMOVUPS      64(BX), Z12
+	VFMADD231PS  Z12, Z17, Z1
+	VFMADD231PS  Z12, Z18, Z4
+	VFMADD231PS  Z12, Z19, Z7
+	VFMADD231PS  Z12, Z20, Z10
+	VMOVUPS      128(BX), Z12
+	VFMADD231PS  Z12, Z17, Z2
+	VFMADD231PS  Z12, Z18, Z5
+	VFMADD231PS  Z12, Z19, Z8
+	VFMADD231PS  Z12, Z20, Z11
+	VFMADD231PS  (R10), Z17, K1, Z13
+	VFMADD231PS  (R10), Z18, K1, Z14
+	VFMADD231PS  (R10), Z19, K1, Z15
+	VFMADD231PS  (R10), Z20, K1, Z16
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R11, R10
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	VMOVUPS      Z1, 64(R9)
+	VMOVUPS      Z2, 128(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z3, (R9)
+	VMOVUPS      Z4, 64(R9)
+	VMOVUPS      Z5, 128(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z6, (R9)
+	VMOVUPS      Z7, 64(R9)
+	VMOVUPS      Z8, 128(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z9, (R9)
+	VMOVUPS      Z10, 64(R9)
+	VMOVUPS      Z11, 128(R9)
+	MOVQ         R12, R9
+	VMOVUPS      Z13, K1, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z14, K1, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z15, K1, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z16, K1, (R9)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512One21(out *float32, psi *float32, state *float32, rows int, stride int)
+// func gemvAVX512q4x4(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 // Requires: AVX, AVX512F
-TEXT ·gemmAVX512One21(SB), NOSPLIT, $0-40
+TEXT ·gemvAVX512q4x4(SB), NOSPLIT, $0-88
 	MOVQ    out+0(FP), AX
 	MOVQ    psi+8(FP), CX
-	MOVQ    state+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    stride+32(FP), SI
-	VMOVUPS (AX), Z0
-	VMOVUPS 64(AX), Z1
-	VMOVUPS 128(AX), Z2
-	VMOVUPS 192(AX), Z3
-	VMOVUPS 256(AX), Z4
-	VMOVUPS 320(AX), Z5
-	VMOVUPS 384(AX), Z6
-	VMOVUPS 448(AX), Z7
-	VMOVUPS 512(AX), Z8
-	VMOVUPS 576(AX), Z9
-	VMOVUPS 640(AX), Z10
-	VMOVUPS 704(AX), Z11
-	VMOVUPS 768(AX), Z12
-	VMOVUPS 832(AX), Z13
-	VMOVUPS 896(AX), Z14
-	VMOVUPS 960(AX), Z15
-	VMOVUPS 1024(AX), Z16
-	VMOVUPS 1088(AX), Z17
-	VMOVUPS 1152(AX), Z18
-	VMOVUPS 1216(AX), Z19
-	VMOVUPS 1280(AX), Z20
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), R8
+	MOVQ    AX, R9
+	VMOVUPS (R9), Z0
+	VMOVUPS 64(R9), Z1
+	VMOVUPS 128(R9), Z2
+	VMOVUPS 192(R9), Z3
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z4
+	VMOVUPS 64(R9), Z5
+	VMOVUPS 128(R9), Z6
+	VMOVUPS 192(R9), Z7
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z8
+	VMOVUPS 64(R9), Z9
+	VMOVUPS 128(R9), Z10
+	VMOVUPS 192(R9), Z11
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z12
+	VMOVUPS 64(R9), Z13
+	VMOVUPS 128(R9), Z14
+	VMOVUPS 192(R9), Z15
+	LEAQ    (R8)(R8*2), R9
 
 loop:
-	VMOVUPS          (CX), Z21
-	VFMADD231PS.BCST (DX), Z21, Z0
-	VFMADD231PS.BCST 4(DX), Z21, Z1
-	VFMADD231PS.BCST 8(DX), Z21, Z2
-	VFMADD231PS.BCST 12(DX), Z21, Z3
-	VFMADD231PS.BCST 16(DX), Z21, Z4
-	VFMADD231PS.BCST 20(DX), Z21, Z5
-	VFMADD231PS.BCST 24(DX), Z21, Z6
-	VFMADD231PS.BCST 28(DX), Z21, Z7
-	VFMADD231PS.BCST 32(DX), Z21, Z8
-	VFMADD231PS.BCST 36(DX), Z21, Z9
-	VFMADD231PS.BCST 40(DX), Z21, Z10
-	VFMADD231PS.BCST 44(DX), Z21, Z11
-	VFMADD231PS.BCST 48(DX), Z21, Z12
-	VFMADD231PS.BCST 52(DX), Z21, Z13
-	VFMADD231PS.BCST 56(DX), Z21, Z14
-	VFMADD231PS.BCST 60(DX), Z21, Z15
-	VFMADD231PS.BCST 64(DX), Z21, Z16
-	VFMADD231PS.BCST 68(DX), Z21, Z17
-	VFMADD231PS.BCST 72(DX), Z21, Z18
-	VFMADD231PS.BCST 76(DX), Z21, Z19
-	VFMADD231PS.BCST 80(DX), Z21, Z20
-	ADDQ             $0x40, CX
-	ADDQ             SI, DX
-	DECQ             BX
-	JNZ              loop
-	VMOVUPS          Z0, (AX)
-	VMOVUPS          Z1, 64(AX)
-	VMOVUPS          Z2, 128(AX)
-	VMOVUPS          Z3, 192(AX)
-	VMOVUPS          Z4, 256(AX)
-	VMOVUPS          Z5, 320(AX)
-	VMOVUPS          Z6, 384(AX)
-	VMOVUPS          Z7, 448(AX)
-	VMOVUPS          Z8, 512(AX)
-	VMOVUPS          Z9, 576(AX)
-	VMOVUPS          Z10, 640(AX)
-	VMOVUPS          Z11, 704(AX)
-	VMOVUPS          Z12, 768(AX)
-	VMOVUPS          Z13, 832(AX)
-	VMOVUPS          Z14, 896(AX)
-	VMOVUPS          Z15, 960(AX)
-	VMOVUPS          Z16, 1024(AX)
-	VMOVUPS          Z17, 1088(AX)
-	VMOVUPS          Z18, 1152(AX)
-	VMOVUPS          Z19, 1216(AX)
-	VMOVUPS          Z20, 1280(AX)
+	VBROADCASTSS (CX), Z17
+	VBROADCASTSS (CX)(R8*1), Z18
+	VBROADCASTSS (CX)(R8*2), Z19
+	VBROADCASTSS (CX)(R9*1), Z20
+	VMOVUPS      (BX), Z16
+	VFMADD231PS  Z16, Z17, Z0
+	VFMADD231PS  Z16, Z18, Z4
+	VFMADD231PS  Z16, Z19, Z8
+	VFMADD231PS  Z16, Z20, Z12
+	VMOVUPS      64(BX), Z16
+	VFMADD231PS  Z16, Z17, Z1
+	VFMADD231PS  Z16, Z18, Z5
+	VFMADD231PS  Z16, Z19, Z9
+	VFMADD231PS  Z16, Z20, Z13
+	VMOVUPS      128(BX), Z16
+	VFMADD231PS  Z16, Z17, Z2
+	VFMADD231PS  Z16, Z18, Z6
+	VFMADD231PS  Z16, Z19, Z10
+	VFMADD231PS  Z16, Z20, Z14
+	VMOVUPS      192(BX), Z16
+	VFMADD231PS  Z16, Z17, Z3
+	VFMADD231PS  Z16, Z18, Z7
+	VFMADD231PS  Z16, Z19, Z11
+	VFMADD231PS  Z16, Z20, Z15
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	VMOVUPS      Z1, 64(R9)
+	VMOVUPS      Z2, 128(R9)
+	VMOVUPS      Z3, 192(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z4, (R9)
+	VMOVUPS      Z5, 64(R9)
+	VMOVUPS      Z6, 128(R9)
+	VMOVUPS      Z7, 192(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z8, (R9)
+	VMOVUPS      Z9, 64(R9)
+	VMOVUPS      Z10, 128(R9)
+	VMOVUPS      Z11, 192(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z12, (R9)
+	VMOVUPS      Z13, 64(R9)
+	VMOVUPS      Z14, 128(R9)
+	VMOVUPS      Z15, 192(R9)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512One22(out *float32, psi *float32, state *float32, rows int, stride int)
-// Requires: AVX, AVX512F
-TEXT ·gemmAVX512One22(SB), NOSPLIT, $0-40
+// func gemvAVX512q4x4One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·gemvAVX512q4x4One(SB), NOSPLIT, $0-88
 	MOVQ    out+0(FP), AX
 	MOVQ    psi+8(FP), CX
-	MOVQ    state+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    stride+32(FP), SI
-	VMOVUPS (AX), Z0
-	VMOVUPS 64(AX), Z1
-	VMOVUPS 128(AX), Z2
-	VMOVUPS 192(AX), Z3
-	VMOVUPS 256(AX), Z4
-	VMOVUPS 320(AX), Z5
-	VMOVUPS 384(AX), Z6
-	VMOVUPS 448(AX), Z7
-	VMOVUPS 512(AX), Z8
-	VMOVUPS 576(AX), Z9
-	VMOVUPS 640(AX), Z10
-	VMOVUPS 704(AX), Z11
-	VMOVUPS 768(AX), Z12
-	VMOVUPS 832(AX), Z13
-	VMOVUPS 896(AX), Z14
-	VMOVUPS 960(AX), Z15
-	VMOVUPS 1024(AX), Z16
-	VMOVUPS 1088(AX), Z17
-	VMOVUPS 1152(AX), Z18
-	VMOVUPS 1216(AX), Z19
-	VMOVUPS 1280(AX), Z20
-	VMOVUPS 1344(AX), Z21
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), R8
+	MOVQ    AX, R9
+	VMOVUPS (R9), Z0
+	VMOVUPS 64(R9), Z1
+	VMOVUPS 128(R9), Z2
+	VMOVUPS 192(R9), Z3
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z4
+	VMOVUPS 64(R9), Z5
+	VMOVUPS 128(R9), Z6
+	VMOVUPS 192(R9), Z7
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z8
+	VMOVUPS 64(R9), Z9
+	VMOVUPS 128(R9), Z10
+	VMOVUPS 192(R9), Z11
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z12
+	VMOVUPS 64(R9), Z13
+	VMOVUPS 128(R9), Z14
+	VMOVUPS 192(R9), Z15
+	MOVQ    rest+24(FP), R10
+	MOVQ    step+48(FP), R11
+	MOVQ    last+64(FP), R12
+	MOVQ    R12, R9
+	VMOVSS  (R9), X17
+	ADDQ    DI, R9
+	VMOVSS  (R9), X18
+	ADDQ    DI, R9
+	VMOVSS  (R9), X19
+	ADDQ    DI, R9
+	VMOVSS  (R9), X20
+	LEAQ    (R8)(R8*2), R9
 
 loop:
-	VMOVUPS          (CX), Z22
-	VFMADD231PS.BCST (DX), Z22, Z0
-	VFMADD231PS.BCST 4(DX), Z22, Z1
-	VFMADD231PS.BCST 8(DX), Z22, Z2
-	VFMADD231PS.BCST 12(DX), Z22, Z3
-	VFMADD231PS.BCST 16(DX), Z22, Z4
-	VFMADD231PS.BCST 20(DX), Z22, Z5
-	VFMADD231PS.BCST 24(DX), Z22, Z6
-	VFMADD231PS.BCST 28(DX), Z22, Z7
-	VFMADD231PS.BCST 32(DX), Z22, Z8
-	VFMADD231PS.BCST 36(DX), Z22, Z9
-	VFMADD231PS.BCST 40(DX), Z22, Z10
-	VFMADD231PS.BCST 44(DX), Z22, Z11
-	VFMADD231PS.BCST 48(DX), Z22, Z12
-	VFMADD231PS.BCST 52(DX), Z22, Z13
-	VFMADD231PS.BCST 56(DX), Z22, Z14
-	VFMADD231PS.BCST 60(DX), Z22, Z15
-	VFMADD231PS.BCST 64(DX), Z22, Z16
-	VFMADD231PS.BCST 68(DX), Z22, Z17
-	VFMADD231PS.BCST 72(DX), Z22, Z18
-	VFMADD231PS.BCST 76(DX), Z22, Z19
-	VFMADD231PS.BCST 80(DX), Z22, Z20
-	VFMADD231PS.BCST 84(DX), Z22, Z21
-	ADDQ             $0x40, CX
-	ADDQ             SI, DX
-	DECQ             BX
-	JNZ              loop
-	VMOVUPS          Z0, (AX)
-	VMOVUPS          Z1, 64(AX)
-	VMOVUPS          Z2, 128(AX)
-	VMOVUPS          Z3, 192(AX)
-	VMOVUPS          Z4, 256(AX)
-	VMOVUPS          Z5, 320(AX)
-	VMOVUPS          Z6, 384(AX)
-	VMOVUPS          Z7, 448(AX)
-	VMOVUPS          Z8, 512(AX)
-	VMOVUPS          Z9, 576(AX)
-	VMOVUPS          Z10, 640(AX)
-	VMOVUPS          Z11, 704(AX)
-	VMOVUPS          Z12, 768(AX)
-	VMOVUPS          Z13, 832(AX)
-	VMOVUPS          Z14, 896(AX)
-	VMOVUPS          Z15, 960(AX)
-	VMOVUPS          Z16, 1024(AX)
-	VMOVUPS          Z17, 1088(AX)
-	VMOVUPS          Z18, 1152(AX)
-	VMOVUPS          Z19, 1216(AX)
-	VMOVUPS          Z20, 1280(AX)
-	VMOVUPS          Z21, 1344(AX)
+	VBROADCASTSS (CX), Z21
+	VBROADCASTSS (CX)(R8*1), Z22
+	VBROADCASTSS (CX)(R8*2), Z23
+	VBROADCASTSS (CX)(R9*1), Z24
+	VMOVUPS      (BX), Z16
+	VFMADD231PS  Z16, Z21, Z0
+	VFMADD231PS  Z16, Z22, Z4
+	VFMADD231PS  Z16, Z23, Z8
+	VFMADD231PS  Z16, Z24, Z12
+	VMOVUPS      64(BX), Z16
+	VFMADD231PS  Z16, Z21, Z1
+	VFMADD231PS  Z16, Z22, Z5
+	VFMADD231PS  Z16, Z23, Z9
+	VFMADD231PS  Z16, Z24, Z13
+	VMOVUPS      128(BX), Z16
+	VFMADD231PS  Z16, Z21, Z2
+	VFMADD231PS  Z16, Z22, Z6
+	VFMADD231PS  Z16, Z23, Z10
+	VFMADD231PS  Z16, Z24, Z14
+	VMOVUPS      192(BX), Z16
+	VFMADD231PS  Z16, Z21, Z3
+	VFMADD231PS  Z16, Z22, Z7
+	VFMADD231PS  Z16, Z23, Z11
+	VFMADD231PS  Z16, Z24, Z15
+	VFMADD231SS  (R10), X21, X17
+	VFMADD231SS  (R10), X22, X18
+	VFMADD231SS  (R10), X23, X19
+	VFMADD231SS  (R10), X24, X20
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R11, R10
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	VMOVUPS      Z1, 64(R9)
+	VMOVUPS      Z2, 128(R9)
+	VMOVUPS      Z3, 192(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z4, (R9)
+	VMOVUPS      Z5, 64(R9)
+	VMOVUPS      Z6, 128(R9)
+	VMOVUPS      Z7, 192(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z8, (R9)
+	VMOVUPS      Z9, 64(R9)
+	VMOVUPS      Z10, 128(R9)
+	VMOVUPS      Z11, 192(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z12, (R9)
+	VMOVUPS      Z13, 64(R9)
+	VMOVUPS      Z14, 128(R9)
+	VMOVUPS      Z15, 192(R9)
+	MOVQ         R12, R9
+	VMOVSS       X17, (R9)
+	ADDQ         DI, R9
+	VMOVSS       X18, (R9)
+	ADDQ         DI, R9
+	VMOVSS       X19, (R9)
+	ADDQ         DI, R9
+	VMOVSS       X20, (R9)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512One23(out *float32, psi *float32, state *float32, rows int, stride int)
-// Requires: AVX, AVX512F
-TEXT ·gemmAVX512One23(SB), NOSPLIT, $0-40
-	MOVQ    out+0(FP), AX
-	MOVQ    psi+8(FP), CX
-	MOVQ    state+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    stride+32(FP), SI
-	VMOVUPS (AX), Z0
-	VMOVUPS 64(AX), Z1
-	VMOVUPS 128(AX), Z2
-	VMOVUPS 192(AX), Z3
-	VMOVUPS 256(AX), Z4
-	VMOVUPS 320(AX), Z5
-	VMOVUPS 384(AX), Z6
-	VMOVUPS 448(AX), Z7
-	VMOVUPS 512(AX), Z8
-	VMOVUPS 576(AX), Z9
-	VMOVUPS 640(AX), Z10
-	VMOVUPS 704(AX), Z11
-	VMOVUPS 768(AX), Z12
-	VMOVUPS 832(AX), Z13
-	VMOVUPS 896(AX), Z14
-	VMOVUPS 960(AX), Z15
-	VMOVUPS 1024(AX), Z16
-	VMOVUPS 1088(AX), Z17
-	VMOVUPS 1152(AX), Z18
-	VMOVUPS 1216(AX), Z19
-	VMOVUPS 1280(AX), Z20
-	VMOVUPS 1344(AX), Z21
-	VMOVUPS 1408(AX), Z22
+// func gemvAVX512q4x4Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·gemvAVX512q4x4Some(SB), NOSPLIT, $0-88
+	MOVQ      out+0(FP), AX
+	MOVQ      psi+8(FP), CX
+	MOVQ      rows+32(FP), DX
+	MOVQ      body+16(FP), BX
+	MOVQ      stride+40(FP), SI
+	MOVQ      outs+72(FP), DI
+	MOVQ      psis+80(FP), R8
+	MOVQ      AX, R9
+	VMOVUPS   (R9), Z0
+	VMOVUPS   64(R9), Z1
+	VMOVUPS   128(R9), Z2
+	VMOVUPS   192(R9), Z3
+	ADDQ      DI, R9
+	VMOVUPS   (R9), Z4
+	VMOVUPS   64(R9), Z5
+	VMOVUPS   128(R9), Z6
+	VMOVUPS   192(R9), Z7
+	ADDQ      DI, R9
+	VMOVUPS   (R9), Z8
+	VMOVUPS   64(R9), Z9
+	VMOVUPS   128(R9), Z10
+	VMOVUPS   192(R9), Z11
+	ADDQ      DI, R9
+	VMOVUPS   (R9), Z12
+	VMOVUPS   64(R9), Z13
+	VMOVUPS   128(R9), Z14
+	VMOVUPS   192(R9), Z15
+	MOVQ      rest+24(FP), R10
+	MOVQ      step+48(FP), R11
+	MOVQ      last+64(FP), R12
+	KMOVQ     mask+56(FP), K1
+	MOVQ      R12, R9
+	VMOVUPS.Z (R9), K1, Z17
+	ADDQ      DI, R9
+	VMOVUPS.Z (R9), K1, Z18
+	ADDQ      DI, R9
+	VMOVUPS.Z (R9), K1, Z19
+	ADDQ      DI, R9
+	VMOVUPS.Z (R9), K1, Z20
+	LEAQ      (R8)(R8*2), R9
 
 loop:
-	VMOVUPS          (CX), Z23
-	VFMADD231PS.BCST (DX), Z23, Z0
-	VFMADD231PS.BCST 4(DX), Z23, Z1
-	VFMADD231PS.BCST 8(DX), Z23, Z2
-	VFMADD231PS.BCST 12(DX), Z23, Z3
-	VFMADD231PS.BCST 16(DX), Z23, Z4
-	VFMADD231PS.BCST 20(DX), Z23, Z5
-	VFMADD231PS.BCST 24(DX), Z23, Z6
-	VFMADD231PS.BCST 28(DX), Z23, Z7
-	VFMADD231PS.BCST 32(DX), Z23, Z8
-	VFMADD231PS.BCST 36(DX), Z23, Z9
-	VFMADD231PS.BCST 40(DX), Z23, Z10
-	VFMADD231PS.BCST 44(DX), Z23, Z11
-	VFMADD231PS.BCST 48(DX), Z23, Z12
-	VFMADD231PS.BCST 52(DX), Z23, Z13
-	VFMADD231PS.BCST 56(DX), Z23, Z14
-	VFMADD231PS.BCST 60(DX), Z23, Z15
-	VFMADD231PS.BCST 64(DX), Z23, Z16
-	VFMADD231PS.BCST 68(DX), Z23, Z17
-	VFMADD231PS.BCST 72(DX), Z23, Z18
-	VFMADD231PS.BCST 76(DX), Z23, Z19
-	VFMADD231PS.BCST 80(DX), Z23, Z20
-	VFMADD231PS.BCST 84(DX), Z23, Z21
-	VFMADD231PS.BCST 88(DX), Z23, Z22
-	ADDQ             $0x40, CX
-	ADDQ             SI, DX
-	DECQ             BX
-	JNZ              loop
-	VMOVUPS          Z0, (AX)
-	VMOVUPS          Z1, 64(AX)
-	VMOVUPS          Z2, 128(AX)
-	VMOVUPS          Z3, 192(AX)
-	VMOVUPS          Z4, 256(AX)
-	VMOVUPS          Z5, 320(AX)
-	VMOVUPS          Z6, 384(AX)
-	VMOVUPS          Z7, 448(AX)
-	VMOVUPS          Z8, 512(AX)
-	VMOVUPS          Z9, 576(AX)
-	VMOVUPS          Z10, 640(AX)
-	VMOVUPS          Z11, 704(AX)
-	VMOVUPS          Z12, 768(AX)
-	VMOVUPS          Z13, 832(AX)
-	VMOVUPS          Z14, 896(AX)
-	VMOVUPS          Z15, 960(AX)
-	VMOVUPS          Z16, 1024(AX)
-	VMOVUPS          Z17, 1088(AX)
-	VMOVUPS          Z18, 1152(AX)
-	VMOVUPS          Z19, 1216(AX)
-	VMOVUPS          Z20, 1280(AX)
-	VMOVUPS          Z21, 1344(AX)
-	VMOVUPS          Z22, 1408(AX)
+	VBROADCASTSS (CX), Z21
+	VBROADCASTSS (CX)(R8*1), Z22
+	VBROADCASTSS (CX)(R8*2), Z23
+	VBROADCASTSS (CX)(R9*1), Z24
+	VMOVUPS      (BX), Z16
+	VFMADD231PS  Z16, Z21, Z0
+	VFMADD231PS  Z16, Z22, Z4
+	VFMADD231PS  Z16, Z23, Z8
+	VFMADD231PS  Z16, Z24, Z12
+	VMOVUPS      64(BX), Z16
+	VFMADD231PS  Z16, Z21, Z1
+	VFMADD231PS  Z16, Z22, Z5
+	VFMADD231PS  Z16, Z23, Z9
+	VFMADD231PS  Z16, Z24, Z13
+	VMOVUPS      128(BX), Z16
+	VFMADD231PS  Z16, Z21, Z2
+	VFMADD231PS  Z16, Z22, Z6
+	VFMADD231PS  Z16, Z23, Z10
+	VFMADD231PS  Z16, Z24, Z14
+	VMOVUPS      192(BX), Z16
+	VFMADD231PS  Z16, Z21, Z3
+	VFMADD231PS  Z16, Z22, Z7
+	VFMADD231PS  Z16, Z23, Z11
+	VFMADD231PS  Z16, Z24, Z15
+	VFMADD231PS  (R10), Z21, K1, Z17
+	VFMADD231PS  (R10), Z22, K1, Z18
+	VFMADD231PS  (R10), Z23, K1, Z19
+	VFMADD231PS  (R10), Z24, K1, Z20
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R11, R10
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	VMOVUPS      Z1, 64(R9)
+	VMOVUPS      Z2, 128(R9)
+	VMOVUPS      Z3, 192(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z4, (R9)
+	VMOVUPS      Z5, 64(R9)
+	VMOVUPS      Z6, 128(R9)
+	VMOVUPS      Z7, 192(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z8, (R9)
+	VMOVUPS      Z9, 64(R9)
+	VMOVUPS      Z10, 128(R9)
+	VMOVUPS      Z11, 192(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z12, (R9)
+	VMOVUPS      Z13, 64(R9)
+	VMOVUPS      Z14, 128(R9)
+	VMOVUPS      Z15, 192(R9)
+	MOVQ         R12, R9
+	VMOVUPS      Z17, K1, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z18, K1, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z19, K1, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z20, K1, (R9)
 	VZEROUPPER
 	RET
 
-// func gemmAVX512One24(out *float32, psi *float32, state *float32, rows int, stride int)
+// func gemvAVX512q4x5(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 // Requires: AVX, AVX512F
-TEXT ·gemmAVX512One24(SB), NOSPLIT, $0-40
+TEXT ·gemvAVX512q4x5(SB), NOSPLIT, $0-88
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), R8
+	MOVQ    AX, R9
+	VMOVUPS (R9), Z0
+	VMOVUPS 64(R9), Z1
+	VMOVUPS 128(R9), Z2
+	VMOVUPS 192(R9), Z3
+	VMOVUPS 256(R9), Z4
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z5
+	VMOVUPS 64(R9), Z6
+	VMOVUPS 128(R9), Z7
+	VMOVUPS 192(R9), Z8
+	VMOVUPS 256(R9), Z9
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z10
+	VMOVUPS 64(R9), Z11
+	VMOVUPS 128(R9), Z12
+	VMOVUPS 192(R9), Z13
+	VMOVUPS 256(R9), Z14
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z15
+	VMOVUPS 64(R9), Z16
+	VMOVUPS 128(R9), Z17
+	VMOVUPS 192(R9), Z18
+	VMOVUPS 256(R9), Z19
+	LEAQ    (R8)(R8*2), R9
+
+loop:
+	VBROADCASTSS (CX), Z21
+	VBROADCASTSS (CX)(R8*1), Z22
+	VBROADCASTSS (CX)(R8*2), Z23
+	VBROADCASTSS (CX)(R9*1), Z24
+	VMOVUPS      (BX), Z20
+	VFMADD231PS  Z20, Z21, Z0
+	VFMADD231PS  Z20, Z22, Z5
+	VFMADD231PS  Z20, Z23, Z10
+	VFMADD231PS  Z20, Z24, Z15
+	VMOVUPS      64(BX), Z20
+	VFMADD231PS  Z20, Z21, Z1
+	VFMADD231PS  Z20, Z22, Z6
+	VFMADD231PS  Z20, Z23, Z11
+	VFMADD231PS  Z20, Z24, Z16
+	VMOVUPS      128(BX), Z20
+	VFMADD231PS  Z20, Z21, Z2
+	VFMADD231PS  Z20, Z22, Z7
+	VFMADD231PS  Z20, Z23, Z12
+	VFMADD231PS  Z20, Z24, Z17
+	VMOVUPS      192(BX), Z20
+	VFMADD231PS  Z20, Z21, Z3
+	VFMADD231PS  Z20, Z22, Z8
+	VFMADD231PS  Z20, Z23, Z13
+	VFMADD231PS  Z20, Z24, Z18
+	VMOVUPS      256(BX), Z20
+	VFMADD231PS  Z20, Z21, Z4
+	VFMADD231PS  Z20, Z22, Z9
+	VFMADD231PS  Z20, Z23, Z14
+	VFMADD231PS  Z20, Z24, Z19
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	VMOVUPS      Z1, 64(R9)
+	VMOVUPS      Z2, 128(R9)
+	VMOVUPS      Z3, 192(R9)
+	VMOVUPS      Z4, 256(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z5, (R9)
+	VMOVUPS      Z6, 64(R9)
+	VMOVUPS      Z7, 128(R9)
+	VMOVUPS      Z8, 192(R9)
+	VMOVUPS      Z9, 256(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z10, (R9)
+	VMOVUPS      Z11, 64(R9)
+	VMOVUPS      Z12, 128(R9)
+	VMOVUPS      Z13, 192(R9)
+	VMOVUPS      Z14, 256(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z15, (R9)
+	VMOVUPS      Z16, 64(R9)
+	VMOVUPS      Z17, 128(R9)
+	VMOVUPS      Z18, 192(R9)
+	VMOVUPS      Z19, 256(R9)
+	VZEROUPPER
+	RET
+
+// func gemvAVX512q4x5One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·gemvAVX512q4x5One(SB), NOSPLIT, $0-88
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), R8
+	MOVQ    AX, R9
+	VMOVUPS (R9), Z0
+	VMOVUPS 64(R9), Z1
+	VMOVUPS 128(R9), Z2
+	VMOVUPS 192(R9), Z3
+	VMOVUPS 256(R9), Z4
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z5
+	VMOVUPS 64(R9), Z6
+	VMOVUPS 128(R9), Z7
+	VMOVUPS 192(R9), Z8
+	VMOVUPS 256(R9), Z9
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z10
+	VMOVUPS 64(R9), Z11
+	VMOVUPS 128(R9), Z12
+	VMOVUPS 192(R9), Z13
+	VMOVUPS 256(R9), Z14
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z15
+	VMOVUPS 64(R9), Z16
+	VMOVUPS 128(R9), Z17
+	VMOVUPS 192(R9), Z18
+	VMOVUPS 256(R9), Z19
+	MOVQ    rest+24(FP), R10
+	MOVQ    step+48(FP), R11
+	MOVQ    last+64(FP), R12
+	MOVQ    R12, R9
+	VMOVSS  (R9), X21
+	ADDQ    DI, R9
+	VMOVSS  (R9), X22
+	ADDQ    DI, R9
+	VMOVSS  (R9), X23
+	ADDQ    DI, R9
+	VMOVSS  (R9), X24
+	LEAQ    (R8)(R8*2), R9
+
+loop:
+	VBROADCASTSS (CX), Z25
+	VBROADCASTSS (CX)(R8*1), Z26
+	VBROADCASTSS (CX)(R8*2), Z27
+	VBROADCASTSS (CX)(R9*1), Z28
+	VMOVUPS      (BX), Z20
+	VFMADD231PS  Z20, Z25, Z0
+	VFMADD231PS  Z20, Z26, Z5
+	VFMADD231PS  Z20, Z27, Z10
+	VFMADD231PS  Z20, Z28, Z15
+	VMOVUPS      64(BX), Z20
+	VFMADD231PS  Z20, Z25, Z1
+	VFMADD231PS  Z20, Z26, Z6
+	VFMADD231PS  Z20, Z27, Z11
+	VFMADD231PS  Z20, Z28, Z16
+	VMOVUPS      128(BX), Z20
+	VFMADD231PS  Z20, Z25, Z2
+	VFMADD231PS  Z20, Z26, Z7
+	VFMADD231PS  Z20, Z27, Z12
+	VFMADD231PS  Z20, Z28, Z17
+	VMOVUPS      192(BX), Z20
+	VFMADD231PS  Z20, Z25, Z3
+	VFMADD231PS  Z20, Z26, Z8
+	VFMADD231PS  Z20, Z27, Z13
+	VFMADD231PS  Z20, Z28, Z18
+	VMOVUPS      256(BX), Z20
+	VFMADD231PS  Z20, Z25, Z4
+	VFMADD231PS  Z20, Z26, Z9
+	VFMADD231PS  Z20, Z27, Z14
+	VFMADD231PS  Z20, Z28, Z19
+	VFMADD231SS  (R10), X25, X21
+	VFMADD231SS  (R10), X26, X22
+	VFMADD231SS  (R10), X27, X23
+	VFMADD231SS  (R10), X28, X24
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R11, R10
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	VMOVUPS      Z1, 64(R9)
+	VMOVUPS      Z2, 128(R9)
+	VMOVUPS      Z3, 192(R9)
+	VMOVUPS      Z4, 256(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z5, (R9)
+	VMOVUPS      Z6, 64(R9)
+	VMOVUPS      Z7, 128(R9)
+	VMOVUPS      Z8, 192(R9)
+	VMOVUPS      Z9, 256(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z10, (R9)
+	VMOVUPS      Z11, 64(R9)
+	VMOVUPS      Z12, 128(R9)
+	VMOVUPS      Z13, 192(R9)
+	VMOVUPS      Z14, 256(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z15, (R9)
+	VMOVUPS      Z16, 64(R9)
+	VMOVUPS      Z17, 128(R9)
+	VMOVUPS      Z18, 192(R9)
+	VMOVUPS      Z19, 256(R9)
+	MOVQ         R12, R9
+	VMOVSS       X21, (R9)
+	ADDQ         DI, R9
+	VMOVSS       X22, (R9)
+	ADDQ         DI, R9
+	VMOVSS       X23, (R9)
+	ADDQ         DI, R9
+	VMOVSS       X24, (R9)
+	VZEROUPPER
+	RET
+
+// func gemvAVX512q4x5Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·gemvAVX512q4x5Some(SB), NOSPLIT, $0-88
+	MOVQ      out+0(FP), AX
+	MOVQ      psi+8(FP), CX
+	MOVQ      rows+32(FP), DX
+	MOVQ      body+16(FP), BX
+	MOVQ      stride+40(FP), SI
+	MOVQ      outs+72(FP), DI
+	MOVQ      psis+80(FP), R8
+	MOVQ      AX, R9
+	VMOVUPS   (R9), Z0
+	VMOVUPS   64(R9), Z1
+	VMOVUPS   128(R9), Z2
+	VMOVUPS   192(R9), Z3
+	VMOVUPS   256(R9), Z4
+	ADDQ      DI, R9
+	VMOVUPS   (R9), Z5
+	VMOVUPS   64(R9), Z6
+	VMOVUPS   128(R9), Z7
+	VMOVUPS   192(R9), Z8
+	VMOVUPS   256(R9), Z9
+	ADDQ      DI, R9
+	VMOVUPS   (R9), Z10
+	VMOVUPS   64(R9), Z11
+	VMOVUPS   128(R9), Z12
+	VMOVUPS   192(R9), Z13
+	VMOVUPS   256(R9), Z14
+	ADDQ      DI, R9
+	VMOVUPS   (R9), Z15
+	VMOVUPS   64(R9), Z16
+	VMOVUPS   128(R9), Z17
+	VMOVUPS   192(R9), Z18
+	VMOVUPS   256(R9), Z19
+	MOVQ      rest+24(FP), R10
+	MOVQ      step+48(FP), R11
+	MOVQ      last+64(FP), R12
+	KMOVQ     mask+56(FP), K1
+	MOVQ      R12, R9
+	VMOVUPS.Z (R9), K1, Z21
+	ADDQ      DI, R9
+	VMOVUPS.Z (R9), K1, Z22
+	ADDQ      DI, R9
+	VMOVUPS.Z (R9), K1, Z23
+	ADDQ      DI, R9
+	VMOVUPS.Z (R9), K1, Z24
+	LEAQ      (R8)(R8*2), R9
+
+loop:
+	VBROADCASTSS (CX), Z25
+	VBROADCASTSS (CX)(R8*1), Z26
+	VBROADCASTSS (CX)(R8*2), Z27
+	VBROADCASTSS (CX)(R9*1), Z28
+	VMOVUPS      (BX), Z20
+	VFMADD231PS  Z20, Z25, Z0
+	VFMADD231PS  Z20, Z26, Z5
+	VFMADD231PS  Z20, Z27, Z10
+	VFMADD231PS  Z20, Z28, Z15
+	VMOVUPS      64(BX), Z20
+	VFMADD231PS  Z20, Z25, Z1
+	VFMADD231PS  Z20, Z26, Z6
+	VFMADD231PS  Z20, Z27, Z11
+	VFMADD231PS  Z20, Z28, Z16
+	VMOVUPS      128(BX), Z20
+	VFMADD231PS  Z20, Z25, Z2
+	VFMADD231PS  Z20, Z26, Z7
+	VFMADD231PS  Z20, Z27, Z12
+	VFMADD231PS  Z20, Z28, Z17
+	VMOVUPS      192(BX), Z20
+	VFMADD231PS  Z20, Z25, Z3
+	VFMADD231PS  Z20, Z26, Z8
+	VFMADD231PS  Z20, Z27, Z13
+	VFMADD231PS  Z20, Z28, Z18
+	VMOVUPS      256(BX), Z20
+	VFMADD231PS  Z20, Z25, Z4
+	VFMADD231PS  Z20, Z26, Z9
+	VFMADD231PS  Z20, Z27, Z14
+	VFMADD231PS  Z20, Z28, Z19
+	VFMADD231PS  (R10), Z25, K1, Z21
+	VFMADD231PS  (R10), Z26, K1, Z22
+	VFMADD231PS  (R10), Z27, K1, Z23
+	VFMADD231PS  (R10), Z28, K1, Z24
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R11, R10
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	VMOVUPS      Z1, 64(R9)
+	VMOVUPS      Z2, 128(R9)
+	VMOVUPS      Z3, 192(R9)
+	VMOVUPS      Z4, 256(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z5, (R9)
+	VMOVUPS      Z6, 64(R9)
+	VMOVUPS      Z7, 128(R9)
+	VMOVUPS      Z8, 192(R9)
+	VMOVUPS      Z9, 256(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z10, (R9)
+	VMOVUPS      Z11, 64(R9)
+	VMOVUPS      Z12, 128(R9)
+	VMOVUPS      Z13, 192(R9)
+	VMOVUPS      Z14, 256(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z15, (R9)
+	VMOVUPS      Z16, 64(R9)
+	VMOVUPS      Z17, 128(R9)
+	VMOVUPS      Z18, 192(R9)
+	VMOVUPS      Z19, 256(R9)
+	MOVQ         R12, R9
+	VMOVUPS      Z21, K1, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z22, K1, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z23, K1, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z24, K1, (R9)
+	VZEROUPPER
+	RET
+
+// func gemmAVX512x1(out *float32, psi *float32, state *float32, last *float32, rows int, stride int, step int, ahead uintptr, tiles int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmAVX512x1(SB), NOSPLIT, $0-72
+	MOVQ out+0(FP), AX
+	MOVQ psi+8(FP), CX
+	MOVQ state+16(FP), DX
+	MOVQ last+24(FP), BX
+	MOVQ step+48(FP), SI
+	MOVQ ahead+56(FP), DI
+	MOVQ stride+40(FP), R8
+	MOVQ tiles+64(FP), R10
+
+tile:
+	VMOVUPS (AX), Z5
+	VMOVUPS 64(AX), Z6
+	VMOVUPS 128(AX), Z7
+	VMOVUPS 192(AX), Z8
+	MOVQ    rows+32(FP), R9
+	MOVQ    CX, R11
+	MOVQ    DX, R12
+	MOVQ    BX, R13
+
+loop:
+	VMOVUPS      (R11), Z0
+	VMOVUPS      64(R11), Z1
+	VMOVUPS      128(R11), Z2
+	VMOVUPS      192(R11), Z3
+	VBROADCASTSS (R13), Z4
+	VFMADD231PS  Z4, Z0, Z5
+	VFMADD231PS  Z4, Z1, Z6
+	VFMADD231PS  Z4, Z2, Z7
+	VFMADD231PS  Z4, Z3, Z8
+	PREFETCHT0   (DI)
+	ADDQ         $0x40, DI
+	ADDQ         $0x00000100, R11
+	ADDQ         R8, R12
+	ADDQ         SI, R13
+	DECQ         R9
+	JNZ          loop
+	VMOVUPS      Z5, (AX)
+	VMOVUPS      Z6, 64(AX)
+	VMOVUPS      Z7, 128(AX)
+	VMOVUPS      Z8, 192(AX)
+	ADDQ         $0x00000100, AX
+	ADDQ         $0x04, DX
+	ADDQ         $0x04, BX
+	DECQ         R10
+	JNZ          tile
+	VZEROUPPER
+	RET
+
+// func gemmAVX512x2(out *float32, psi *float32, state *float32, last *float32, rows int, stride int, step int, ahead uintptr, tiles int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmAVX512x2(SB), NOSPLIT, $0-72
+	MOVQ out+0(FP), AX
+	MOVQ psi+8(FP), CX
+	MOVQ state+16(FP), DX
+	MOVQ last+24(FP), BX
+	MOVQ step+48(FP), SI
+	MOVQ ahead+56(FP), DI
+	MOVQ stride+40(FP), R8
+	MOVQ tiles+64(FP), R10
+
+tile:
+	VMOVUPS (AX), Z5
+	VMOVUPS 64(AX), Z6
+	VMOVUPS 128(AX), Z7
+	VMOVUPS 192(AX), Z8
+	VMOVUPS 256(AX), Z9
+	VMOVUPS 320(AX), Z10
+	VMOVUPS 384(AX), Z11
+	VMOVUPS 448(AX), Z12
+	MOVQ    rows+32(FP), R9
+	MOVQ    CX, R11
+	MOVQ    DX, R12
+	MOVQ    BX, R13
+
+loop:
+	VMOVUPS      (R11), Z0
+	VMOVUPS      64(R11), Z1
+	VMOVUPS      128(R11), Z2
+	VMOVUPS      192(R11), Z3
+	VBROADCASTSS (R12), Z4
+	VFMADD231PS  Z4, Z0, Z5
+	VFMADD231PS  Z4, Z1, Z6
+	VFMADD231PS  Z4, Z2, Z7
+	VFMADD231PS  Z4, Z3, Z8
+	VBROADCASTSS (R13), Z4
+	VFMADD231PS  Z4, Z0, Z9
+	VFMADD231PS  Z4, Z1, Z10
+	VFMADD231PS  Z4, Z2, Z11
+	VFMADD231PS  Z4, Z3, Z12
+	PREFETCHT0   (DI)
+	ADDQ         $0x40, DI
+	ADDQ         $0x00000100, R11
+	ADDQ         R8, R12
+	ADDQ         SI, R13
+	DECQ         R9
+	JNZ          loop
+	VMOVUPS      Z5, (AX)
+	VMOVUPS      Z6, 64(AX)
+	VMOVUPS      Z7, 128(AX)
+	VMOVUPS      Z8, 192(AX)
+	VMOVUPS      Z9, 256(AX)
+	VMOVUPS      Z10, 320(AX)
+	VMOVUPS      Z11, 384(AX)
+	VMOVUPS      Z12, 448(AX)
+	ADDQ         $0x00000200, AX
+	ADDQ         $0x08, DX
+	ADDQ         $0x08, BX
+	DECQ         R10
+	JNZ          tile
+	VZEROUPPER
+	RET
+
+// func gemmAVX512x3(out *float32, psi *float32, state *float32, last *float32, rows int, stride int, step int, ahead uintptr, tiles int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmAVX512x3(SB), NOSPLIT, $0-72
+	MOVQ out+0(FP), AX
+	MOVQ psi+8(FP), CX
+	MOVQ state+16(FP), DX
+	MOVQ last+24(FP), BX
+	MOVQ step+48(FP), SI
+	MOVQ ahead+56(FP), DI
+	MOVQ stride+40(FP), R8
+	MOVQ tiles+64(FP), R10
+
+tile:
+	VMOVUPS (AX), Z5
+	VMOVUPS 64(AX), Z6
+	VMOVUPS 128(AX), Z7
+	VMOVUPS 192(AX), Z8
+	VMOVUPS 256(AX), Z9
+	VMOVUPS 320(AX), Z10
+	VMOVUPS 384(AX), Z11
+	VMOVUPS 448(AX), Z12
+	VMOVUPS 512(AX), Z13
+	VMOVUPS 576(AX), Z14
+	VMOVUPS 640(AX), Z15
+	VMOVUPS 704(AX), Z16
+	MOVQ    rows+32(FP), R9
+	MOVQ    CX, R11
+	MOVQ    DX, R12
+	MOVQ    BX, R13
+
+loop:
+	VMOVUPS      (R11), Z0
+	VMOVUPS      64(R11), Z1
+	VMOVUPS      128(R11), Z2
+	VMOVUPS      192(R11), Z3
+	VBROADCASTSS (R12), Z4
+	VFMADD231PS  Z4, Z0, Z5
+	VFMADD231PS  Z4, Z1, Z6
+	VFMADD231PS  Z4, Z2, Z7
+	VFMADD231PS  Z4, Z3, Z8
+	VBROADCASTSS 4(R12), Z4
+	VFMADD231PS  Z4, Z0, Z9
+	VFMADD231PS  Z4, Z1, Z10
+	VFMADD231PS  Z4, Z2, Z11
+	VFMADD231PS  Z4, Z3, Z12
+	VBROADCASTSS (R13), Z4
+	VFMADD231PS  Z4, Z0, Z13
+	VFMADD231PS  Z4, Z1, Z14
+	VFMADD231PS  Z4, Z2, Z15
+	VFMADD231PS  Z4, Z3, Z16
+	PREFETCHT0   (DI)
+	ADDQ         $0x40, DI
+	ADDQ         $0x00000100, R11
+	ADDQ         R8, R12
+	ADDQ         SI, R13
+	DECQ         R9
+	JNZ          loop
+	VMOVUPS      Z5, (AX)
+	VMOVUPS      Z6, 64(AX)
+	VMOVUPS      Z7, 128(AX)
+	VMOVUPS      Z8, 192(AX)
+	VMOVUPS      Z9, 256(AX)
+	VMOVUPS      Z10, 320(AX)
+	VMOVUPS      Z11, 384(AX)
+	VMOVUPS      Z12, 448(AX)
+	VMOVUPS      Z13, 512(AX)
+	VMOVUPS      Z14, 576(AX)
+	VMOVUPS      Z15, 640(AX)
+	VMOVUPS      Z16, 704(AX)
+	ADDQ         $0x00000300, AX
+	ADDQ         $0x0c, DX
+	ADDQ         $0x0c, BX
+	DECQ         R10
+	JNZ          tile
+	VZEROUPPER
+	RET
+
+// func gemmAVX512x4(out *float32, psi *float32, state *float32, last *float32, rows int, stride int, step int, ahead uintptr, tiles int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmAVX512x4(SB), NOSPLIT, $0-72
+	MOVQ out+0(FP), AX
+	MOVQ psi+8(FP), CX
+	MOVQ state+16(FP), DX
+	MOVQ last+24(FP), BX
+	MOVQ step+48(FP), SI
+	MOVQ ahead+56(FP), DI
+	MOVQ stride+40(FP), R8
+	MOVQ tiles+64(FP), R10
+
+tile:
+	VMOVUPS (AX), Z5
+	VMOVUPS 64(AX), Z6
+	VMOVUPS 128(AX), Z7
+	VMOVUPS 192(AX), Z8
+	VMOVUPS 256(AX), Z9
+	VMOVUPS 320(AX), Z10
+	VMOVUPS 384(AX), Z11
+	VMOVUPS 448(AX), Z12
+	VMOVUPS 512(AX), Z13
+	VMOVUPS 576(AX), Z14
+	VMOVUPS 640(AX), Z15
+	VMOVUPS 704(AX), Z16
+	VMOVUPS 768(AX), Z17
+	VMOVUPS 832(AX), Z18
+	VMOVUPS 896(AX), Z19
+	VMOVUPS 960(AX), Z20
+	MOVQ    rows+32(FP), R9
+	MOVQ    CX, R11
+	MOVQ    DX, R12
+	MOVQ    BX, R13
+
+loop:
+	VMOVUPS      (R11), Z0
+	VMOVUPS      64(R11), Z1
+	VMOVUPS      128(R11), Z2
+	VMOVUPS      192(R11), Z3
+	VBROADCASTSS (R12), Z4
+	VFMADD231PS  Z4, Z0, Z5
+	VFMADD231PS  Z4, Z1, Z6
+	VFMADD231PS  Z4, Z2, Z7
+	VFMADD231PS  Z4, Z3, Z8
+	VBROADCASTSS 4(R12), Z4
+	VFMADD231PS  Z4, Z0, Z9
+	VFMADD231PS  Z4, Z1, Z10
+	VFMADD231PS  Z4, Z2, Z11
+	VFMADD231PS  Z4, Z3, Z12
+	VBROADCASTSS 8(R12), Z4
+	VFMADD231PS  Z4, Z0, Z13
+	VFMADD231PS  Z4, Z1, Z14
+	VFMADD231PS  Z4, Z2, Z15
+	VFMADD231PS  Z4, Z3, Z16
+	VBROADCASTSS (R13), Z4
+	VFMADD231PS  Z4, Z0, Z17
+	VFMADD231PS  Z4, Z1, Z18
+	VFMADD231PS  Z4, Z2, Z19
+	VFMADD231PS  Z4, Z3, Z20
+	PREFETCHT0   (DI)
+	ADDQ         $0x40, DI
+	ADDQ         $0x00000100, R11
+	ADDQ         R8, R12
+	ADDQ         SI, R13
+	DECQ         R9
+	JNZ          loop
+	VMOVUPS      Z5, (AX)
+	VMOVUPS      Z6, 64(AX)
+	VMOVUPS      Z7, 128(AX)
+	VMOVUPS      Z8, 192(AX)
+	VMOVUPS      Z9, 256(AX)
+	VMOVUPS      Z10, 320(AX)
+	VMOVUPS      Z11, 384(AX)
+	VMOVUPS      Z12, 448(AX)
+	VMOVUPS      Z13, 512(AX)
+	VMOVUPS      Z14, 576(AX)
+	VMOVUPS      Z15, 640(AX)
+	VMOVUPS      Z16, 704(AX)
+	VMOVUPS      Z17, 768(AX)
+	VMOVUPS      Z18, 832(AX)
+	VMOVUPS      Z19, 896(AX)
+	VMOVUPS      Z20, 960(AX)
+	ADDQ         $0x00000400, AX
+	ADDQ         $0x10, DX
+	ADDQ         $0x10, BX
+	DECQ         R10
+	JNZ          tile
+	VZEROUPPER
+	RET
+
+// func gemmAVX512x5(out *float32, psi *float32, state *float32, last *float32, rows int, stride int, step int, ahead uintptr, tiles int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmAVX512x5(SB), NOSPLIT, $0-72
+	MOVQ out+0(FP), AX
+	MOVQ psi+8(FP), CX
+	MOVQ state+16(FP), DX
+	MOVQ last+24(FP), BX
+	MOVQ step+48(FP), SI
+	MOVQ ahead+56(FP), DI
+	MOVQ stride+40(FP), R8
+	MOVQ tiles+64(FP), R10
+
+tile:
+	VMOVUPS (AX), Z5
+	VMOVUPS 64(AX), Z6
+	VMOVUPS 128(AX), Z7
+	VMOVUPS 192(AX), Z8
+	VMOVUPS 256(AX), Z9
+	VMOVUPS 320(AX), Z10
+	VMOVUPS 384(AX), Z11
+	VMOVUPS 448(AX), Z12
+	VMOVUPS 512(AX), Z13
+	VMOVUPS 576(AX), Z14
+	VMOVUPS 640(AX), Z15
+	VMOVUPS 704(AX), Z16
+	VMOVUPS 768(AX), Z17
+	VMOVUPS 832(AX), Z18
+	VMOVUPS 896(AX), Z19
+	VMOVUPS 960(AX), Z20
+	VMOVUPS 1024(AX), Z21
+	VMOVUPS 1088(AX), Z22
+	VMOVUPS 1152(AX), Z23
+	VMOVUPS 1216(AX), Z24
+	MOVQ    rows+32(FP), R9
+	MOVQ    CX, R11
+	MOVQ    DX, R12
+	MOVQ    BX, R13
+
+loop:
+	VMOVUPS      (R11), Z0
+	VMOVUPS      64(R11), Z1
+	VMOVUPS      128(R11), Z2
+	VMOVUPS      192(R11), Z3
+	VBROADCASTSS (R12), Z4
+	VFMADD231PS  Z4, Z0, Z5
+	VFMADD231PS  Z4, Z1, Z6
+	VFMADD231PS  Z4, Z2, Z7
+	VFMADD231PS  Z4, Z3, Z8
+	VBROADCASTSS 4(R12), Z4
+	VFMADD231PS  Z4, Z0, Z9
+	VFMADD231PS  Z4, Z1, Z10
+	VFMADD231PS  Z4, Z2, Z11
+	VFMADD231PS  Z4, Z3, Z12
+	VBROADCASTSS 8(R12), Z4
+	VFMADD231PS  Z4, Z0, Z13
+	VFMADD231PS  Z4, Z1, Z14
+	VFMADD231PS  Z4, Z2, Z15
+	VFMADD231PS  Z4, Z3, Z16
+	VBROADCASTSS 12(R12), Z4
+	VFMADD231PS  Z4, Z0, Z17
+	VFMADD231PS  Z4, Z1, Z18
+	VFMADD231PS  Z4, Z2, Z19
+	VFMADD231PS  Z4, Z3, Z20
+	VBROADCASTSS (R13), Z4
+	VFMADD231PS  Z4, Z0, Z21
+	VFMADD231PS  Z4, Z1, Z22
+	VFMADD231PS  Z4, Z2, Z23
+	VFMADD231PS  Z4, Z3, Z24
+	PREFETCHT0   (DI)
+	ADDQ         $0x40, DI
+	ADDQ         $0x00000100, R11
+	ADDQ         R8, R12
+	ADDQ         SI, R13
+	DECQ         R9
+	JNZ          loop
+	VMOVUPS      Z5, (AX)
+	VMOVUPS      Z6, 64(AX)
+	VMOVUPS      Z7, 128(AX)
+	VMOVUPS      Z8, 192(AX)
+	VMOVUPS      Z9, 256(AX)
+	VMOVUPS      Z10, 320(AX)
+	VMOVUPS      Z11, 384(AX)
+	VMOVUPS      Z12, 448(AX)
+	VMOVUPS      Z13, 512(AX)
+	VMOVUPS      Z14, 576(AX)
+	VMOVUPS      Z15, 640(AX)
+	VMOVUPS      Z16, 704(AX)
+	VMOVUPS      Z17, 768(AX)
+	VMOVUPS      Z18, 832(AX)
+	VMOVUPS      Z19, 896(AX)
+	VMOVUPS      Z20, 960(AX)
+	VMOVUPS      Z21, 1024(AX)
+	VMOVUPS      Z22, 1088(AX)
+	VMOVUPS      Z23, 1152(AX)
+	VMOVUPS      Z24, 1216(AX)
+	ADDQ         $0x00000500, AX
+	ADDQ         $0x14, DX
+	ADDQ         $0x14, BX
+	DECQ         R10
+	JNZ          tile
+	VZEROUPPER
+	RET
+
+// func gemmAVX512x6(out *float32, psi *float32, state *float32, last *float32, rows int, stride int, step int, ahead uintptr, tiles int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmAVX512x6(SB), NOSPLIT, $0-72
+	MOVQ out+0(FP), AX
+	MOVQ psi+8(FP), CX
+	MOVQ state+16(FP), DX
+	MOVQ last+24(FP), BX
+	MOVQ step+48(FP), SI
+	MOVQ ahead+56(FP), DI
+	MOVQ stride+40(FP), R8
+	MOVQ tiles+64(FP), R10
+
+tile:
+	VMOVUPS (AX), Z5
+	VMOVUPS 64(AX), Z6
+	VMOVUPS 128(AX), Z7
+	VMOVUPS 192(AX), Z8
+	VMOVUPS 256(AX), Z9
+	VMOVUPS 320(AX), Z10
+	VMOVUPS 384(AX), Z11
+	VMOVUPS 448(AX), Z12
+	VMOVUPS 512(AX), Z13
+	VMOVUPS 576(AX), Z14
+	VMOVUPS 640(AX), Z15
+	VMOVUPS 704(AX), Z16
+	VMOVUPS 768(AX), Z17
+	VMOVUPS 832(AX), Z18
+	VMOVUPS 896(AX), Z19
+	VMOVUPS 960(AX), Z20
+	VMOVUPS 1024(AX), Z21
+	VMOVUPS 1088(AX), Z22
+	VMOVUPS 1152(AX), Z23
+	VMOVUPS 1216(AX), Z24
+	VMOVUPS 1280(AX), Z25
+	VMOVUPS 1344(AX), Z26
+	VMOVUPS 1408(AX), Z27
+	VMOVUPS 1472(AX), Z28
+	MOVQ    rows+32(FP), R9
+	MOVQ    CX, R11
+	MOVQ    DX, R12
+	MOVQ    BX, R13
+
+loop:
+	VMOVUPS      (R11), Z0
+	VMOVUPS      64(R11), Z1
+	VMOVUPS      128(R11), Z2
+	VMOVUPS      192(R11), Z3
+	VBROADCASTSS (R12), Z4
+	VFMADD231PS  Z4, Z0, Z5
+	VFMADD231PS  Z4, Z1, Z6
+	VFMADD231PS  Z4, Z2, Z7
+	VFMADD231PS  Z4, Z3, Z8
+	VBROADCASTSS 4(R12), Z4
+	VFMADD231PS  Z4, Z0, Z9
+	VFMADD231PS  Z4, Z1, Z10
+	VFMADD231PS  Z4, Z2, Z11
+	VFMADD231PS  Z4, Z3, Z12
+	VBROADCASTSS 8(R12), Z4
+	VFMADD231PS  Z4, Z0, Z13
+	VFMADD231PS  Z4, Z1, Z14
+	VFMADD231PS  Z4, Z2, Z15
+	VFMADD231PS  Z4, Z3, Z16
+	VBROADCASTSS 12(R12), Z4
+	VFMADD231PS  Z4, Z0, Z17
+	VFMADD231PS  Z4, Z1, Z18
+	VFMADD231PS  Z4, Z2, Z19
+	VFMADD231PS  Z4, Z3, Z20
+	VBROADCASTSS 16(R12), Z4
+	VFMADD231PS  Z4, Z0, Z21
+	VFMADD231PS  Z4, Z1, Z22
+	VFMADD231PS  Z4, Z2, Z23
+	VFMADD231PS  Z4, Z3, Z24
+	VBROADCASTSS (R13), Z4
+	VFMADD231PS  Z4, Z0, Z25
+	VFMADD231PS  Z4, Z1, Z26
+	VFMADD231PS  Z4, Z2, Z27
+	VFMADD231PS  Z4, Z3, Z28
+	PREFETCHT0   (DI)
+	ADDQ         $0x40, DI
+	ADDQ         $0x00000100, R11
+	ADDQ         R8, R12
+	ADDQ         SI, R13
+	DECQ         R9
+	JNZ          loop
+	VMOVUPS      Z5, (AX)
+	VMOVUPS      Z6, 64(AX)
+	VMOVUPS      Z7, 128(AX)
+	VMOVUPS      Z8, 192(AX)
+	VMOVUPS      Z9, 256(AX)
+	VMOVUPS      Z10, 320(AX)
+	VMOVUPS      Z11, 384(AX)
+	VMOVUPS      Z12, 448(AX)
+	VMOVUPS      Z13, 512(AX)
+	VMOVUPS      Z14, 576(AX)
+	VMOVUPS      Z15, 640(AX)
+	VMOVUPS      Z16, 704(AX)
+	VMOVUPS      Z17, 768(AX)
+	VMOVUPS      Z18, 832(AX)
+	VMOVUPS      Z19, 896(AX)
+	VMOVUPS      Z20, 960(AX)
+	VMOVUPS      Z21, 1024(AX)
+	VMOVUPS      Z22, 1088(AX)
+	VMOVUPS      Z23, 1152(AX)
+	VMOVUPS      Z24, 1216(AX)
+	VMOVUPS      Z25, 1280(AX)
+	VMOVUPS      Z26, 1344(AX)
+	VMOVUPS      Z27, 1408(AX)
+	VMOVUPS      Z28, 1472(AX)
+	ADDQ         $0x00000600, AX
+	ADDQ         $0x18, DX
+	ADDQ         $0x18, BX
+	DECQ         R10
+	JNZ          tile
+	VZEROUPPER
+	RET
+
+// func gemmAVX512First(out *float32, psi *float32, state *float32, last *float32, rows int, stride int, step int, ahead uintptr, factors *int32, f *float32, gt *float32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmAVX512First(SB), NOSPLIT, $0-88
 	MOVQ    out+0(FP), AX
 	MOVQ    psi+8(FP), CX
 	MOVQ    state+16(FP), DX
-	MOVQ    rows+24(FP), BX
-	MOVQ    stride+32(FP), SI
-	VMOVUPS (AX), Z0
-	VMOVUPS 64(AX), Z1
-	VMOVUPS 128(AX), Z2
-	VMOVUPS 192(AX), Z3
-	VMOVUPS 256(AX), Z4
-	VMOVUPS 320(AX), Z5
-	VMOVUPS 384(AX), Z6
-	VMOVUPS 448(AX), Z7
-	VMOVUPS 512(AX), Z8
-	VMOVUPS 576(AX), Z9
-	VMOVUPS 640(AX), Z10
-	VMOVUPS 704(AX), Z11
-	VMOVUPS 768(AX), Z12
-	VMOVUPS 832(AX), Z13
-	VMOVUPS 896(AX), Z14
-	VMOVUPS 960(AX), Z15
-	VMOVUPS 1024(AX), Z16
-	VMOVUPS 1088(AX), Z17
-	VMOVUPS 1152(AX), Z18
-	VMOVUPS 1216(AX), Z19
-	VMOVUPS 1280(AX), Z20
-	VMOVUPS 1344(AX), Z21
-	VMOVUPS 1408(AX), Z22
-	VMOVUPS 1472(AX), Z23
+	MOVQ    last+24(FP), BX
+	MOVQ    step+48(FP), SI
+	MOVQ    ahead+56(FP), DI
+	MOVQ    stride+40(FP), R8
+	MOVQ    factors+64(FP), R10
+	MOVQ    f+72(FP), R11
+	MOVQ    gt+80(FP), R12
+	VMOVUPS (AX), Z5
+	VMOVUPS 64(AX), Z6
+	VMOVUPS 128(AX), Z7
+	VMOVUPS 192(AX), Z8
+	VMOVUPS 256(AX), Z9
+	VMOVUPS 320(AX), Z10
+	VMOVUPS 384(AX), Z11
+	VMOVUPS 448(AX), Z12
+	VMOVUPS 512(AX), Z13
+	VMOVUPS 576(AX), Z14
+	VMOVUPS 640(AX), Z15
+	VMOVUPS 704(AX), Z16
+	VMOVUPS 768(AX), Z17
+	VMOVUPS 832(AX), Z18
+	VMOVUPS 896(AX), Z19
+	VMOVUPS 960(AX), Z20
+	VMOVUPS 1024(AX), Z21
+	VMOVUPS 1088(AX), Z22
+	VMOVUPS 1152(AX), Z23
+	VMOVUPS 1216(AX), Z24
+	VMOVUPS 1280(AX), Z25
+	VMOVUPS 1344(AX), Z26
+	VMOVUPS 1408(AX), Z27
+	VMOVUPS 1472(AX), Z28
+	MOVQ    rows+32(FP), R9
 
 loop:
-	VMOVUPS          (CX), Z24
-	VFMADD231PS.BCST (DX), Z24, Z0
-	VFMADD231PS.BCST 4(DX), Z24, Z1
-	VFMADD231PS.BCST 8(DX), Z24, Z2
-	VFMADD231PS.BCST 12(DX), Z24, Z3
-	VFMADD231PS.BCST 16(DX), Z24, Z4
-	VFMADD231PS.BCST 20(DX), Z24, Z5
-	VFMADD231PS.BCST 24(DX), Z24, Z6
-	VFMADD231PS.BCST 28(DX), Z24, Z7
-	VFMADD231PS.BCST 32(DX), Z24, Z8
-	VFMADD231PS.BCST 36(DX), Z24, Z9
-	VFMADD231PS.BCST 40(DX), Z24, Z10
-	VFMADD231PS.BCST 44(DX), Z24, Z11
-	VFMADD231PS.BCST 48(DX), Z24, Z12
-	VFMADD231PS.BCST 52(DX), Z24, Z13
-	VFMADD231PS.BCST 56(DX), Z24, Z14
-	VFMADD231PS.BCST 60(DX), Z24, Z15
-	VFMADD231PS.BCST 64(DX), Z24, Z16
-	VFMADD231PS.BCST 68(DX), Z24, Z17
-	VFMADD231PS.BCST 72(DX), Z24, Z18
-	VFMADD231PS.BCST 76(DX), Z24, Z19
-	VFMADD231PS.BCST 80(DX), Z24, Z20
-	VFMADD231PS.BCST 84(DX), Z24, Z21
-	VFMADD231PS.BCST 88(DX), Z24, Z22
-	VFMADD231PS.BCST 92(DX), Z24, Z23
-	ADDQ             $0x40, CX
-	ADDQ             SI, DX
-	DECQ             BX
+	MOVLQSX      (R10), R13
+	MOVLQSX      4(R10), R14
+	SHLQ         $0x08, R13
+	SHLQ         $0x08, R14
+	ADDQ         $0x08, R10
+	VMOVUPS      (R11)(R13*1), Z0
+	VMULPS       (R12)(R14*1), Z0, Z0
+	VMOVUPS      Z0, (CX)
+	VMOVUPS      64(R11)(R13*1), Z1
+	VMULPS       64(R12)(R14*1), Z1, Z1
+	VMOVUPS      Z1, 64(CX)
+	VMOVUPS      128(R11)(R13*1), Z2
+	VMULPS       128(R12)(R14*1), Z2, Z2
+	VMOVUPS      Z2, 128(CX)
+	VMOVUPS      192(R11)(R13*1), Z3
+	VMULPS       192(R12)(R14*1), Z3, Z3
+	VMOVUPS      Z3, 192(CX)
+	VBROADCASTSS (DX), Z4
+	VFMADD231PS  Z4, Z0, Z5
+	VFMADD231PS  Z4, Z1, Z6
+	VFMADD231PS  Z4, Z2, Z7
+	VFMADD231PS  Z4, Z3, Z8
+	VBROADCASTSS 4(DX), Z4
+	VFMADD231PS  Z4, Z0, Z9
+	VFMADD231PS  Z4, Z1, Z10
+	VFMADD231PS  Z4, Z2, Z11
+	VFMADD231PS  Z4, Z3, Z12
+	VBROADCASTSS 8(DX), Z4
+	VFMADD231PS  Z4, Z0, Z13
+	VFMADD231PS  Z4, Z1, Z14
+	VFMADD231PS  Z4, Z2, Z15
+	VFMADD231PS  Z4, Z3, Z16
+	VBROADCASTSS 12(DX), Z4
+	VFMADD231PS  Z4, Z0, Z17
+	VFMADD231PS  Z4, Z1, Z18
+	VFMADD231PS  Z4, Z2, Z19
+	VFMADD231PS  Z4, Z3, Z20
+	VBROADCASTSS 16(DX), Z4
+	VFMADD231PS  Z4, Z0, Z21
+	VFMADD231PS  Z4, Z1, Z22
+	VFMADD231PS  Z4, Z2, Z23
+	VFMADD231PS  Z4, Z3, Z24
+	VBROADCASTSS (BX), Z4
+	VFMADD231PS  Z4, Z0, Z25
+	VFMADD231PS  Z4, Z1, Z26
+	VFMADD231PS  Z4, Z2, Z27
+	VFMADD231PS  Z4, Z3, Z28
+	PREFETCHT0   (DI)
+	ADDQ         $0x40, DI
+	ADDQ         $0x00000100, CX
+	ADDQ         R8, DX
+	ADDQ         SI, BX
+	DECQ         R9
+	JNZ          loop
+	VMOVUPS      Z5, (AX)
+	VMOVUPS      Z6, 64(AX)
+	VMOVUPS      Z7, 128(AX)
+	VMOVUPS      Z8, 192(AX)
+	VMOVUPS      Z9, 256(AX)
+	VMOVUPS      Z10, 320(AX)
+	VMOVUPS      Z11, 384(AX)
+	VMOVUPS      Z12, 448(AX)
+	VMOVUPS      Z13, 512(AX)
+	VMOVUPS      Z14, 576(AX)
+	VMOVUPS      Z15, 640(AX)
+	VMOVUPS      Z16, 704(AX)
+	VMOVUPS      Z17, 768(AX)
+	VMOVUPS      Z18, 832(AX)
+	VMOVUPS      Z19, 896(AX)
+	VMOVUPS      Z20, 960(AX)
+	VMOVUPS      Z21, 1024(AX)
+	VMOVUPS      Z22, 1088(AX)
+	VMOVUPS      Z23, 1152(AX)
+	VMOVUPS      Z24, 1216(AX)
+	VMOVUPS      Z25, 1280(AX)
+	VMOVUPS      Z26, 1344(AX)
+	VMOVUPS      Z27, 1408(AX)
+	VMOVUPS      Z28, 1472(AX)
+	VZEROUPPER
+	RET
+
+// func gemmAVX512One1(out *float32, psi *float32, state *float32, last *float32, rows int, stride int, step int, ahead uintptr, tiles int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmAVX512One1(SB), NOSPLIT, $0-72
+	MOVQ out+0(FP), AX
+	MOVQ psi+8(FP), CX
+	MOVQ state+16(FP), DX
+	MOVQ last+24(FP), BX
+	MOVQ step+48(FP), SI
+	MOVQ ahead+56(FP), DI
+	MOVQ stride+40(FP), R8
+	MOVQ tiles+64(FP), R10
+
+tile:
+	VMOVUPS (AX), Z1
+	MOVQ    rows+32(FP), R9
+	MOVQ    CX, R11
+	MOVQ    DX, R12
+	MOVQ    BX, R13
+
+loop:
+	VMOVUPS          (R11), Z0
+	VFMADD231PS.BCST (R13), Z0, Z1
+	PREFETCHT0       (DI)
+	ADDQ             $0x40, DI
+	ADDQ             $0x00000040, R11
+	ADDQ             R8, R12
+	ADDQ             SI, R13
+	DECQ             R9
 	JNZ              loop
-	VMOVUPS          Z0, (AX)
-	VMOVUPS          Z1, 64(AX)
-	VMOVUPS          Z2, 128(AX)
-	VMOVUPS          Z3, 192(AX)
-	VMOVUPS          Z4, 256(AX)
-	VMOVUPS          Z5, 320(AX)
-	VMOVUPS          Z6, 384(AX)
-	VMOVUPS          Z7, 448(AX)
-	VMOVUPS          Z8, 512(AX)
-	VMOVUPS          Z9, 576(AX)
-	VMOVUPS          Z10, 640(AX)
-	VMOVUPS          Z11, 704(AX)
-	VMOVUPS          Z12, 768(AX)
-	VMOVUPS          Z13, 832(AX)
-	VMOVUPS          Z14, 896(AX)
-	VMOVUPS          Z15, 960(AX)
-	VMOVUPS          Z16, 1024(AX)
-	VMOVUPS          Z17, 1088(AX)
-	VMOVUPS          Z18, 1152(AX)
-	VMOVUPS          Z19, 1216(AX)
-	VMOVUPS          Z20, 1280(AX)
-	VMOVUPS          Z21, 1344(AX)
-	VMOVUPS          Z22, 1408(AX)
-	VMOVUPS          Z23, 1472(AX)
+	VMOVUPS          Z1, (AX)
+	ADDQ             $0x00000040, AX
+	ADDQ             $0x04, DX
+	ADDQ             $0x04, BX
+	DECQ             R10
+	JNZ              tile
+	VZEROUPPER
+	RET
+
+// func gemmAVX512One2(out *float32, psi *float32, state *float32, last *float32, rows int, stride int, step int, ahead uintptr, tiles int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmAVX512One2(SB), NOSPLIT, $0-72
+	MOVQ out+0(FP), AX
+	MOVQ psi+8(FP), CX
+	MOVQ state+16(FP), DX
+	MOVQ last+24(FP), BX
+	MOVQ step+48(FP), SI
+	MOVQ ahead+56(FP), DI
+	MOVQ stride+40(FP), R8
+	MOVQ tiles+64(FP), R10
+
+tile:
+	VMOVUPS (AX), Z1
+	VMOVUPS 64(AX), Z2
+	MOVQ    rows+32(FP), R9
+	MOVQ    CX, R11
+	MOVQ    DX, R12
+	MOVQ    BX, R13
+
+loop:
+	VMOVUPS          (R11), Z0
+	VFMADD231PS.BCST (R12), Z0, Z1
+	VFMADD231PS.BCST (R13), Z0, Z2
+	PREFETCHT0       (DI)
+	ADDQ             $0x40, DI
+	ADDQ             $0x00000040, R11
+	ADDQ             R8, R12
+	ADDQ             SI, R13
+	DECQ             R9
+	JNZ              loop
+	VMOVUPS          Z1, (AX)
+	VMOVUPS          Z2, 64(AX)
+	ADDQ             $0x00000080, AX
+	ADDQ             $0x08, DX
+	ADDQ             $0x08, BX
+	DECQ             R10
+	JNZ              tile
+	VZEROUPPER
+	RET
+
+// func gemmAVX512One3(out *float32, psi *float32, state *float32, last *float32, rows int, stride int, step int, ahead uintptr, tiles int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmAVX512One3(SB), NOSPLIT, $0-72
+	MOVQ out+0(FP), AX
+	MOVQ psi+8(FP), CX
+	MOVQ state+16(FP), DX
+	MOVQ last+24(FP), BX
+	MOVQ step+48(FP), SI
+	MOVQ ahead+56(FP), DI
+	MOVQ stride+40(FP), R8
+	MOVQ tiles+64(FP), R10
+
+tile:
+	VMOVUPS (AX), Z1
+	VMOVUPS 64(AX), Z2
+	VMOVUPS 128(AX), Z3
+	MOVQ    rows+32(FP), R9
+	MOVQ    CX, R11
+	MOVQ    DX, R12
+	MOVQ    BX, R13
+
+loop:
+	VMOVUPS          (R11), Z0
+	VFMADD231PS.BCST (R12), Z0, Z1
+	VFMADD231PS.BCST 4(R12), Z0, Z2
+	VFMADD231PS.BCST (R13), Z0, Z3
+	PREFETCHT0       (DI)
+	ADDQ             $0x40, DI
+	ADDQ             $0x00000040, R11
+	ADDQ             R8, R12
+	ADDQ             SI, R13
+	DECQ             R9
+	JNZ              loop
+	VMOVUPS          Z1, (AX)
+	VMOVUPS          Z2, 64(AX)
+	VMOVUPS          Z3, 128(AX)
+	ADDQ             $0x000000c0, AX
+	ADDQ             $0x0c, DX
+	ADDQ             $0x0c, BX
+	DECQ             R10
+	JNZ              tile
+	VZEROUPPER
+	RET
+
+// func gemmAVX512One4(out *float32, psi *float32, state *float32, last *float32, rows int, stride int, step int, ahead uintptr, tiles int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmAVX512One4(SB), NOSPLIT, $0-72
+	MOVQ out+0(FP), AX
+	MOVQ psi+8(FP), CX
+	MOVQ state+16(FP), DX
+	MOVQ last+24(FP), BX
+	MOVQ step+48(FP), SI
+	MOVQ ahead+56(FP), DI
+	MOVQ stride+40(FP), R8
+	MOVQ tiles+64(FP), R10
+
+tile:
+	VMOVUPS (AX), Z1
+	VMOVUPS 64(AX), Z2
+	VMOVUPS 128(AX), Z3
+	VMOVUPS 192(AX), Z4
+	MOVQ    rows+32(FP), R9
+	MOVQ    CX, R11
+	MOVQ    DX, R12
+	MOVQ    BX, R13
+
+loop:
+	VMOVUPS          (R11), Z0
+	VFMADD231PS.BCST (R12), Z0, Z1
+	VFMADD231PS.BCST 4(R12), Z0, Z2
+	VFMADD231PS.BCST 8(R12), Z0, Z3
+	VFMADD231PS.BCST (R13), Z0, Z4
+	PREFETCHT0       (DI)
+	ADDQ             $0x40, DI
+	ADDQ             $0x00000040, R11
+	ADDQ             R8, R12
+	ADDQ             SI, R13
+	DECQ             R9
+	JNZ              loop
+	VMOVUPS          Z1, (AX)
+	VMOVUPS          Z2, 64(AX)
+	VMOVUPS          Z3, 128(AX)
+	VMOVUPS          Z4, 192(AX)
+	ADDQ             $0x00000100, AX
+	ADDQ             $0x10, DX
+	ADDQ             $0x10, BX
+	DECQ             R10
+	JNZ              tile
+	VZEROUPPER
+	RET
+
+// func gemmAVX512One5(out *float32, psi *float32, state *float32, last *float32, rows int, stride int, step int, ahead uintptr, tiles int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmAVX512One5(SB), NOSPLIT, $0-72
+	MOVQ out+0(FP), AX
+	MOVQ psi+8(FP), CX
+	MOVQ state+16(FP), DX
+	MOVQ last+24(FP), BX
+	MOVQ step+48(FP), SI
+	MOVQ ahead+56(FP), DI
+	MOVQ stride+40(FP), R8
+	MOVQ tiles+64(FP), R10
+
+tile:
+	VMOVUPS (AX), Z1
+	VMOVUPS 64(AX), Z2
+	VMOVUPS 128(AX), Z3
+	VMOVUPS 192(AX), Z4
+	VMOVUPS 256(AX), Z5
+	MOVQ    rows+32(FP), R9
+	MOVQ    CX, R11
+	MOVQ    DX, R12
+	MOVQ    BX, R13
+
+loop:
+	VMOVUPS          (R11), Z0
+	VFMADD231PS.BCST (R12), Z0, Z1
+	VFMADD231PS.BCST 4(R12), Z0, Z2
+	VFMADD231PS.BCST 8(R12), Z0, Z3
+	VFMADD231PS.BCST 12(R12), Z0, Z4
+	VFMADD231PS.BCST (R13), Z0, Z5
+	PREFETCHT0       (DI)
+	ADDQ             $0x40, DI
+	ADDQ             $0x00000040, R11
+	ADDQ             R8, R12
+	ADDQ             SI, R13
+	DECQ             R9
+	JNZ              loop
+	VMOVUPS          Z1, (AX)
+	VMOVUPS          Z2, 64(AX)
+	VMOVUPS          Z3, 128(AX)
+	VMOVUPS          Z4, 192(AX)
+	VMOVUPS          Z5, 256(AX)
+	ADDQ             $0x00000140, AX
+	ADDQ             $0x14, DX
+	ADDQ             $0x14, BX
+	DECQ             R10
+	JNZ              tile
+	VZEROUPPER
+	RET
+
+// func gemmAVX512One6(out *float32, psi *float32, state *float32, last *float32, rows int, stride int, step int, ahead uintptr, tiles int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmAVX512One6(SB), NOSPLIT, $0-72
+	MOVQ out+0(FP), AX
+	MOVQ psi+8(FP), CX
+	MOVQ state+16(FP), DX
+	MOVQ last+24(FP), BX
+	MOVQ step+48(FP), SI
+	MOVQ ahead+56(FP), DI
+	MOVQ stride+40(FP), R8
+	MOVQ tiles+64(FP), R10
+
+tile:
+	VMOVUPS (AX), Z1
+	VMOVUPS 64(AX), Z2
+	VMOVUPS 128(AX), Z3
+	VMOVUPS 192(AX), Z4
+	VMOVUPS 256(AX), Z5
+	VMOVUPS 320(AX), Z6
+	MOVQ    rows+32(FP), R9
+	MOVQ    CX, R11
+	MOVQ    DX, R12
+	MOVQ    BX, R13
+
+loop:
+	VMOVUPS          (R11), Z0
+	VFMADD231PS.BCST (R12), Z0, Z1
+	VFMADD231PS.BCST 4(R12), Z0, Z2
+	VFMADD231PS.BCST 8(R12), Z0, Z3
+	VFMADD231PS.BCST 12(R12), Z0, Z4
+	VFMADD231PS.BCST 16(R12), Z0, Z5
+	VFMADD231PS.BCST (R13), Z0, Z6
+	PREFETCHT0       (DI)
+	ADDQ             $0x40, DI
+	ADDQ             $0x00000040, R11
+	ADDQ             R8, R12
+	ADDQ             SI, R13
+	DECQ             R9
+	JNZ              loop
+	VMOVUPS          Z1, (AX)
+	VMOVUPS          Z2, 64(AX)
+	VMOVUPS          Z3, 128(AX)
+	VMOVUPS          Z4, 192(AX)
+	VMOVUPS          Z5, 256(AX)
+	VMOVUPS          Z6, 320(AX)
+	ADDQ             $0x00000180, AX
+	ADDQ             $0x18, DX
+	ADDQ             $0x18, BX
+	DECQ             R10
+	JNZ              tile
+	VZEROUPPER
+	RET
+
+// func gemmAVX512One7(out *float32, psi *float32, state *float32, last *float32, rows int, stride int, step int, ahead uintptr, tiles int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmAVX512One7(SB), NOSPLIT, $0-72
+	MOVQ out+0(FP), AX
+	MOVQ psi+8(FP), CX
+	MOVQ state+16(FP), DX
+	MOVQ last+24(FP), BX
+	MOVQ step+48(FP), SI
+	MOVQ ahead+56(FP), DI
+	MOVQ stride+40(FP), R8
+	MOVQ tiles+64(FP), R10
+
+tile:
+	VMOVUPS (AX), Z1
+	VMOVUPS 64(AX), Z2
+	VMOVUPS 128(AX), Z3
+	VMOVUPS 192(AX), Z4
+	VMOVUPS 256(AX), Z5
+	VMOVUPS 320(AX), Z6
+	VMOVUPS 384(AX), Z7
+	MOVQ    rows+32(FP), R9
+	MOVQ    CX, R11
+	MOVQ    DX, R12
+	MOVQ    BX, R13
+
+loop:
+	VMOVUPS          (R11), Z0
+	VFMADD231PS.BCST (R12), Z0, Z1
+	VFMADD231PS.BCST 4(R12), Z0, Z2
+	VFMADD231PS.BCST 8(R12), Z0, Z3
+	VFMADD231PS.BCST 12(R12), Z0, Z4
+	VFMADD231PS.BCST 16(R12), Z0, Z5
+	VFMADD231PS.BCST 20(R12), Z0, Z6
+	VFMADD231PS.BCST (R13), Z0, Z7
+	PREFETCHT0       (DI)
+	ADDQ             $0x40, DI
+	ADDQ             $0x00000040, R11
+	ADDQ             R8, R12
+	ADDQ             SI, R13
+	DECQ             R9
+	JNZ              loop
+	VMOVUPS          Z1, (AX)
+	VMOVUPS          Z2, 64(AX)
+	VMOVUPS          Z3, 128(AX)
+	VMOVUPS          Z4, 192(AX)
+	VMOVUPS          Z5, 256(AX)
+	VMOVUPS          Z6, 320(AX)
+	VMOVUPS          Z7, 384(AX)
+	ADDQ             $0x000001c0, AX
+	ADDQ             $0x1c, DX
+	ADDQ             $0x1c, BX
+	DECQ             R10
+	JNZ              tile
+	VZEROUPPER
+	RET
+
+// func gemmAVX512One8(out *float32, psi *float32, state *float32, last *float32, rows int, stride int, step int, ahead uintptr, tiles int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmAVX512One8(SB), NOSPLIT, $0-72
+	MOVQ out+0(FP), AX
+	MOVQ psi+8(FP), CX
+	MOVQ state+16(FP), DX
+	MOVQ last+24(FP), BX
+	MOVQ step+48(FP), SI
+	MOVQ ahead+56(FP), DI
+	MOVQ stride+40(FP), R8
+	MOVQ tiles+64(FP), R10
+
+tile:
+	VMOVUPS (AX), Z1
+	VMOVUPS 64(AX), Z2
+	VMOVUPS 128(AX), Z3
+	VMOVUPS 192(AX), Z4
+	VMOVUPS 256(AX), Z5
+	VMOVUPS 320(AX), Z6
+	VMOVUPS 384(AX), Z7
+	VMOVUPS 448(AX), Z8
+	MOVQ    rows+32(FP), R9
+	MOVQ    CX, R11
+	MOVQ    DX, R12
+	MOVQ    BX, R13
+
+loop:
+	VMOVUPS          (R11), Z0
+	VFMADD231PS.BCST (R12), Z0, Z1
+	VFMADD231PS.BCST 4(R12), Z0, Z2
+	VFMADD231PS.BCST 8(R12), Z0, Z3
+	VFMADD231PS.BCST 12(R12), Z0, Z4
+	VFMADD231PS.BCST 16(R12), Z0, Z5
+	VFMADD231PS.BCST 20(R12), Z0, Z6
+	VFMADD231PS.BCST 24(R12), Z0, Z7
+	VFMADD231PS.BCST (R13), Z0, Z8
+	PREFETCHT0       (DI)
+	ADDQ             $0x40, DI
+	ADDQ             $0x00000040, R11
+	ADDQ             R8, R12
+	ADDQ             SI, R13
+	DECQ             R9
+	JNZ              loop
+	VMOVUPS          Z1, (AX)
+	VMOVUPS          Z2, 64(AX)
+	VMOVUPS          Z3, 128(AX)
+	VMOVUPS          Z4, 192(AX)
+	VMOVUPS          Z5, 256(AX)
+	VMOVUPS          Z6, 320(AX)
+	VMOVUPS          Z7, 384(AX)
+	VMOVUPS          Z8, 448(AX)
+	ADDQ             $0x00000200, AX
+	ADDQ             $0x20, DX
+	ADDQ             $0x20, BX
+	DECQ             R10
+	JNZ              tile
+	VZEROUPPER
+	RET
+
+// func gemmAVX512One9(out *float32, psi *float32, state *float32, last *float32, rows int, stride int, step int, ahead uintptr, tiles int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmAVX512One9(SB), NOSPLIT, $0-72
+	MOVQ out+0(FP), AX
+	MOVQ psi+8(FP), CX
+	MOVQ state+16(FP), DX
+	MOVQ last+24(FP), BX
+	MOVQ step+48(FP), SI
+	MOVQ ahead+56(FP), DI
+	MOVQ stride+40(FP), R8
+	MOVQ tiles+64(FP), R10
+
+tile:
+	VMOVUPS (AX), Z1
+	VMOVUPS 64(AX), Z2
+	VMOVUPS 128(AX), Z3
+	VMOVUPS 192(AX), Z4
+	VMOVUPS 256(AX), Z5
+	VMOVUPS 320(AX), Z6
+	VMOVUPS 384(AX), Z7
+	VMOVUPS 448(AX), Z8
+	VMOVUPS 512(AX), Z9
+	MOVQ    rows+32(FP), R9
+	MOVQ    CX, R11
+	MOVQ    DX, R12
+	MOVQ    BX, R13
+
+loop:
+	VMOVUPS          (R11), Z0
+	VFMADD231PS.BCST (R12), Z0, Z1
+	VFMADD231PS.BCST 4(R12), Z0, Z2
+	VFMADD231PS.BCST 8(R12), Z0, Z3
+	VFMADD231PS.BCST 12(R12), Z0, Z4
+	VFMADD231PS.BCST 16(R12), Z0, Z5
+	VFMADD231PS.BCST 20(R12), Z0, Z6
+	VFMADD231PS.BCST 24(R12), Z0, Z7
+	VFMADD231PS.BCST 28(R12), Z0, Z8
+	VFMADD231PS.BCST (R13), Z0, Z9
+	PREFETCHT0       (DI)
+	ADDQ             $0x40, DI
+	ADDQ             $0x00000040, R11
+	ADDQ             R8, R12
+	ADDQ             SI, R13
+	DECQ             R9
+	JNZ              loop
+	VMOVUPS          Z1, (AX)
+	VMOVUPS          Z2, 64(AX)
+	VMOVUPS          Z3, 128(AX)
+	VMOVUPS          Z4, 192(AX)
+	VMOVUPS          Z5, 256(AX)
+	VMOVUPS          Z6, 320(AX)
+	VMOVUPS          Z7, 384(AX)
+	VMOVUPS          Z8, 448(AX)
+	VMOVUPS          Z9, 512(AX)
+	ADDQ             $0x00000240, AX
+	ADDQ             $0x24, DX
+	ADDQ             $0x24, BX
+	DECQ             R10
+	JNZ              tile
+	VZEROUPPER
+	RET
+
+// func gemmAVX512One10(out *float32, psi *float32, state *float32, last *float32, rows int, stride int, step int, ahead uintptr, tiles int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmAVX512One10(SB), NOSPLIT, $0-72
+	MOVQ out+0(FP), AX
+	MOVQ psi+8(FP), CX
+	MOVQ state+16(FP), DX
+	MOVQ last+24(FP), BX
+	MOVQ step+48(FP), SI
+	MOVQ ahead+56(FP), DI
+	MOVQ stride+40(FP), R8
+	MOVQ tiles+64(FP), R10
+
+tile:
+	VMOVUPS (AX), Z1
+	VMOVUPS 64(AX), Z2
+	VMOVUPS 128(AX), Z3
+	VMOVUPS 192(AX), Z4
+	VMOVUPS 256(AX), Z5
+	VMOVUPS 320(AX), Z6
+	VMOVUPS 384(AX), Z7
+	VMOVUPS 448(AX), Z8
+	VMOVUPS 512(AX), Z9
+	VMOVUPS 576(AX), Z10
+	MOVQ    rows+32(FP), R9
+	MOVQ    CX, R11
+	MOVQ    DX, R12
+	MOVQ    BX, R13
+
+loop:
+	VMOVUPS          (R11), Z0
+	VFMADD231PS.BCST (R12), Z0, Z1
+	VFMADD231PS.BCST 4(R12), Z0, Z2
+	VFMADD231PS.BCST 8(R12), Z0, Z3
+	VFMADD231PS.BCST 12(R12), Z0, Z4
+	VFMADD231PS.BCST 16(R12), Z0, Z5
+	VFMADD231PS.BCST 20(R12), Z0, Z6
+	VFMADD231PS.BCST 24(R12), Z0, Z7
+	VFMADD231PS.BCST 28(R12), Z0, Z8
+	VFMADD231PS.BCST 32(R12), Z0, Z9
+	VFMADD231PS.BCST (R13), Z0, Z10
+	PREFETCHT0       (DI)
+	ADDQ             $0x40, DI
+	ADDQ             $0x00000040, R11
+	ADDQ             R8, R12
+	ADDQ             SI, R13
+	DECQ             R9
+	JNZ              loop
+	VMOVUPS          Z1, (AX)
+	VMOVUPS          Z2, 64(AX)
+	VMOVUPS          Z3, 128(AX)
+	VMOVUPS          Z4, 192(AX)
+	VMOVUPS          Z5, 256(AX)
+	VMOVUPS          Z6, 320(AX)
+	VMOVUPS          Z7, 384(AX)
+	VMOVUPS          Z8, 448(AX)
+	VMOVUPS          Z9, 512(AX)
+	VMOVUPS          Z10, 576(AX)
+	ADDQ             $0x00000280, AX
+	ADDQ             $0x28, DX
+	ADDQ             $0x28, BX
+	DECQ             R10
+	JNZ              tile
+	VZEROUPPER
+	RET
+
+// func gemmAVX512One11(out *float32, psi *float32, state *float32, last *float32, rows int, stride int, step int, ahead uintptr, tiles int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmAVX512One11(SB), NOSPLIT, $0-72
+	MOVQ out+0(FP), AX
+	MOVQ psi+8(FP), CX
+	MOVQ state+16(FP), DX
+	MOVQ last+24(FP), BX
+	MOVQ step+48(FP), SI
+	MOVQ ahead+56(FP), DI
+	MOVQ stride+40(FP), R8
+	MOVQ tiles+64(FP), R10
+
+tile:
+	VMOVUPS (AX), Z1
+	VMOVUPS 64(AX), Z2
+	VMOVUPS 128(AX), Z3
+	VMOVUPS 192(AX), Z4
+	VMOVUPS 256(AX), Z5
+	VMOVUPS 320(AX), Z6
+	VMOVUPS 384(AX), Z7
+	VMOVUPS 448(AX), Z8
+	VMOVUPS 512(AX), Z9
+	VMOVUPS 576(AX), Z10
+	VMOVUPS 640(AX), Z11
+	MOVQ    rows+32(FP), R9
+	MOVQ    CX, R11
+	MOVQ    DX, R12
+	MOVQ    BX, R13
+
+loop:
+	VMOVUPS          (R11), Z0
+	VFMADD231PS.BCST (R12), Z0, Z1
+	VFMADD231PS.BCST 4(R12), Z0, Z2
+	VFMADD231PS.BCST 8(R12), Z0, Z3
+	VFMADD231PS.BCST 12(R12), Z0, Z4
+	VFMADD231PS.BCST 16(R12), Z0, Z5
+	VFMADD231PS.BCST 20(R12), Z0, Z6
+	VFMADD231PS.BCST 24(R12), Z0, Z7
+	VFMADD231PS.BCST 28(R12), Z0, Z8
+	VFMADD231PS.BCST 32(R12), Z0, Z9
+	VFMADD231PS.BCST 36(R12), Z0, Z10
+	VFMADD231PS.BCST (R13), Z0, Z11
+	PREFETCHT0       (DI)
+	ADDQ             $0x40, DI
+	ADDQ             $0x00000040, R11
+	ADDQ             R8, R12
+	ADDQ             SI, R13
+	DECQ             R9
+	JNZ              loop
+	VMOVUPS          Z1, (AX)
+	VMOVUPS          Z2, 64(AX)
+	VMOVUPS          Z3, 128(AX)
+	VMOVUPS          Z4, 192(AX)
+	VMOVUPS          Z5, 256(AX)
+	VMOVUPS          Z6, 320(AX)
+	VMOVUPS          Z7, 384(AX)
+	VMOVUPS          Z8, 448(AX)
+	VMOVUPS          Z9, 512(AX)
+	VMOVUPS          Z10, 576(AX)
+	VMOVUPS          Z11, 640(AX)
+	ADDQ             $0x000002c0, AX
+	ADDQ             $0x2c, DX
+	ADDQ             $0x2c, BX
+	DECQ             R10
+	JNZ              tile
+	VZEROUPPER
+	RET
+
+// func gemmAVX512One12(out *float32, psi *float32, state *float32, last *float32, rows int, stride int, step int, ahead uintptr, tiles int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmAVX512One12(SB), NOSPLIT, $0-72
+	MOVQ out+0(FP), AX
+	MOVQ psi+8(FP), CX
+	MOVQ state+16(FP), DX
+	MOVQ last+24(FP), BX
+	MOVQ step+48(FP), SI
+	MOVQ ahead+56(FP), DI
+	MOVQ stride+40(FP), R8
+	MOVQ tiles+64(FP), R10
+
+tile:
+	VMOVUPS (AX), Z1
+	VMOVUPS 64(AX), Z2
+	VMOVUPS 128(AX), Z3
+	VMOVUPS 192(AX), Z4
+	VMOVUPS 256(AX), Z5
+	VMOVUPS 320(AX), Z6
+	VMOVUPS 384(AX), Z7
+	VMOVUPS 448(AX), Z8
+	VMOVUPS 512(AX), Z9
+	VMOVUPS 576(AX), Z10
+	VMOVUPS 640(AX), Z11
+	VMOVUPS 704(AX), Z12
+	MOVQ    rows+32(FP), R9
+	MOVQ    CX, R11
+	MOVQ    DX, R12
+	MOVQ    BX, R13
+
+loop:
+	VMOVUPS          (R11), Z0
+	VFMADD231PS.BCST (R12), Z0, Z1
+	VFMADD231PS.BCST 4(R12), Z0, Z2
+	VFMADD231PS.BCST 8(R12), Z0, Z3
+	VFMADD231PS.BCST 12(R12), Z0, Z4
+	VFMADD231PS.BCST 16(R12), Z0, Z5
+	VFMADD231PS.BCST 20(R12), Z0, Z6
+	VFMADD231PS.BCST 24(R12), Z0, Z7
+	VFMADD231PS.BCST 28(R12), Z0, Z8
+	VFMADD231PS.BCST 32(R12), Z0, Z9
+	VFMADD231PS.BCST 36(R12), Z0, Z10
+	VFMADD231PS.BCST 40(R12), Z0, Z11
+	VFMADD231PS.BCST (R13), Z0, Z12
+	PREFETCHT0       (DI)
+	ADDQ             $0x40, DI
+	ADDQ             $0x00000040, R11
+	ADDQ             R8, R12
+	ADDQ             SI, R13
+	DECQ             R9
+	JNZ              loop
+	VMOVUPS          Z1, (AX)
+	VMOVUPS          Z2, 64(AX)
+	VMOVUPS          Z3, 128(AX)
+	VMOVUPS          Z4, 192(AX)
+	VMOVUPS          Z5, 256(AX)
+	VMOVUPS          Z6, 320(AX)
+	VMOVUPS          Z7, 384(AX)
+	VMOVUPS          Z8, 448(AX)
+	VMOVUPS          Z9, 512(AX)
+	VMOVUPS          Z10, 576(AX)
+	VMOVUPS          Z11, 640(AX)
+	VMOVUPS          Z12, 704(AX)
+	ADDQ             $0x00000300, AX
+	ADDQ             $0x30, DX
+	ADDQ             $0x30, BX
+	DECQ             R10
+	JNZ              tile
+	VZEROUPPER
+	RET
+
+// func gemmAVX512One13(out *float32, psi *float32, state *float32, last *float32, rows int, stride int, step int, ahead uintptr, tiles int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmAVX512One13(SB), NOSPLIT, $0-72
+	MOVQ out+0(FP), AX
+	MOVQ psi+8(FP), CX
+	MOVQ state+16(FP), DX
+	MOVQ last+24(FP), BX
+	MOVQ step+48(FP), SI
+	MOVQ ahead+56(FP), DI
+	MOVQ stride+40(FP), R8
+	MOVQ tiles+64(FP), R10
+
+tile:
+	VMOVUPS (AX), Z1
+	VMOVUPS 64(AX), Z2
+	VMOVUPS 128(AX), Z3
+	VMOVUPS 192(AX), Z4
+	VMOVUPS 256(AX), Z5
+	VMOVUPS 320(AX), Z6
+	VMOVUPS 384(AX), Z7
+	VMOVUPS 448(AX), Z8
+	VMOVUPS 512(AX), Z9
+	VMOVUPS 576(AX), Z10
+	VMOVUPS 640(AX), Z11
+	VMOVUPS 704(AX), Z12
+	VMOVUPS 768(AX), Z13
+	MOVQ    rows+32(FP), R9
+	MOVQ    CX, R11
+	MOVQ    DX, R12
+	MOVQ    BX, R13
+
+loop:
+	VMOVUPS          (R11), Z0
+	VFMADD231PS.BCST (R12), Z0, Z1
+	VFMADD231PS.BCST 4(R12), Z0, Z2
+	VFMADD231PS.BCST 8(R12), Z0, Z3
+	VFMADD231PS.BCST 12(R12), Z0, Z4
+	VFMADD231PS.BCST 16(R12), Z0, Z5
+	VFMADD231PS.BCST 20(R12), Z0, Z6
+	VFMADD231PS.BCST 24(R12), Z0, Z7
+	VFMADD231PS.BCST 28(R12), Z0, Z8
+	VFMADD231PS.BCST 32(R12), Z0, Z9
+	VFMADD231PS.BCST 36(R12), Z0, Z10
+	VFMADD231PS.BCST 40(R12), Z0, Z11
+	VFMADD231PS.BCST 44(R12), Z0, Z12
+	VFMADD231PS.BCST (R13), Z0, Z13
+	PREFETCHT0       (DI)
+	ADDQ             $0x40, DI
+	ADDQ             $0x00000040, R11
+	ADDQ             R8, R12
+	ADDQ             SI, R13
+	DECQ             R9
+	JNZ              loop
+	VMOVUPS          Z1, (AX)
+	VMOVUPS          Z2, 64(AX)
+	VMOVUPS          Z3, 128(AX)
+	VMOVUPS          Z4, 192(AX)
+	VMOVUPS          Z5, 256(AX)
+	VMOVUPS          Z6, 320(AX)
+	VMOVUPS          Z7, 384(AX)
+	VMOVUPS          Z8, 448(AX)
+	VMOVUPS          Z9, 512(AX)
+	VMOVUPS          Z10, 576(AX)
+	VMOVUPS          Z11, 640(AX)
+	VMOVUPS          Z12, 704(AX)
+	VMOVUPS          Z13, 768(AX)
+	ADDQ             $0x00000340, AX
+	ADDQ             $0x34, DX
+	ADDQ             $0x34, BX
+	DECQ             R10
+	JNZ              tile
+	VZEROUPPER
+	RET
+
+// func gemmAVX512One14(out *float32, psi *float32, state *float32, last *float32, rows int, stride int, step int, ahead uintptr, tiles int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmAVX512One14(SB), NOSPLIT, $0-72
+	MOVQ out+0(FP), AX
+	MOVQ psi+8(FP), CX
+	MOVQ state+16(FP), DX
+	MOVQ last+24(FP), BX
+	MOVQ step+48(FP), SI
+	MOVQ ahead+56(FP), DI
+	MOVQ stride+40(FP), R8
+	MOVQ tiles+64(FP), R10
+
+tile:
+	VMOVUPS (AX), Z1
+	VMOVUPS 64(AX), Z2
+	VMOVUPS 128(AX), Z3
+	VMOVUPS 192(AX), Z4
+	VMOVUPS 256(AX), Z5
+	VMOVUPS 320(AX), Z6
+	VMOVUPS 384(AX), Z7
+	VMOVUPS 448(AX), Z8
+	VMOVUPS 512(AX), Z9
+	VMOVUPS 576(AX), Z10
+	VMOVUPS 640(AX), Z11
+	VMOVUPS 704(AX), Z12
+	VMOVUPS 768(AX), Z13
+	VMOVUPS 832(AX), Z14
+	MOVQ    rows+32(FP), R9
+	MOVQ    CX, R11
+	MOVQ    DX, R12
+	MOVQ    BX, R13
+
+loop:
+	VMOVUPS          (R11), Z0
+	VFMADD231PS.BCST (R12), Z0, Z1
+	VFMADD231PS.BCST 4(R12), Z0, Z2
+	VFMADD231PS.BCST 8(R12), Z0, Z3
+	VFMADD231PS.BCST 12(R12), Z0, Z4
+	VFMADD231PS.BCST 16(R12), Z0, Z5
+	VFMADD231PS.BCST 20(R12), Z0, Z6
+	VFMADD231PS.BCST 24(R12), Z0, Z7
+	VFMADD231PS.BCST 28(R12), Z0, Z8
+	VFMADD231PS.BCST 32(R12), Z0, Z9
+	VFMADD231PS.BCST 36(R12), Z0, Z10
+	VFMADD231PS.BCST 40(R12), Z0, Z11
+	VFMADD231PS.BCST 44(R12), Z0, Z12
+	VFMADD231PS.BCST 48(R12), Z0, Z13
+	VFMADD231PS.BCST (R13), Z0, Z14
+	PREFETCHT0       (DI)
+	ADDQ             $0x40, DI
+	ADDQ             $0x00000040, R11
+	ADDQ             R8, R12
+	ADDQ             SI, R13
+	DECQ             R9
+	JNZ              loop
+	VMOVUPS          Z1, (AX)
+	VMOVUPS          Z2, 64(AX)
+	VMOVUPS          Z3, 128(AX)
+	VMOVUPS          Z4, 192(AX)
+	VMOVUPS          Z5, 256(AX)
+	VMOVUPS          Z6, 320(AX)
+	VMOVUPS          Z7, 384(AX)
+	VMOVUPS          Z8, 448(AX)
+	VMOVUPS          Z9, 512(AX)
+	VMOVUPS          Z10, 576(AX)
+	VMOVUPS          Z11, 640(AX)
+	VMOVUPS          Z12, 704(AX)
+	VMOVUPS          Z13, 768(AX)
+	VMOVUPS          Z14, 832(AX)
+	ADDQ             $0x00000380, AX
+	ADDQ             $0x38, DX
+	ADDQ             $0x38, BX
+	DECQ             R10
+	JNZ              tile
+	VZEROUPPER
+	RET
+
+// func gemmAVX512One15(out *float32, psi *float32, state *float32, last *float32, rows int, stride int, step int, ahead uintptr, tiles int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmAVX512One15(SB), NOSPLIT, $0-72
+	MOVQ out+0(FP), AX
+	MOVQ psi+8(FP), CX
+	MOVQ state+16(FP), DX
+	MOVQ last+24(FP), BX
+	MOVQ step+48(FP), SI
+	MOVQ ahead+56(FP), DI
+	MOVQ stride+40(FP), R8
+	MOVQ tiles+64(FP), R10
+
+tile:
+	VMOVUPS (AX), Z1
+	VMOVUPS 64(AX), Z2
+	VMOVUPS 128(AX), Z3
+	VMOVUPS 192(AX), Z4
+	VMOVUPS 256(AX), Z5
+	VMOVUPS 320(AX), Z6
+	VMOVUPS 384(AX), Z7
+	VMOVUPS 448(AX), Z8
+	VMOVUPS 512(AX), Z9
+	VMOVUPS 576(AX), Z10
+	VMOVUPS 640(AX), Z11
+	VMOVUPS 704(AX), Z12
+	VMOVUPS 768(AX), Z13
+	VMOVUPS 832(AX), Z14
+	VMOVUPS 896(AX), Z15
+	MOVQ    rows+32(FP), R9
+	MOVQ    CX, R11
+	MOVQ    DX, R12
+	MOVQ    BX, R13
+
+loop:
+	VMOVUPS          (R11), Z0
+	VFMADD231PS.BCST (R12), Z0, Z1
+	VFMADD231PS.BCST 4(R12), Z0, Z2
+	VFMADD231PS.BCST 8(R12), Z0, Z3
+	VFMADD231PS.BCST 12(R12), Z0, Z4
+	VFMADD231PS.BCST 16(R12), Z0, Z5
+	VFMADD231PS.BCST 20(R12), Z0, Z6
+	VFMADD231PS.BCST 24(R12), Z0, Z7
+	VFMADD231PS.BCST 28(R12), Z0, Z8
+	VFMADD231PS.BCST 32(R12), Z0, Z9
+	VFMADD231PS.BCST 36(R12), Z0, Z10
+	VFMADD231PS.BCST 40(R12), Z0, Z11
+	VFMADD231PS.BCST 44(R12), Z0, Z12
+	VFMADD231PS.BCST 48(R12), Z0, Z13
+	VFMADD231PS.BCST 52(R12), Z0, Z14
+	VFMADD231PS.BCST (R13), Z0, Z15
+	PREFETCHT0       (DI)
+	ADDQ             $0x40, DI
+	ADDQ             $0x00000040, R11
+	ADDQ             R8, R12
+	ADDQ             SI, R13
+	DECQ             R9
+	JNZ              loop
+	VMOVUPS          Z1, (AX)
+	VMOVUPS          Z2, 64(AX)
+	VMOVUPS          Z3, 128(AX)
+	VMOVUPS          Z4, 192(AX)
+	VMOVUPS          Z5, 256(AX)
+	VMOVUPS          Z6, 320(AX)
+	VMOVUPS          Z7, 384(AX)
+	VMOVUPS          Z8, 448(AX)
+	VMOVUPS          Z9, 512(AX)
+	VMOVUPS          Z10, 576(AX)
+	VMOVUPS          Z11, 640(AX)
+	VMOVUPS          Z12, 704(AX)
+	VMOVUPS          Z13, 768(AX)
+	VMOVUPS          Z14, 832(AX)
+	VMOVUPS          Z15, 896(AX)
+	ADDQ             $0x000003c0, AX
+	ADDQ             $0x3c, DX
+	ADDQ             $0x3c, BX
+	DECQ             R10
+	JNZ              tile
+	VZEROUPPER
+	RET
+
+// func gemmAVX512One16(out *float32, psi *float32, state *float32, last *float32, rows int, stride int, step int, ahead uintptr, tiles int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmAVX512One16(SB), NOSPLIT, $0-72
+	MOVQ out+0(FP), AX
+	MOVQ psi+8(FP), CX
+	MOVQ state+16(FP), DX
+	MOVQ last+24(FP), BX
+	MOVQ step+48(FP), SI
+	MOVQ ahead+56(FP), DI
+	MOVQ stride+40(FP), R8
+	MOVQ tiles+64(FP), R10
+
+tile:
+	VMOVUPS (AX), Z1
+	VMOVUPS 64(AX), Z2
+	VMOVUPS 128(AX), Z3
+	VMOVUPS 192(AX), Z4
+	VMOVUPS 256(AX), Z5
+	VMOVUPS 320(AX), Z6
+	VMOVUPS 384(AX), Z7
+	VMOVUPS 448(AX), Z8
+	VMOVUPS 512(AX), Z9
+	VMOVUPS 576(AX), Z10
+	VMOVUPS 640(AX), Z11
+	VMOVUPS 704(AX), Z12
+	VMOVUPS 768(AX), Z13
+	VMOVUPS 832(AX), Z14
+	VMOVUPS 896(AX), Z15
+	VMOVUPS 960(AX), Z16
+	MOVQ    rows+32(FP), R9
+	MOVQ    CX, R11
+	MOVQ    DX, R12
+	MOVQ    BX, R13
+
+loop:
+	VMOVUPS          (R11), Z0
+	VFMADD231PS.BCST (R12), Z0, Z1
+	VFMADD231PS.BCST 4(R12), Z0, Z2
+	VFMADD231PS.BCST 8(R12), Z0, Z3
+	VFMADD231PS.BCST 12(R12), Z0, Z4
+	VFMADD231PS.BCST 16(R12), Z0, Z5
+	VFMADD231PS.BCST 20(R12), Z0, Z6
+	VFMADD231PS.BCST 24(R12), Z0, Z7
+	VFMADD231PS.BCST 28(R12), Z0, Z8
+	VFMADD231PS.BCST 32(R12), Z0, Z9
+	VFMADD231PS.BCST 36(R12), Z0, Z10
+	VFMADD231PS.BCST 40(R12), Z0, Z11
+	VFMADD231PS.BCST 44(R12), Z0, Z12
+	VFMADD231PS.BCST 48(R12), Z0, Z13
+	VFMADD231PS.BCST 52(R12), Z0, Z14
+	VFMADD231PS.BCST 56(R12), Z0, Z15
+	VFMADD231PS.BCST (R13), Z0, Z16
+	PREFETCHT0       (DI)
+	ADDQ             $0x40, DI
+	ADDQ             $0x00000040, R11
+	ADDQ             R8, R12
+	ADDQ             SI, R13
+	DECQ             R9
+	JNZ              loop
+	VMOVUPS          Z1, (AX)
+	VMOVUPS          Z2, 64(AX)
+	VMOVUPS          Z3, 128(AX)
+	VMOVUPS          Z4, 192(AX)
+	VMOVUPS          Z5, 256(AX)
+	VMOVUPS          Z6, 320(AX)
+	VMOVUPS          Z7, 384(AX)
+	VMOVUPS          Z8, 448(AX)
+	VMOVUPS          Z9, 512(AX)
+	VMOVUPS          Z10, 576(AX)
+	VMOVUPS          Z11, 640(AX)
+	VMOVUPS          Z12, 704(AX)
+	VMOVUPS          Z13, 768(AX)
+	VMOVUPS          Z14, 832(AX)
+	VMOVUPS          Z15, 896(AX)
+	VMOVUPS          Z16, 960(AX)
+	ADDQ             $0x00000400, AX
+	ADDQ             $0x40, DX
+	ADDQ             $0x40, BX
+	DECQ             R10
+	JNZ              tile
+	VZEROUPPER
+	RET
+
+// func gemmAVX512One17(out *float32, psi *float32, state *float32, last *float32, rows int, stride int, step int, ahead uintptr, tiles int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmAVX512One17(SB), NOSPLIT, $0-72
+	MOVQ out+0(FP), AX
+	MOVQ psi+8(FP), CX
+	MOVQ state+16(FP), DX
+	MOVQ last+24(FP), BX
+	MOVQ step+48(FP), SI
+	MOVQ ahead+56(FP), DI
+	MOVQ stride+40(FP), R8
+	MOVQ tiles+64(FP), R10
+
+tile:
+	VMOVUPS (AX), Z1
+	VMOVUPS 64(AX), Z2
+	VMOVUPS 128(AX), Z3
+	VMOVUPS 192(AX), Z4
+	VMOVUPS 256(AX), Z5
+	VMOVUPS 320(AX), Z6
+	VMOVUPS 384(AX), Z7
+	VMOVUPS 448(AX), Z8
+	VMOVUPS 512(AX), Z9
+	VMOVUPS 576(AX), Z10
+	VMOVUPS 640(AX), Z11
+	VMOVUPS 704(AX), Z12
+	VMOVUPS 768(AX), Z13
+	VMOVUPS 832(AX), Z14
+	VMOVUPS 896(AX), Z15
+	VMOVUPS 960(AX), Z16
+	VMOVUPS 1024(AX), Z17
+	MOVQ    rows+32(FP), R9
+	MOVQ    CX, R11
+	MOVQ    DX, R12
+	MOVQ    BX, R13
+
+loop:
+	VMOVUPS          (R11), Z0
+	VFMADD231PS.BCST (R12), Z0, Z1
+	VFMADD231PS.BCST 4(R12), Z0, Z2
+	VFMADD231PS.BCST 8(R12), Z0, Z3
+	VFMADD231PS.BCST 12(R12), Z0, Z4
+	VFMADD231PS.BCST 16(R12), Z0, Z5
+	VFMADD231PS.BCST 20(R12), Z0, Z6
+	VFMADD231PS.BCST 24(R12), Z0, Z7
+	VFMADD231PS.BCST 28(R12), Z0, Z8
+	VFMADD231PS.BCST 32(R12), Z0, Z9
+	VFMADD231PS.BCST 36(R12), Z0, Z10
+	VFMADD231PS.BCST 40(R12), Z0, Z11
+	VFMADD231PS.BCST 44(R12), Z0, Z12
+	VFMADD231PS.BCST 48(R12), Z0, Z13
+	VFMADD231PS.BCST 52(R12), Z0, Z14
+	VFMADD231PS.BCST 56(R12), Z0, Z15
+	VFMADD231PS.BCST 60(R12), Z0, Z16
+	VFMADD231PS.BCST (R13), Z0, Z17
+	PREFETCHT0       (DI)
+	ADDQ             $0x40, DI
+	ADDQ             $0x00000040, R11
+	ADDQ             R8, R12
+	ADDQ             SI, R13
+	DECQ             R9
+	JNZ              loop
+	VMOVUPS          Z1, (AX)
+	VMOVUPS          Z2, 64(AX)
+	VMOVUPS          Z3, 128(AX)
+	VMOVUPS          Z4, 192(AX)
+	VMOVUPS          Z5, 256(AX)
+	VMOVUPS          Z6, 320(AX)
+	VMOVUPS          Z7, 384(AX)
+	VMOVUPS          Z8, 448(AX)
+	VMOVUPS          Z9, 512(AX)
+	VMOVUPS          Z10, 576(AX)
+	VMOVUPS          Z11, 640(AX)
+	VMOVUPS          Z12, 704(AX)
+	VMOVUPS          Z13, 768(AX)
+	VMOVUPS          Z14, 832(AX)
+	VMOVUPS          Z15, 896(AX)
+	VMOVUPS          Z16, 960(AX)
+	VMOVUPS          Z17, 1024(AX)
+	ADDQ             $0x00000440, AX
+	ADDQ             $0x44, DX
+	ADDQ             $0x44, BX
+	DECQ             R10
+	JNZ              tile
+	VZEROUPPER
+	RET
+
+// func gemmAVX512One18(out *float32, psi *float32, state *float32, last *float32, rows int, stride int, step int, ahead uintptr, tiles int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmAVX512One18(SB), NOSPLIT, $0-72
+	MOVQ out+0(FP), AX
+	MOVQ psi+8(FP), CX
+	MOVQ state+16(FP), DX
+	MOVQ last+24(FP), BX
+	MOVQ step+48(FP), SI
+	MOVQ ahead+56(FP), DI
+	MOVQ stride+40(FP), R8
+	MOVQ tiles+64(FP), R10
+
+tile:
+	VMOVUPS (AX), Z1
+	VMOVUPS 64(AX), Z2
+	VMOVUPS 128(AX), Z3
+	VMOVUPS 192(AX), Z4
+	VMOVUPS 256(AX), Z5
+	VMOVUPS 320(AX), Z6
+	VMOVUPS 384(AX), Z7
+	VMOVUPS 448(AX), Z8
+	VMOVUPS 512(AX), Z9
+	VMOVUPS 576(AX), Z10
+	VMOVUPS 640(AX), Z11
+	VMOVUPS 704(AX), Z12
+	VMOVUPS 768(AX), Z13
+	VMOVUPS 832(AX), Z14
+	VMOVUPS 896(AX), Z15
+	VMOVUPS 960(AX), Z16
+	VMOVUPS 1024(AX), Z17
+	VMOVUPS 1088(AX), Z18
+	MOVQ    rows+32(FP), R9
+	MOVQ    CX, R11
+	MOVQ    DX, R12
+	MOVQ    BX, R13
+
+loop:
+	VMOVUPS          (R11), Z0
+	VFMADD231PS.BCST (R12), Z0, Z1
+	VFMADD231PS.BCST 4(R12), Z0, Z2
+	VFMADD231PS.BCST 8(R12), Z0, Z3
+	VFMADD231PS.BCST 12(R12), Z0, Z4
+	VFMADD231PS.BCST 16(R12), Z0, Z5
+	VFMADD231PS.BCST 20(R12), Z0, Z6
+	VFMADD231PS.BCST 24(R12), Z0, Z7
+	VFMADD231PS.BCST 28(R12), Z0, Z8
+	VFMADD231PS.BCST 32(R12), Z0, Z9
+	VFMADD231PS.BCST 36(R12), Z0, Z10
+	VFMADD231PS.BCST 40(R12), Z0, Z11
+	VFMADD231PS.BCST 44(R12), Z0, Z12
+	VFMADD231PS.BCST 48(R12), Z0, Z13
+	VFMADD231PS.BCST 52(R12), Z0, Z14
+	VFMADD231PS.BCST 56(R12), Z0, Z15
+	VFMADD231PS.BCST 60(R12), Z0, Z16
+	VFMADD231PS.BCST 64(R12), Z0, Z17
+	VFMADD231PS.BCST (R13), Z0, Z18
+	PREFETCHT0       (DI)
+	ADDQ             $0x40, DI
+	ADDQ             $0x00000040, R11
+	ADDQ             R8, R12
+	ADDQ             SI, R13
+	DECQ             R9
+	JNZ              loop
+	VMOVUPS          Z1, (AX)
+	VMOVUPS          Z2, 64(AX)
+	VMOVUPS          Z3, 128(AX)
+	VMOVUPS          Z4, 192(AX)
+	VMOVUPS          Z5, 256(AX)
+	VMOVUPS          Z6, 320(AX)
+	VMOVUPS          Z7, 384(AX)
+	VMOVUPS          Z8, 448(AX)
+	VMOVUPS          Z9, 512(AX)
+	VMOVUPS          Z10, 576(AX)
+	VMOVUPS          Z11, 640(AX)
+	VMOVUPS          Z12, 704(AX)
+	VMOVUPS          Z13, 768(AX)
+	VMOVUPS          Z14, 832(AX)
+	VMOVUPS          Z15, 896(AX)
+	VMOVUPS          Z16, 960(AX)
+	VMOVUPS          Z17, 1024(AX)
+	VMOVUPS          Z18, 1088(AX)
+	ADDQ             $0x00000480, AX
+	ADDQ             $0x48, DX
+	ADDQ             $0x48, BX
+	DECQ             R10
+	JNZ              tile
+	VZEROUPPER
+	RET
+
+// func gemmAVX512One19(out *float32, psi *float32, state *float32, last *float32, rows int, stride int, step int, ahead uintptr, tiles int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmAVX512One19(SB), NOSPLIT, $0-72
+	MOVQ out+0(FP), AX
+	MOVQ psi+8(FP), CX
+	MOVQ state+16(FP), DX
+	MOVQ last+24(FP), BX
+	MOVQ step+48(FP), SI
+	MOVQ ahead+56(FP), DI
+	MOVQ stride+40(FP), R8
+	MOVQ tiles+64(FP), R10
+
+tile:
+	VMOVUPS (AX), Z1
+	VMOVUPS 64(AX), Z2
+	VMOVUPS 128(AX), Z3
+	VMOVUPS 192(AX), Z4
+	VMOVUPS 256(AX), Z5
+	VMOVUPS 320(AX), Z6
+	VMOVUPS 384(AX), Z7
+	VMOVUPS 448(AX), Z8
+	VMOVUPS 512(AX), Z9
+	VMOVUPS 576(AX), Z10
+	VMOVUPS 640(AX), Z11
+	VMOVUPS 704(AX), Z12
+	VMOVUPS 768(AX), Z13
+	VMOVUPS 832(AX), Z14
+	VMOVUPS 896(AX), Z15
+	VMOVUPS 960(AX), Z16
+	VMOVUPS 1024(AX), Z17
+	VMOVUPS 1088(AX), Z18
+	VMOVUPS 1152(AX), Z19
+	MOVQ    rows+32(FP), R9
+	MOVQ    CX, R11
+	MOVQ    DX, R12
+	MOVQ    BX, R13
+
+loop:
+	VMOVUPS          (R11), Z0
+	VFMADD231PS.BCST (R12), Z0, Z1
+	VFMADD231PS.BCST 4(R12), Z0, Z2
+	VFMADD231PS.BCST 8(R12), Z0, Z3
+	VFMADD231PS.BCST 12(R12), Z0, Z4
+	VFMADD231PS.BCST 16(R12), Z0, Z5
+	VFMADD231PS.BCST 20(R12), Z0, Z6
+	VFMADD231PS.BCST 24(R12), Z0, Z7
+	VFMADD231PS.BCST 28(R12), Z0, Z8
+	VFMADD231PS.BCST 32(R12), Z0, Z9
+	VFMADD231PS.BCST 36(R12), Z0, Z10
+	VFMADD231PS.BCST 40(R12), Z0, Z11
+	VFMADD231PS.BCST 44(R12), Z0, Z12
+	VFMADD231PS.BCST 48(R12), Z0, Z13
+	VFMADD231PS.BCST 52(R12), Z0, Z14
+	VFMADD231PS.BCST 56(R12), Z0, Z15
+	VFMADD231PS.BCST 60(R12), Z0, Z16
+	VFMADD231PS.BCST 64(R12), Z0, Z17
+	VFMADD231PS.BCST 68(R12), Z0, Z18
+	VFMADD231PS.BCST (R13), Z0, Z19
+	PREFETCHT0       (DI)
+	ADDQ             $0x40, DI
+	ADDQ             $0x00000040, R11
+	ADDQ             R8, R12
+	ADDQ             SI, R13
+	DECQ             R9
+	JNZ              loop
+	VMOVUPS          Z1, (AX)
+	VMOVUPS          Z2, 64(AX)
+	VMOVUPS          Z3, 128(AX)
+	VMOVUPS          Z4, 192(AX)
+	VMOVUPS          Z5, 256(AX)
+	VMOVUPS          Z6, 320(AX)
+	VMOVUPS          Z7, 384(AX)
+	VMOVUPS          Z8, 448(AX)
+	VMOVUPS          Z9, 512(AX)
+	VMOVUPS          Z10, 576(AX)
+	VMOVUPS          Z11, 640(AX)
+	VMOVUPS          Z12, 704(AX)
+	VMOVUPS          Z13, 768(AX)
+	VMOVUPS          Z14, 832(AX)
+	VMOVUPS          Z15, 896(AX)
+	VMOVUPS          Z16, 960(AX)
+	VMOVUPS          Z17, 1024(AX)
+	VMOVUPS          Z18, 1088(AX)
+	VMOVUPS          Z19, 1152(AX)
+	ADDQ             $0x000004c0, AX
+	ADDQ             $0x4c, DX
+	ADDQ             $0x4c, BX
+	DECQ             R10
+	JNZ              tile
+	VZEROUPPER
+	RET
+
+// func gemmAVX512One20(out *float32, psi *float32, state *float32, last *float32, rows int, stride int, step int, ahead uintptr, tiles int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmAVX512One20(SB), NOSPLIT, $0-72
+	MOVQ out+0(FP), AX
+	MOVQ psi+8(FP), CX
+	MOVQ state+16(FP), DX
+	MOVQ last+24(FP), BX
+	MOVQ step+48(FP), SI
+	MOVQ ahead+56(FP), DI
+	MOVQ stride+40(FP), R8
+	MOVQ tiles+64(FP), R10
+
+tile:
+	VMOVUPS (AX), Z1
+	VMOVUPS 64(AX), Z2
+	VMOVUPS 128(AX), Z3
+	VMOVUPS 192(AX), Z4
+	VMOVUPS 256(AX), Z5
+	VMOVUPS 320(AX), Z6
+	VMOVUPS 384(AX), Z7
+	VMOVUPS 448(AX), Z8
+	VMOVUPS 512(AX), Z9
+	VMOVUPS 576(AX), Z10
+	VMOVUPS 640(AX), Z11
+	VMOVUPS 704(AX), Z12
+	VMOVUPS 768(AX), Z13
+	VMOVUPS 832(AX), Z14
+	VMOVUPS 896(AX), Z15
+	VMOVUPS 960(AX), Z16
+	VMOVUPS 1024(AX), Z17
+	VMOVUPS 1088(AX), Z18
+	VMOVUPS 1152(AX), Z19
+	VMOVUPS 1216(AX), Z20
+	MOVQ    rows+32(FP), R9
+	MOVQ    CX, R11
+	MOVQ    DX, R12
+	MOVQ    BX, R13
+
+loop:
+	VMOVUPS          (R11), Z0
+	VFMADD231PS.BCST (R12), Z0, Z1
+	VFMADD231PS.BCST 4(R12), Z0, Z2
+	VFMADD231PS.BCST 8(R12), Z0, Z3
+	VFMADD231PS.BCST 12(R12), Z0, Z4
+	VFMADD231PS.BCST 16(R12), Z0, Z5
+	VFMADD231PS.BCST 20(R12), Z0, Z6
+	VFMADD231PS.BCST 24(R12), Z0, Z7
+	VFMADD231PS.BCST 28(R12), Z0, Z8
+	VFMADD231PS.BCST 32(R12), Z0, Z9
+	VFMADD231PS.BCST 36(R12), Z0, Z10
+	VFMADD231PS.BCST 40(R12), Z0, Z11
+	VFMADD231PS.BCST 44(R12), Z0, Z12
+	VFMADD231PS.BCST 48(R12), Z0, Z13
+	VFMADD231PS.BCST 52(R12), Z0, Z14
+	VFMADD231PS.BCST 56(R12), Z0, Z15
+	VFMADD231PS.BCST 60(R12), Z0, Z16
+	VFMADD231PS.BCST 64(R12), Z0, Z17
+	VFMADD231PS.BCST 68(R12), Z0, Z18
+	VFMADD231PS.BCST 72(R12), Z0, Z19
+	VFMADD231PS.BCST (R13), Z0, Z20
+	PREFETCHT0       (DI)
+	ADDQ             $0x40, DI
+	ADDQ             $0x00000040, R11
+	ADDQ             R8, R12
+	ADDQ             SI, R13
+	DECQ             R9
+	JNZ              loop
+	VMOVUPS          Z1, (AX)
+	VMOVUPS          Z2, 64(AX)
+	VMOVUPS          Z3, 128(AX)
+	VMOVUPS          Z4, 192(AX)
+	VMOVUPS          Z5, 256(AX)
+	VMOVUPS          Z6, 320(AX)
+	VMOVUPS          Z7, 384(AX)
+	VMOVUPS          Z8, 448(AX)
+	VMOVUPS          Z9, 512(AX)
+	VMOVUPS          Z10, 576(AX)
+	VMOVUPS          Z11, 640(AX)
+	VMOVUPS          Z12, 704(AX)
+	VMOVUPS          Z13, 768(AX)
+	VMOVUPS          Z14, 832(AX)
+	VMOVUPS          Z15, 896(AX)
+	VMOVUPS          Z16, 960(AX)
+	VMOVUPS          Z17, 1024(AX)
+	VMOVUPS          Z18, 1088(AX)
+	VMOVUPS          Z19, 1152(AX)
+	VMOVUPS          Z20, 1216(AX)
+	ADDQ             $0x00000500, AX
+	ADDQ             $0x50, DX
+	ADDQ             $0x50, BX
+	DECQ             R10
+	JNZ              tile
+	VZEROUPPER
+	RET
+
+// func gemmAVX512One21(out *float32, psi *float32, state *float32, last *float32, rows int, stride int, step int, ahead uintptr, tiles int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmAVX512One21(SB), NOSPLIT, $0-72
+	MOVQ out+0(FP), AX
+	MOVQ psi+8(FP), CX
+	MOVQ state+16(FP), DX
+	MOVQ last+24(FP), BX
+	MOVQ step+48(FP), SI
+	MOVQ ahead+56(FP), DI
+	MOVQ stride+40(FP), R8
+	MOVQ tiles+64(FP), R10
+
+tile:
+	VMOVUPS (AX), Z1
+	VMOVUPS 64(AX), Z2
+	VMOVUPS 128(AX), Z3
+	VMOVUPS 192(AX), Z4
+	VMOVUPS 256(AX), Z5
+	VMOVUPS 320(AX), Z6
+	VMOVUPS 384(AX), Z7
+	VMOVUPS 448(AX), Z8
+	VMOVUPS 512(AX), Z9
+	VMOVUPS 576(AX), Z10
+	VMOVUPS 640(AX), Z11
+	VMOVUPS 704(AX), Z12
+	VMOVUPS 768(AX), Z13
+	VMOVUPS 832(AX), Z14
+	VMOVUPS 896(AX), Z15
+	VMOVUPS 960(AX), Z16
+	VMOVUPS 1024(AX), Z17
+	VMOVUPS 1088(AX), Z18
+	VMOVUPS 1152(AX), Z19
+	VMOVUPS 1216(AX), Z20
+	VMOVUPS 1280(AX), Z21
+	MOVQ    rows+32(FP), R9
+	MOVQ    CX, R11
+	MOVQ    DX, R12
+	MOVQ    BX, R13
+
+loop:
+	VMOVUPS          (R11), Z0
+	VFMADD231PS.BCST (R12), Z0, Z1
+	VFMADD231PS.BCST 4(R12), Z0, Z2
+	VFMADD231PS.BCST 8(R12), Z0, Z3
+	VFMADD231PS.BCST 12(R12), Z0, Z4
+	VFMADD231PS.BCST 16(R12), Z0, Z5
+	VFMADD231PS.BCST 20(R12), Z0, Z6
+	VFMADD231PS.BCST 24(R12), Z0, Z7
+	VFMADD231PS.BCST 28(R12), Z0, Z8
+	VFMADD231PS.BCST 32(R12), Z0, Z9
+	VFMADD231PS.BCST 36(R12), Z0, Z10
+	VFMADD231PS.BCST 40(R12), Z0, Z11
+	VFMADD231PS.BCST 44(R12), Z0, Z12
+	VFMADD231PS.BCST 48(R12), Z0, Z13
+	VFMADD231PS.BCST 52(R12), Z0, Z14
+	VFMADD231PS.BCST 56(R12), Z0, Z15
+	VFMADD231PS.BCST 60(R12), Z0, Z16
+	VFMADD231PS.BCST 64(R12), Z0, Z17
+	VFMADD231PS.BCST 68(R12), Z0, Z18
+	VFMADD231PS.BCST 72(R12), Z0, Z19
+	VFMADD231PS.BCST 76(R12), Z0, Z20
+	VFMADD231PS.BCST (R13), Z0, Z21
+	PREFETCHT0       (DI)
+	ADDQ             $0x40, DI
+	ADDQ             $0x00000040, R11
+	ADDQ             R8, R12
+	ADDQ             SI, R13
+	DECQ             R9
+	JNZ              loop
+	VMOVUPS          Z1, (AX)
+	VMOVUPS          Z2, 64(AX)
+	VMOVUPS          Z3, 128(AX)
+	VMOVUPS          Z4, 192(AX)
+	VMOVUPS          Z5, 256(AX)
+	VMOVUPS          Z6, 320(AX)
+	VMOVUPS          Z7, 384(AX)
+	VMOVUPS          Z8, 448(AX)
+	VMOVUPS          Z9, 512(AX)
+	VMOVUPS          Z10, 576(AX)
+	VMOVUPS          Z11, 640(AX)
+	VMOVUPS          Z12, 704(AX)
+	VMOVUPS          Z13, 768(AX)
+	VMOVUPS          Z14, 832(AX)
+	VMOVUPS          Z15, 896(AX)
+	VMOVUPS          Z16, 960(AX)
+	VMOVUPS          Z17, 1024(AX)
+	VMOVUPS          Z18, 1088(AX)
+	VMOVUPS          Z19, 1152(AX)
+	VMOVUPS          Z20, 1216(AX)
+	VMOVUPS          Z21, 1280(AX)
+	ADDQ             $0x00000540, AX
+	ADDQ             $0x54, DX
+	ADDQ             $0x54, BX
+	DECQ             R10
+	JNZ              tile
+	VZEROUPPER
+	RET
+
+// func gemmAVX512One22(out *float32, psi *float32, state *float32, last *float32, rows int, stride int, step int, ahead uintptr, tiles int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmAVX512One22(SB), NOSPLIT, $0-72
+	MOVQ out+0(FP), AX
+	MOVQ psi+8(FP), CX
+	MOVQ state+16(FP), DX
+	MOVQ last+24(FP), BX
+	MOVQ step+48(FP), SI
+	MOVQ ahead+56(FP), DI
+	MOVQ stride+40(FP), R8
+	MOVQ tiles+64(FP), R10
+
+tile:
+	VMOVUPS (AX), Z1
+	VMOVUPS 64(AX), Z2
+	VMOVUPS 128(AX), Z3
+	VMOVUPS 192(AX), Z4
+	VMOVUPS 256(AX), Z5
+	VMOVUPS 320(AX), Z6
+	VMOVUPS 384(AX), Z7
+	VMOVUPS 448(AX), Z8
+	VMOVUPS 512(AX), Z9
+	VMOVUPS 576(AX), Z10
+	VMOVUPS 640(AX), Z11
+	VMOVUPS 704(AX), Z12
+	VMOVUPS 768(AX), Z13
+	VMOVUPS 832(AX), Z14
+	VMOVUPS 896(AX), Z15
+	VMOVUPS 960(AX), Z16
+	VMOVUPS 1024(AX), Z17
+	VMOVUPS 1088(AX), Z18
+	VMOVUPS 1152(AX), Z19
+	VMOVUPS 1216(AX), Z20
+	VMOVUPS 1280(AX), Z21
+	VMOVUPS 1344(AX), Z22
+	MOVQ    rows+32(FP), R9
+	MOVQ    CX, R11
+	MOVQ    DX, R12
+	MOVQ    BX, R13
+
+loop:
+	VMOVUPS          (R11), Z0
+	VFMADD231PS.BCST (R12), Z0, Z1
+	VFMADD231PS.BCST 4(R12), Z0, Z2
+	VFMADD231PS.BCST 8(R12), Z0, Z3
+	VFMADD231PS.BCST 12(R12), Z0, Z4
+	VFMADD231PS.BCST 16(R12), Z0, Z5
+	VFMADD231PS.BCST 20(R12), Z0, Z6
+	VFMADD231PS.BCST 24(R12), Z0, Z7
+	VFMADD231PS.BCST 28(R12), Z0, Z8
+	VFMADD231PS.BCST 32(R12), Z0, Z9
+	VFMADD231PS.BCST 36(R12), Z0, Z10
+	VFMADD231PS.BCST 40(R12), Z0, Z11
+	VFMADD231PS.BCST 44(R12), Z0, Z12
+	VFMADD231PS.BCST 48(R12), Z0, Z13
+	VFMADD231PS.BCST 52(R12), Z0, Z14
+	VFMADD231PS.BCST 56(R12), Z0, Z15
+	VFMADD231PS.BCST 60(R12), Z0, Z16
+	VFMADD231PS.BCST 64(R12), Z0, Z17
+	VFMADD231PS.BCST 68(R12), Z0, Z18
+	VFMADD231PS.BCST 72(R12), Z0, Z19
+	VFMADD231PS.BCST 76(R12), Z0, Z20
+	VFMADD231PS.BCST 80(R12), Z0, Z21
+	VFMADD231PS.BCST (R13), Z0, Z22
+	PREFETCHT0       (DI)
+	ADDQ             $0x40, DI
+	ADDQ             $0x00000040, R11
+	ADDQ             R8, R12
+	ADDQ             SI, R13
+	DECQ             R9
+	JNZ              loop
+	VMOVUPS          Z1, (AX)
+	VMOVUPS          Z2, 64(AX)
+	VMOVUPS          Z3, 128(AX)
+	VMOVUPS          Z4, 192(AX)
+	VMOVUPS          Z5, 256(AX)
+	VMOVUPS          Z6, 320(AX)
+	VMOVUPS          Z7, 384(AX)
+	VMOVUPS          Z8, 448(AX)
+	VMOVUPS          Z9, 512(AX)
+	VMOVUPS          Z10, 576(AX)
+	VMOVUPS          Z11, 640(AX)
+	VMOVUPS          Z12, 704(AX)
+	VMOVUPS          Z13, 768(AX)
+	VMOVUPS          Z14, 832(AX)
+	VMOVUPS          Z15, 896(AX)
+	VMOVUPS          Z16, 960(AX)
+	VMOVUPS          Z17, 1024(AX)
+	VMOVUPS          Z18, 1088(AX)
+	VMOVUPS          Z19, 1152(AX)
+	VMOVUPS          Z20, 1216(AX)
+	VMOVUPS          Z21, 1280(AX)
+	VMOVUPS          Z22, 1344(AX)
+	ADDQ             $0x00000580, AX
+	ADDQ             $0x58, DX
+	ADDQ             $0x58, BX
+	DECQ             R10
+	JNZ              tile
+	VZEROUPPER
+	RET
+
+// func gemmAVX512One23(out *float32, psi *float32, state *float32, last *float32, rows int, stride int, step int, ahead uintptr, tiles int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmAVX512One23(SB), NOSPLIT, $0-72
+	MOVQ out+0(FP), AX
+	MOVQ psi+8(FP), CX
+	MOVQ state+16(FP), DX
+	MOVQ last+24(FP), BX
+	MOVQ step+48(FP), SI
+	MOVQ ahead+56(FP), DI
+	MOVQ stride+40(FP), R8
+	MOVQ tiles+64(FP), R10
+
+tile:
+	VMOVUPS (AX), Z1
+	VMOVUPS 64(AX), Z2
+	VMOVUPS 128(AX), Z3
+	VMOVUPS 192(AX), Z4
+	VMOVUPS 256(AX), Z5
+	VMOVUPS 320(AX), Z6
+	VMOVUPS 384(AX), Z7
+	VMOVUPS 448(AX), Z8
+	VMOVUPS 512(AX), Z9
+	VMOVUPS 576(AX), Z10
+	VMOVUPS 640(AX), Z11
+	VMOVUPS 704(AX), Z12
+	VMOVUPS 768(AX), Z13
+	VMOVUPS 832(AX), Z14
+	VMOVUPS 896(AX), Z15
+	VMOVUPS 960(AX), Z16
+	VMOVUPS 1024(AX), Z17
+	VMOVUPS 1088(AX), Z18
+	VMOVUPS 1152(AX), Z19
+	VMOVUPS 1216(AX), Z20
+	VMOVUPS 1280(AX), Z21
+	VMOVUPS 1344(AX), Z22
+	VMOVUPS 1408(AX), Z23
+	MOVQ    rows+32(FP), R9
+	MOVQ    CX, R11
+	MOVQ    DX, R12
+	MOVQ    BX, R13
+
+loop:
+	VMOVUPS          (R11), Z0
+	VFMADD231PS.BCST (R12), Z0, Z1
+	VFMADD231PS.BCST 4(R12), Z0, Z2
+	VFMADD231PS.BCST 8(R12), Z0, Z3
+	VFMADD231PS.BCST 12(R12), Z0, Z4
+	VFMADD231PS.BCST 16(R12), Z0, Z5
+	VFMADD231PS.BCST 20(R12), Z0, Z6
+	VFMADD231PS.BCST 24(R12), Z0, Z7
+	VFMADD231PS.BCST 28(R12), Z0, Z8
+	VFMADD231PS.BCST 32(R12), Z0, Z9
+	VFMADD231PS.BCST 36(R12), Z0, Z10
+	VFMADD231PS.BCST 40(R12), Z0, Z11
+	VFMADD231PS.BCST 44(R12), Z0, Z12
+	VFMADD231PS.BCST 48(R12), Z0, Z13
+	VFMADD231PS.BCST 52(R12), Z0, Z14
+	VFMADD231PS.BCST 56(R12), Z0, Z15
+	VFMADD231PS.BCST 60(R12), Z0, Z16
+	VFMADD231PS.BCST 64(R12), Z0, Z17
+	VFMADD231PS.BCST 68(R12), Z0, Z18
+	VFMADD231PS.BCST 72(R12), Z0, Z19
+	VFMADD231PS.BCST 76(R12), Z0, Z20
+	VFMADD231PS.BCST 80(R12), Z0, Z21
+	VFMADD231PS.BCST 84(R12), Z0, Z22
+	VFMADD231PS.BCST (R13), Z0, Z23
+	PREFETCHT0       (DI)
+	ADDQ             $0x40, DI
+	ADDQ             $0x00000040, R11
+	ADDQ             R8, R12
+	ADDQ             SI, R13
+	DECQ             R9
+	JNZ              loop
+	VMOVUPS          Z1, (AX)
+	VMOVUPS          Z2, 64(AX)
+	VMOVUPS          Z3, 128(AX)
+	VMOVUPS          Z4, 192(AX)
+	VMOVUPS          Z5, 256(AX)
+	VMOVUPS          Z6, 320(AX)
+	VMOVUPS          Z7, 384(AX)
+	VMOVUPS          Z8, 448(AX)
+	VMOVUPS          Z9, 512(AX)
+	VMOVUPS          Z10, 576(AX)
+	VMOVUPS          Z11, 640(AX)
+	VMOVUPS          Z12, 704(AX)
+	VMOVUPS          Z13, 768(AX)
+	VMOVUPS          Z14, 832(AX)
+	VMOVUPS          Z15, 896(AX)
+	VMOVUPS          Z16, 960(AX)
+	VMOVUPS          Z17, 1024(AX)
+	VMOVUPS          Z18, 1088(AX)
+	VMOVUPS          Z19, 1152(AX)
+	VMOVUPS          Z20, 1216(AX)
+	VMOVUPS          Z21, 1280(AX)
+	VMOVUPS          Z22, 1344(AX)
+	VMOVUPS          Z23, 1408(AX)
+	ADDQ             $0x000005c0, AX
+	ADDQ             $0x5c, DX
+	ADDQ             $0x5c, BX
+	DECQ             R10
+	JNZ              tile
+	VZEROUPPER
+	RET
+
+// func gemmAVX512One24(out *float32, psi *float32, state *float32, last *float32, rows int, stride int, step int, ahead uintptr, tiles int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmAVX512One24(SB), NOSPLIT, $0-72
+	MOVQ out+0(FP), AX
+	MOVQ psi+8(FP), CX
+	MOVQ state+16(FP), DX
+	MOVQ last+24(FP), BX
+	MOVQ step+48(FP), SI
+	MOVQ ahead+56(FP), DI
+	MOVQ stride+40(FP), R8
+	MOVQ tiles+64(FP), R10
+
+tile:
+	VMOVUPS (AX), Z1
+	VMOVUPS 64(AX), Z2
+	VMOVUPS 128(AX), Z3
+	VMOVUPS 192(AX), Z4
+	VMOVUPS 256(AX), Z5
+	VMOVUPS 320(AX), Z6
+	VMOVUPS 384(AX), Z7
+	VMOVUPS 448(AX), Z8
+	VMOVUPS 512(AX), Z9
+	VMOVUPS 576(AX), Z10
+	VMOVUPS 640(AX), Z11
+	VMOVUPS 704(AX), Z12
+	VMOVUPS 768(AX), Z13
+	VMOVUPS 832(AX), Z14
+	VMOVUPS 896(AX), Z15
+	VMOVUPS 960(AX), Z16
+	VMOVUPS 1024(AX), Z17
+	VMOVUPS 1088(AX), Z18
+	VMOVUPS 1152(AX), Z19
+	VMOVUPS 1216(AX), Z20
+	VMOVUPS 1280(AX), Z21
+	VMOVUPS 1344(AX), Z22
+	VMOVUPS 1408(AX), Z23
+	VMOVUPS 1472(AX), Z24
+	MOVQ    rows+32(FP), R9
+	MOVQ    CX, R11
+	MOVQ    DX, R12
+	MOVQ    BX, R13
+
+loop:
+	VMOVUPS          (R11), Z0
+	VFMADD231PS.BCST (R12), Z0, Z1
+	VFMADD231PS.BCST 4(R12), Z0, Z2
+	VFMADD231PS.BCST 8(R12), Z0, Z3
+	VFMADD231PS.BCST 12(R12), Z0, Z4
+	VFMADD231PS.BCST 16(R12), Z0, Z5
+	VFMADD231PS.BCST 20(R12), Z0, Z6
+	VFMADD231PS.BCST 24(R12), Z0, Z7
+	VFMADD231PS.BCST 28(R12), Z0, Z8
+	VFMADD231PS.BCST 32(R12), Z0, Z9
+	VFMADD231PS.BCST 36(R12), Z0, Z10
+	VFMADD231PS.BCST 40(R12), Z0, Z11
+	VFMADD231PS.BCST 44(R12), Z0, Z12
+	VFMADD231PS.BCST 48(R12), Z0, Z13
+	VFMADD231PS.BCST 52(R12), Z0, Z14
+	VFMADD231PS.BCST 56(R12), Z0, Z15
+	VFMADD231PS.BCST 60(R12), Z0, Z16
+	VFMADD231PS.BCST 64(R12), Z0, Z17
+	VFMADD231PS.BCST 68(R12), Z0, Z18
+	VFMADD231PS.BCST 72(R12), Z0, Z19
+	VFMADD231PS.BCST 76(R12), Z0, Z20
+	VFMADD231PS.BCST 80(R12), Z0, Z21
+	VFMADD231PS.BCST 84(R12), Z0, Z22
+	VFMADD231PS.BCST 88(R12), Z0, Z23
+	VFMADD231PS.BCST (R13), Z0, Z24
+	PREFETCHT0       (DI)
+	ADDQ             $0x40, DI
+	ADDQ             $0x00000040, R11
+	ADDQ             R8, R12
+	ADDQ             SI, R13
+	DECQ             R9
+	JNZ              loop
+	VMOVUPS          Z1, (AX)
+	VMOVUPS          Z2, 64(AX)
+	VMOVUPS          Z3, 128(AX)
+	VMOVUPS          Z4, 192(AX)
+	VMOVUPS          Z5, 256(AX)
+	VMOVUPS          Z6, 320(AX)
+	VMOVUPS          Z7, 384(AX)
+	VMOVUPS          Z8, 448(AX)
+	VMOVUPS          Z9, 512(AX)
+	VMOVUPS          Z10, 576(AX)
+	VMOVUPS          Z11, 640(AX)
+	VMOVUPS          Z12, 704(AX)
+	VMOVUPS          Z13, 768(AX)
+	VMOVUPS          Z14, 832(AX)
+	VMOVUPS          Z15, 896(AX)
+	VMOVUPS          Z16, 960(AX)
+	VMOVUPS          Z17, 1024(AX)
+	VMOVUPS          Z18, 1088(AX)
+	VMOVUPS          Z19, 1152(AX)
+	VMOVUPS          Z20, 1216(AX)
+	VMOVUPS          Z21, 1280(AX)
+	VMOVUPS          Z22, 1344(AX)
+	VMOVUPS          Z23, 1408(AX)
+	VMOVUPS          Z24, 1472(AX)
+	ADDQ             $0x00000600, AX
+	ADDQ             $0x60, DX
+	ADDQ             $0x60, BX
+	DECQ             R10
+	JNZ              tile
+	VZEROUPPER
+	RET
+
+// func gemmAVX512OneFirst(out *float32, psi *float32, state *float32, last *float32, rows int, stride int, step int, ahead uintptr, factors *int32, f *float32, gt *float32)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmAVX512OneFirst(SB), NOSPLIT, $0-88
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    state+16(FP), DX
+	MOVQ    last+24(FP), BX
+	MOVQ    step+48(FP), SI
+	MOVQ    ahead+56(FP), DI
+	MOVQ    stride+40(FP), R8
+	MOVQ    factors+64(FP), R10
+	MOVQ    f+72(FP), R11
+	MOVQ    gt+80(FP), R12
+	VMOVUPS (AX), Z1
+	VMOVUPS 64(AX), Z2
+	VMOVUPS 128(AX), Z3
+	VMOVUPS 192(AX), Z4
+	VMOVUPS 256(AX), Z5
+	VMOVUPS 320(AX), Z6
+	VMOVUPS 384(AX), Z7
+	VMOVUPS 448(AX), Z8
+	VMOVUPS 512(AX), Z9
+	VMOVUPS 576(AX), Z10
+	VMOVUPS 640(AX), Z11
+	VMOVUPS 704(AX), Z12
+	VMOVUPS 768(AX), Z13
+	VMOVUPS 832(AX), Z14
+	VMOVUPS 896(AX), Z15
+	VMOVUPS 960(AX), Z16
+	VMOVUPS 1024(AX), Z17
+	VMOVUPS 1088(AX), Z18
+	VMOVUPS 1152(AX), Z19
+	VMOVUPS 1216(AX), Z20
+	VMOVUPS 1280(AX), Z21
+	VMOVUPS 1344(AX), Z22
+	VMOVUPS 1408(AX), Z23
+	VMOVUPS 1472(AX), Z24
+	MOVQ    rows+32(FP), R9
+
+loop:
+	MOVLQSX          (R10), R13
+	MOVLQSX          4(R10), R14
+	SHLQ             $0x06, R13
+	SHLQ             $0x06, R14
+	ADDQ             $0x08, R10
+	VMOVUPS          (R11)(R13*1), Z0
+	VMULPS           (R12)(R14*1), Z0, Z0
+	VMOVUPS          Z0, (CX)
+	VFMADD231PS.BCST (DX), Z0, Z1
+	VFMADD231PS.BCST 4(DX), Z0, Z2
+	VFMADD231PS.BCST 8(DX), Z0, Z3
+	VFMADD231PS.BCST 12(DX), Z0, Z4
+	VFMADD231PS.BCST 16(DX), Z0, Z5
+	VFMADD231PS.BCST 20(DX), Z0, Z6
+	VFMADD231PS.BCST 24(DX), Z0, Z7
+	VFMADD231PS.BCST 28(DX), Z0, Z8
+	VFMADD231PS.BCST 32(DX), Z0, Z9
+	VFMADD231PS.BCST 36(DX), Z0, Z10
+	VFMADD231PS.BCST 40(DX), Z0, Z11
+	VFMADD231PS.BCST 44(DX), Z0, Z12
+	VFMADD231PS.BCST 48(DX), Z0, Z13
+	VFMADD231PS.BCST 52(DX), Z0, Z14
+	VFMADD231PS.BCST 56(DX), Z0, Z15
+	VFMADD231PS.BCST 60(DX), Z0, Z16
+	VFMADD231PS.BCST 64(DX), Z0, Z17
+	VFMADD231PS.BCST 68(DX), Z0, Z18
+	VFMADD231PS.BCST 72(DX), Z0, Z19
+	VFMADD231PS.BCST 76(DX), Z0, Z20
+	VFMADD231PS.BCST 80(DX), Z0, Z21
+	VFMADD231PS.BCST 84(DX), Z0, Z22
+	VFMADD231PS.BCST 88(DX), Z0, Z23
+	VFMADD231PS.BCST (BX), Z0, Z24
+	PREFETCHT0       (DI)
+	ADDQ             $0x40, DI
+	ADDQ             $0x00000040, CX
+	ADDQ             R8, DX
+	ADDQ             SI, BX
+	DECQ             R9
+	JNZ              loop
+	VMOVUPS          Z1, (AX)
+	VMOVUPS          Z2, 64(AX)
+	VMOVUPS          Z3, 128(AX)
+	VMOVUPS          Z4, 192(AX)
+	VMOVUPS          Z5, 256(AX)
+	VMOVUPS          Z6, 320(AX)
+	VMOVUPS          Z7, 384(AX)
+	VMOVUPS          Z8, 448(AX)
+	VMOVUPS          Z9, 512(AX)
+	VMOVUPS          Z10, 576(AX)
+	VMOVUPS          Z11, 640(AX)
+	VMOVUPS          Z12, 704(AX)
+	VMOVUPS          Z13, 768(AX)
+	VMOVUPS          Z14, 832(AX)
+	VMOVUPS          Z15, 896(AX)
+	VMOVUPS          Z16, 960(AX)
+	VMOVUPS          Z17, 1024(AX)
+	VMOVUPS          Z18, 1088(AX)
+	VMOVUPS          Z19, 1152(AX)
+	VMOVUPS          Z20, 1216(AX)
+	VMOVUPS          Z21, 1280(AX)
+	VMOVUPS          Z22, 1344(AX)
+	VMOVUPS          Z23, 1408(AX)
+	VMOVUPS          Z24, 1472(AX)
 	VZEROUPPER
 	RET
 
@@ -10395,6 +14362,101 @@ done:
 	VZEROUPPER
 	RET
 
+// func round32AVX512(dst *float32, src *float64, n int, factor float64)
+// Requires: AVX, AVX512F, SSE2
+TEXT ·round32AVX512(SB), NOSPLIT, $0-32
+	MOVQ         dst+0(FP), AX
+	MOVQ         src+8(FP), CX
+	MOVQ         n+16(FP), DX
+	MOVSD        factor+24(FP), X0
+	VBROADCASTSD X0, Z0
+
+whole:
+	CMPQ      DX, $0x00000008
+	JL        tail
+	VMULPD    (CX), Z0, Z1
+	VCVTPD2PS Z1, Y1
+	VMOVUPS   Y1, (AX)
+	ADDQ      $0x00000040, CX
+	ADDQ      $0x00000020, AX
+	SUBQ      $0x00000008, DX
+	JMP       whole
+
+tail:
+	TESTQ     DX, DX
+	JZ        done
+	VMULSD    (CX), X0, X1
+	VCVTSD2SS X1, X1, X1
+	VMOVSS    X1, (AX)
+	ADDQ      $0x08, CX
+	ADDQ      $0x04, AX
+	DECQ      DX
+	JMP       tail
+
+done:
+	VZEROUPPER
+	RET
+
+// func gatherAVX512(dst *float64, src *float32, n int, parts int)
+// Requires: AVX, AVX512F
+TEXT ·gatherAVX512(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ n+16(FP), DX
+	MOVQ parts+24(FP), BX
+	MOVQ DX, SI
+	SHLQ $0x02, SI
+
+whole:
+	CMPQ      DX, $0x00000008
+	JL        tail
+	VCVTPS2PD (CX), Z0
+	MOVQ      CX, DI
+	MOVQ      BX, R8
+
+vector:
+	DECQ      R8
+	JZ        vectorend
+	ADDQ      SI, DI
+	VCVTPS2PD (DI), Z1
+	VADDPD    Z1, Z0, Z0
+	JMP       vector
+
+vectorend:
+	VMOVUPD Z0, (AX)
+	ADDQ    $0x00000020, CX
+	ADDQ    $0x00000040, AX
+	SUBQ    $0x00000008, DX
+	JMP     whole
+
+tail:
+	TESTQ     DX, DX
+	JZ        done
+	VMOVSS    (CX), X1
+	VCVTSS2SD X1, X1, X0
+	MOVQ      CX, DI
+	MOVQ      BX, R8
+
+one:
+	DECQ      R8
+	JZ        oneend
+	ADDQ      SI, DI
+	VMOVSS    (DI), X1
+	VCVTSS2SD X1, X1, X1
+	VADDSD    X1, X0, X0
+	JMP       one
+
+oneend:
+	VMOVSD X0, (AX)
+	ADDQ   $0x04, CX
+	ADDQ   $0x08, AX
+	DECQ   DX
+	JMP    tail
+
+done:
+	VZEROUPPER
+	RET
+
 // func widenAVX2(dst *float64, src *float32, n int)
 // Requires: AVX
 TEXT ·widenAVX2(SB), NOSPLIT, $0-24
@@ -10661,6 +14723,101 @@ tail:
 	ADDQ      $0x02, AX
 	DECQ      DX
 	JMP       tail
+
+done:
+	VZEROUPPER
+	RET
+
+// func round32AVX2(dst *float32, src *float64, n int, factor float64)
+// Requires: AVX, AVX2, SSE2
+TEXT ·round32AVX2(SB), NOSPLIT, $0-32
+	MOVQ         dst+0(FP), AX
+	MOVQ         src+8(FP), CX
+	MOVQ         n+16(FP), DX
+	MOVSD        factor+24(FP), X0
+	VBROADCASTSD X0, Y0
+
+whole:
+	CMPQ       DX, $0x00000004
+	JL         tail
+	VMULPD     (CX), Y0, Y1
+	VCVTPD2PSY Y1, X1
+	VMOVUPS    X1, (AX)
+	ADDQ       $0x00000020, CX
+	ADDQ       $0x00000010, AX
+	SUBQ       $0x00000004, DX
+	JMP        whole
+
+tail:
+	TESTQ     DX, DX
+	JZ        done
+	VMULSD    (CX), X0, X1
+	VCVTSD2SS X1, X1, X1
+	VMOVSS    X1, (AX)
+	ADDQ      $0x08, CX
+	ADDQ      $0x04, AX
+	DECQ      DX
+	JMP       tail
+
+done:
+	VZEROUPPER
+	RET
+
+// func gatherAVX2(dst *float64, src *float32, n int, parts int)
+// Requires: AVX
+TEXT ·gatherAVX2(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ n+16(FP), DX
+	MOVQ parts+24(FP), BX
+	MOVQ DX, SI
+	SHLQ $0x02, SI
+
+whole:
+	CMPQ      DX, $0x00000004
+	JL        tail
+	VCVTPS2PD (CX), Y0
+	MOVQ      CX, DI
+	MOVQ      BX, R8
+
+vector:
+	DECQ      R8
+	JZ        vectorend
+	ADDQ      SI, DI
+	VCVTPS2PD (DI), Y1
+	VADDPD    Y1, Y0, Y0
+	JMP       vector
+
+vectorend:
+	VMOVUPD Y0, (AX)
+	ADDQ    $0x00000010, CX
+	ADDQ    $0x00000020, AX
+	SUBQ    $0x00000004, DX
+	JMP     whole
+
+tail:
+	TESTQ     DX, DX
+	JZ        done
+	VMOVSS    (CX), X1
+	VCVTSS2SD X1, X1, X0
+	MOVQ      CX, DI
+	MOVQ      BX, R8
+
+one:
+	DECQ      R8
+	JZ        oneend
+	ADDQ      SI, DI
+	VMOVSS    (DI), X1
+	VCVTSS2SD X1, X1, X1
+	VADDSD    X1, X0, X0
+	JMP       one
+
+oneend:
+	VMOVSD X0, (AX)
+	ADDQ   $0x04, CX
+	ADDQ   $0x08, AX
+	DECQ   DX
+	JMP    tail
 
 done:
 	VZEROUPPER

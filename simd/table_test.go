@@ -12,22 +12,25 @@ import (
 func answer(t *Table, x [][]float64, coeff []float64) [][]float64 {
 	q := t.NewQueries()
 	// Dirty memory: an earlier, larger block of queries.
-	q.Begin(MostQueries)
+	q.Begin(MostQueries, coeff)
 	for _, s := range [][]float32{q.f, q.g, q.h, q.sums} {
 		for i := range s {
 			s[i] = float32(math.NaN())
 		}
 	}
-	q.Begin(len(x))
+	q.Begin(len(x), coeff)
 	for i := range x {
-		q.Set(i, x[i], coeff)
+		q.Set(i, x[i], 1)
 	}
-	q.Prepare()
+	for i := range q.Groups() {
+		q.Prepare(i)
+	}
 	lane := q.Lane()
 	out := make([][]float64, len(x))
 	for p := range t.Parts() {
 		q.Part(p, lane)
 	}
+	q.Gather()
 	for i := range out {
 		out[i] = make([]float64, t.cols)
 		q.Sum(i, out[i])
@@ -80,7 +83,7 @@ func TestTableMatchesDefinition(t *testing.T) {
 						}
 					}
 				}
-				for _, n := range []int{1, 2, few, few + 1, 15, 16, 17, 63} {
+				for _, n := range []int{1, 2, 3, 4, 5, 7, few, few + 1, 15, 16, 17, 33, 48, 49, 63} {
 					for i, got := range answer(table, x[64-n:], coeff) {
 						if !slices.Equal(got, all[64-n+i]) {
 							t.Fatalf("query %d of %d: other bits than among %d", i, n, MostQueries)
@@ -110,24 +113,28 @@ func TestQueryKernelsStayInside(t *testing.T) {
 				}
 			}
 		}
-		ones := slices.Repeat([]float32{1}, 4096)
+		ones, twos := slices.Repeat([]float32{1}, 4096), slices.Repeat([]float32{2}, 4096)
 		for cols := 1; cols <= 290; cols++ {
 			wide := cols - cols%vector
-			whole, out := memory(cols)
 			rows := 7
-			active.gemv(&out[0], &ones[0], &ones[0], &ones[0], rows, wide, cols-wide)
-			check("gemv", whole, cols)
-			for c, v := range out {
-				if v != float32(rows) {
-					t.Fatalf("gemv, %d columns: column %d is %v", cols, c, v)
+			for queries := 1; queries <= few; queries++ {
+				whole, out := memory(queries * cols)
+				active.gemv(&out[0], &ones[0], &ones[0], &ones[0], rows, wide, cols-wide, queries, rows)
+				check("gemv", whole, queries*cols)
+				for c, v := range out {
+					if v != float32(rows) {
+						t.Fatalf("gemv, %d columns, %d queries: %d is %v", cols, queries, c, v)
+					}
 				}
 			}
 			for _, lanes := range []int{16, 64} {
 				whole, out := memory(cols * lanes)
-				active.gemm(&out[0], &ones[0], &ones[0], rows, cols, lanes)
+				aside, psi := memory(rows * lanes)
+				active.gemm(&out[0], &psi[0], &make([]factor, rows)[0], &twos[0], &ones[0], &ones[0], &ones[0], rows, wide, cols-wide, lanes)
 				check("gemm", whole, cols*lanes)
+				check("gemm, psi", aside, rows*lanes)
 				for c, v := range out {
-					if v != float32(rows) {
+					if v != 2*float32(rows) {
 						t.Fatalf("gemm, %d columns, %d lanes: %d is %v", cols, lanes, c, v)
 					}
 				}
@@ -149,14 +156,17 @@ func BenchmarkTable(b *testing.B) {
 					lane := q.Lane()
 					x, coeff, out := make([]float64, 64), make([]float64, s+1), make([]float64, 65)
 					for b.Loop() {
-						q.Begin(n)
+						q.Begin(n, coeff)
 						for i := range n {
-							q.Set(i, x, coeff)
+							q.Set(i, x, 1)
 						}
-						q.Prepare()
+						for i := range q.Groups() {
+							q.Prepare(i)
+						}
 						for p := range table.Parts() {
 							q.Part(p, lane)
 						}
+						q.Gather()
 						for i := range n {
 							q.Sum(i, out)
 						}

@@ -87,11 +87,11 @@ func (r *Reader) Attend(queries [][]float64, answers []Answer, threads int) {
 func (r *Reader) finish(a *Answer, sum, query []float64) {
 	last := r.Cols - 1
 	a.Denominator = max(r.low, min(r.high, sum[last]/float64(r.Lambda)))
-	norm2 := 0.0
+	unit := r.ValueStep / a.Denominator
 	for c := range a.Out {
-		a.Out[c] = sum[c] * r.ValueStep / a.Denominator
-		norm2 += a.Out[c] * a.Out[c]
+		a.Out[c] = sum[c] * unit
 	}
+	norm2 := simd.Squares(a.Out)
 	if norm2 > r.ValueBound*r.ValueBound {
 		shrink := r.ValueBound / math.Sqrt(norm2)
 		for c := range a.Out {

@@ -7,8 +7,8 @@ import (
 	"dpattn/simd"
 )
 
-// serial is how many multiply-adds are done faster than goroutines are started.
-const serial = 1 << 19
+// serial is how many multiply-adds are not worth two threads: what these have to tell each other takes up to ten microseconds where their caches lie far apart.
+const serial = 1 << 21
 
 // scaled writes q' with <q', x/2^15> = scale <q, k>. Taking powers of that, rather than of q, keeps them in range whatever the bounds' units are.
 func (m *Polynomial) scaled(q, dst []float64) {
@@ -53,15 +53,21 @@ type polynomialTable struct {
 // queryWork is the memory of one call of Sum.
 type queryWork struct {
 	queries *simd.Queries
-	scaled  []float64
 	lanes   [][]float32 // one a goroutine
+	part    func(worker, p int)
+}
+
+func (t *polynomialTable) newWork() *queryWork {
+	w := &queryWork{queries: t.table.NewQueries()}
+	w.part = func(worker, p int) { w.queries.Part(p, w.lanes[worker]) } // made once, so that Sum does not allocate
+	return w
 }
 
 // Sum implements Table.
 func (t *polynomialTable) Sum(queries, sums [][]float64, threads int) {
 	w, _ := t.spare.Get().(*queryWork)
 	if w == nil {
-		w = &queryWork{queries: t.table.NewQueries(), scaled: make([]float64, t.m.table.Dim)}
+		w = t.newWork()
 	}
 	defer t.spare.Put(w)
 	threads = max(threads, 1)
@@ -72,27 +78,18 @@ func (t *polynomialTable) Sum(queries, sums [][]float64, threads int) {
 		w.lanes = append(w.lanes, w.queries.Lane())
 	}
 	q := w.queries
-	q.Begin(len(queries))
+	q.Begin(len(queries), t.m.psi)
 	for i, query := range queries {
-		t.m.scaled(query, w.scaled)
-		q.Set(i, w.scaled, t.m.psi)
+		q.Set(i, query, t.m.unit)
 	}
-	q.Prepare()
-	if threads == 1 {
-		for p := range t.table.Parts() {
-			q.Part(p, w.lanes[0])
-		}
-	} else {
-		w.parts(threads, t.table.Parts())
+	for i := range q.Groups() {
+		q.Prepare(i)
 	}
+	parallel.Near(threads, t.table.Parts(), w.part)
+	q.Gather()
 	for i := range queries {
 		q.Sum(i, sums[i])
 	}
-}
-
-// parts is a function of its own so that what its goroutines share does not make Sum allocate.
-func (w *queryWork) parts(threads, parts int) {
-	parallel.DoN(threads, parts, func(worker, p int) { w.queries.Part(p, w.lanes[worker]) })
 }
 
 // wideTable has the state in f64, for states so large, against the noise, that f32 would be seen.
@@ -124,7 +121,7 @@ func (t *wideTable) Sum(queries, sums [][]float64, threads int) {
 		t.m.scaled(query, scaled)
 		t.m.table.Psi(scaled, t.m.psi, psi)
 		clear(partial)
-		parallel.DoN(threads, wideParts, func(_, p int) {
+		parallel.Near(threads, wideParts, func(_, p int) {
 			lo, hi := r*p/wideParts, r*(p+1)/wideParts
 			simd.Dot(partial[p*t.cols:(p+1)*t.cols], psi[lo:hi], t.state[lo*t.cols:hi*t.cols])
 		})

@@ -10,10 +10,12 @@ import (
 
 // The widest tiles of the query kernels.
 const (
-	gemv512Vectors = 8
-	gemm512Wide    = 6  // columns at 64 queries: 24 accumulators, 4 vectors of psi, a broadcast
-	gemm512Narrow  = 24 // columns at 16 queries: the broadcast is an operand
+	gemm512Wide   = 6  // columns at 64 queries: 24 accumulators, 4 vectors of psi, a broadcast
+	gemm512Narrow = 24 // columns at 16 queries: the broadcast is an operand
 )
+
+// gemv512Tiles are the widest tiles of gemv for each number of queries at a time.
+var gemv512Tiles = []struct{ queries, vectors int }{{1, 8}, {2, 8}, {4, 5}}
 
 // tails of gemv: none, one column, several.
 var tails = []string{"", "One", "Some"}
@@ -23,19 +25,23 @@ func query512() {
 	for _, lanes := range []int{16, 64} {
 		products(func() VecVirtual { return ZMM() }, "AVX512", 16, lanes)
 	}
-	for nv := 0; nv <= gemv512Vectors; nv++ {
-		for tail := range tails {
-			if nv+tail > 0 {
-				gemv512(nv, tail)
+	for _, tile := range gemv512Tiles {
+		for nv := 0; nv <= tile.vectors; nv++ {
+			for tail := range tails {
+				if nv+tail > 0 {
+					gemv512(tile.queries, nv, tail)
+				}
 			}
 		}
 	}
 	for w := 1; w <= gemm512Wide; w++ {
-		gemm512(w)
+		gemm512(fmt.Sprintf("gemmAVX512x%d", w), 4, w, false)
 	}
+	gemm512("gemmAVX512First", 4, gemm512Wide, true)
 	for w := 1; w <= gemm512Narrow; w++ {
-		gemm512One(w)
+		gemm512(fmt.Sprintf("gemmAVX512One%d", w), 1, w, false)
 	}
+	gemm512("gemmAVX512OneFirst", 1, gemm512Narrow, true)
 }
 
 // runs makes the children of prefixes, a vector at a time, each vector over the end of the one before.
@@ -104,40 +110,79 @@ func products(vec func() VecVirtual, set string, width, lanes int) {
 	RET()
 }
 
-// gemv512 keeps nv vectors of columns, and those of the tail, in registers.
-func gemv512(nv, tail int) {
-	name := fmt.Sprintf("gemvAVX512x%d%s", nv, tails[tail])
-	TEXT(name, NOSPLIT, "func(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32)")
-	Doc(fmt.Sprintf("%s is gemvGeneric for %d vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.", name, nv))
+// gemv512 keeps nv vectors of columns, and those of the tail, of nq queries in registers.
+func gemv512(nq, nv, tail int) {
+	name := fmt.Sprintf("gemvAVX512q%dx%d%s", nq, nv, tails[tail])
+	TEXT(name, NOSPLIT, "func(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)")
+	Doc(fmt.Sprintf("%s is gemvGeneric for %d queries, whose rows of psi and out are psis and outs bytes apart, %d vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.", name, nq, nv))
 	out, psi, rows := Load(Param("out"), GP64()), Load(Param("psi"), GP64()), Load(Param("rows"), GP64())
 	body, stride := Load(Param("body"), GP64()), Load(Param("stride"), GP64())
-	var acc []VecVirtual
-	for i := range nv {
-		acc = append(acc, ZMM())
-		VMOVUPS(Mem{Base: out, Disp: 64 * i}, acc[i])
+	outs, psis, at := Load(Param("outs"), GP64()), Load(Param("psis"), GP64()), GP64()
+	acc, end, p := make([][]VecVirtual, nq), make([]VecVirtual, nq), make([]VecVirtual, nq)
+	// each calls work for every query, with its row at the register at.
+	each := func(base Register, work func(q int)) {
+		MOVQ(base, at)
+		for q := range nq {
+			work(q)
+			if q < nq-1 {
+				ADDQ(outs, at)
+			}
+		}
 	}
+	each(out, func(q int) {
+		for i := range nv {
+			acc[q] = append(acc[q], ZMM())
+			VMOVUPS(Mem{Base: at, Disp: 64 * i}, acc[q][i])
+		}
+	})
 	var rest, step, last Register
-	k, end, p := K(), ZMM(), ZMM()
+	k, t := K(), ZMM()
 	if tail > 0 {
 		rest, step, last = Load(Param("rest"), GP64()), Load(Param("step"), GP64()), Load(Param("last"), GP64())
 	}
 	switch tail {
 	case 1:
-		VMOVSS(Mem{Base: last}, end.AsX())
+		each(last, func(q int) {
+			end[q] = ZMM()
+			VMOVSS(Mem{Base: at}, end[q].AsX())
+		})
 	case 2:
 		KMOVQ(NewParamAddr("mask", 56), k)
-		VMOVUPS_Z(Mem{Base: last}, k, end)
+		each(last, func(q int) {
+			end[q] = ZMM()
+			VMOVUPS_Z(Mem{Base: at}, k, end[q])
+		})
 	}
+	// Rows of psi: 0, 1, 2 and 3 times psis beyond the first.
+	three := GP64()
+	if nq == 4 {
+		LEAQ(Mem{Base: psis, Index: psis, Scale: 2}, three)
+	}
+	row := []Mem{{Base: psi}, {Base: psi, Index: psis, Scale: 1}, {Base: psi, Index: psis, Scale: 2}, {Base: psi, Index: three, Scale: 1}}
 	Label("loop")
-	VBROADCASTSS(Mem{Base: psi}, p)
-	for i, a := range acc {
-		VFMADD231PS(Mem{Base: body, Disp: 64 * i}, p, a)
+	for q := range nq {
+		p[q] = ZMM()
+		VBROADCASTSS(row[q], p[q])
+	}
+	for i := range nv {
+		s := Op(Mem{Base: body, Disp: 64 * i})
+		if nq > 1 {
+			VMOVUPS(s, t)
+			s = t
+		}
+		for q := range nq {
+			VFMADD231PS(s, p[q], acc[q][i])
+		}
 	}
 	switch tail {
 	case 1:
-		VFMADD231SS(Mem{Base: rest}, p.AsX(), end.AsX())
+		for q := range nq {
+			VFMADD231SS(Mem{Base: rest}, p[q].AsX(), end[q].AsX())
+		}
 	case 2:
-		VFMADD231PS(Mem{Base: rest}, p, k, end)
+		for q := range nq {
+			VFMADD231PS(Mem{Base: rest}, p[q], k, end[q])
+		}
 	}
 	ADDQ(Imm(4), psi)
 	ADDQ(stride, body)
@@ -146,81 +191,117 @@ func gemv512(nv, tail int) {
 	}
 	DECQ(rows)
 	JNZ(LabelRef("loop"))
-	for i, a := range acc {
-		VMOVUPS(a, Mem{Base: out, Disp: 64 * i})
-	}
+	each(out, func(q int) {
+		for i, a := range acc[q] {
+			VMOVUPS(a, Mem{Base: at, Disp: 64 * i})
+		}
+	})
 	switch tail {
 	case 1:
-		VMOVSS(end.AsX(), Mem{Base: last})
+		each(last, func(q int) { VMOVSS(end[q].AsX(), Mem{Base: at}) })
 	case 2:
-		VMOVUPS(end, k, Mem{Base: last})
+		each(last, func(q int) { VMOVUPS(end[q], k, Mem{Base: at}) })
 	}
 	VZEROUPPER()
 	RET()
 }
 
-// gemm512 takes 64 queries and w columns.
-func gemm512(w int) {
-	name := fmt.Sprintf("gemmAVX512x%d", w)
-	TEXT(name, NOSPLIT, "func(out *float32, psi *float32, state *float32, rows int, stride int)")
-	Doc(fmt.Sprintf("%s is gemmGeneric for %d columns and 64 queries.", name, w))
-	out, psi, state := Load(Param("out"), GP64()), Load(Param("psi"), GP64()), Load(Param("state"), GP64())
-	rows, stride := Load(Param("rows"), GP64()), Load(Param("stride"), GP64())
-	acc := make([]VecVirtual, 4*w)
-	for i := range acc {
-		acc[i] = ZMM()
-		VMOVUPS(Mem{Base: out, Disp: 64 * i}, acc[i])
+const gemmArgs = "out *float32, psi *float32, state *float32, last *float32, rows int, stride int, step int, ahead uintptr"
+
+// column is where a tile of w columns finds column c: all but the last lie side by side.
+func column(c, w int, state, last Register) Mem {
+	if c == w-1 {
+		return Mem{Base: last}
 	}
-	var p [4]VecVirtual
+	return Mem{Base: state, Disp: 4 * c}
+}
+
+// gemm512 takes 16*nv queries and tiles of w columns. The first tile of a chunk makes psi, which costs it the products alone: its stores hide behind the sums.
+func gemm512(name string, nv, w int, first bool) {
+	more := ", tiles int"
+	if first {
+		more = ", factors *int32, f *float32, gt *float32"
+	}
+	TEXT(name, NOSPLIT, "func("+gemmArgs+more+")")
+	doc := fmt.Sprintf("%s is gemmGeneric for tiles of %d columns and %d queries; the last column of a tile is at last, whose rows are step bytes apart. It fetches a line from ahead on for each row.", name, w, 16*nv)
+	if first {
+		doc += " It makes psi for one tile."
+	} else {
+		doc += " psi is there, and tiles lie side by side."
+	}
+	Doc(doc)
+	out, psi, state := Load(Param("out"), GP64()), Load(Param("psi"), GP64()), Load(Param("state"), GP64())
+	last, step, ahead := Load(Param("last"), GP64()), Load(Param("step"), GP64()), Load(Param("ahead"), GP64())
+	stride := Load(Param("stride"), GP64())
+	var tiles, factors, f, g, a, b Register
+	rows, at, column0, column1 := GP64(), psi, state, last
+	if first {
+		factors, f, g = Load(Param("factors"), GP64()), Load(Param("f"), GP64()), Load(Param("gt"), GP64())
+		a, b = GP64(), GP64()
+	} else {
+		tiles, at, column0, column1 = Load(Param("tiles"), GP64()), GP64(), GP64(), GP64()
+	}
+	acc := make([]VecVirtual, nv*w)
+	p := make([]VecVirtual, nv)
 	for i := range p {
 		p[i] = ZMM()
 	}
 	s := ZMM()
-	Label("loop")
-	for i := range p {
-		VMOVUPS(Mem{Base: psi, Disp: 64 * i}, p[i])
-	}
-	for c := range w {
-		VBROADCASTSS(Mem{Base: state, Disp: 4 * c}, s)
-		for i := range p {
-			VFMADD231PS(s, p[i], acc[4*c+i])
-		}
-	}
-	ADDQ(U32(256), psi)
-	ADDQ(stride, state)
-	DECQ(rows)
-	JNZ(LabelRef("loop"))
-	for i := range acc {
-		VMOVUPS(acc[i], Mem{Base: out, Disp: 64 * i})
-	}
-	VZEROUPPER()
-	RET()
-}
-
-// gemm512One takes 16 queries and w columns.
-func gemm512One(w int) {
-	name := fmt.Sprintf("gemmAVX512One%d", w)
-	TEXT(name, NOSPLIT, "func(out *float32, psi *float32, state *float32, rows int, stride int)")
-	Doc(fmt.Sprintf("%s is gemmGeneric for %d columns and 16 queries.", name, w))
-	out, psi, state := Load(Param("out"), GP64()), Load(Param("psi"), GP64()), Load(Param("state"), GP64())
-	rows, stride := Load(Param("rows"), GP64()), Load(Param("stride"), GP64())
-	acc := make([]VecVirtual, w)
+	Label("tile")
 	for i := range acc {
 		acc[i] = ZMM()
 		VMOVUPS(Mem{Base: out, Disp: 64 * i}, acc[i])
 	}
-	p := ZMM()
-	Label("loop")
-	VMOVUPS(Mem{Base: psi}, p)
-	for c := range w {
-		VFMADD231PS_BCST(Mem{Base: state, Disp: 4 * c}, p, acc[c])
+	Load(Param("rows"), rows)
+	if !first {
+		MOVQ(psi, at)
+		MOVQ(state, column0)
+		MOVQ(last, column1)
 	}
-	ADDQ(Imm(64), psi)
-	ADDQ(stride, state)
+	Label("loop")
+	if first {
+		MOVLQSX(Mem{Base: factors}, a)
+		MOVLQSX(Mem{Base: factors, Disp: 4}, b)
+		shift := map[int]uint64{1: 6, 4: 8}[nv]
+		SHLQ(Imm(shift), a)
+		SHLQ(Imm(shift), b)
+		ADDQ(Imm(8), factors)
+	}
+	for i := range p {
+		if first {
+			VMOVUPS(Mem{Base: f, Index: a, Scale: 1, Disp: 64 * i}, p[i])
+			VMULPS(Mem{Base: g, Index: b, Scale: 1, Disp: 64 * i}, p[i], p[i])
+			VMOVUPS(p[i], Mem{Base: at, Disp: 64 * i})
+		} else {
+			VMOVUPS(Mem{Base: at, Disp: 64 * i}, p[i])
+		}
+	}
+	for c := range w {
+		if nv == 1 {
+			VFMADD231PS_BCST(column(c, w, column0, column1), p[0], acc[c])
+			continue
+		}
+		VBROADCASTSS(column(c, w, column0, column1), s)
+		for i := range p {
+			VFMADD231PS(s, p[i], acc[nv*c+i])
+		}
+	}
+	PREFETCHT0(Mem{Base: ahead})
+	ADDQ(Imm(64), ahead)
+	ADDQ(U32(uint32(64*nv)), at)
+	ADDQ(stride, column0)
+	ADDQ(step, column1)
 	DECQ(rows)
 	JNZ(LabelRef("loop"))
 	for i := range acc {
 		VMOVUPS(acc[i], Mem{Base: out, Disp: 64 * i})
+	}
+	if !first {
+		ADDQ(U32(uint32(64*nv*w)), out)
+		ADDQ(Imm(uint64(4*w)), state)
+		ADDQ(Imm(uint64(4*w)), last)
+		DECQ(tiles)
+		JNZ(LabelRef("tile"))
 	}
 	VZEROUPPER()
 	RET()

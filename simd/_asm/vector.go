@@ -28,6 +28,8 @@ func vectors() {
 		s.multiply()
 		s.hadamard()
 		s.round16()
+		s.round32()
+		s.gather()
 	}
 }
 
@@ -336,6 +338,81 @@ func (s set) round16() {
 		MOVW(one.As16(), Mem{Base: dst})
 		ADDQ(Imm(8), v)
 		ADDQ(Imm(2), dst)
+	})
+	VZEROUPPER()
+	RET()
+}
+
+func (s set) round32() {
+	TEXT("round32"+s.name, NOSPLIT, "func(dst *float32, src *float64, n int, factor float64)")
+	Doc("round32" + s.name + " is round32Generic.")
+	dst, src, n := Load(Param("dst"), GP64()), Load(Param("src"), GP64()), Load(Param("n"), GP64())
+	factor, t := s.vec(), s.vec()
+	f := Load(Param("factor"), XMM())
+	VBROADCASTSD(f, factor)
+	s.over(n, func() {
+		VMULPD(Mem{Base: src}, factor, t)
+		if s.width == 8 {
+			VCVTPD2PS(t, t.AsY())
+			VMOVUPS(t.AsY(), Mem{Base: dst})
+		} else {
+			VCVTPD2PSY(t, t.AsX())
+			VMOVUPS(t.AsX(), Mem{Base: dst})
+		}
+		ADDQ(U32(uint32(8*s.width)), src)
+		ADDQ(U32(uint32(4*s.width)), dst)
+	}, func() {
+		VMULSD(Mem{Base: src}, factor.AsX(), t.AsX())
+		VCVTSD2SS(t.AsX(), t.AsX(), t.AsX())
+		VMOVSS(t.AsX(), Mem{Base: dst})
+		ADDQ(Imm(8), src)
+		ADDQ(Imm(4), dst)
+	})
+	VZEROUPPER()
+	RET()
+}
+
+// gather adds up the parts of a vector, or of one entry, before it goes on.
+func (s set) gather() {
+	TEXT("gather"+s.name, NOSPLIT, "func(dst *float64, src *float32, n int, parts int)")
+	Doc("gather" + s.name + " is gatherGeneric.")
+	dst, src, n := Load(Param("dst"), GP64()), Load(Param("src"), GP64()), Load(Param("n"), GP64())
+	parts, stride, at, left := Load(Param("parts"), GP64()), GP64(), GP64(), GP64()
+	MOVQ(n, stride)
+	SHLQ(Imm(2), stride)
+	sum, t := s.vec(), s.vec()
+	// down goes through the parts below the first.
+	down := func(label string, add func()) {
+		MOVQ(src, at)
+		MOVQ(parts, left)
+		Label(label)
+		DECQ(left)
+		JZ(LabelRef(label + "end"))
+		ADDQ(stride, at)
+		add()
+		JMP(LabelRef(label))
+		Label(label + "end")
+	}
+	s.over(n, func() {
+		VCVTPS2PD(Mem{Base: src}, sum)
+		down("vector", func() {
+			VCVTPS2PD(Mem{Base: at}, t)
+			VADDPD(t, sum, sum)
+		})
+		VMOVUPD(sum, Mem{Base: dst})
+		ADDQ(U32(uint32(4*s.width)), src)
+		ADDQ(U32(uint32(8*s.width)), dst)
+	}, func() {
+		VMOVSS(Mem{Base: src}, t.AsX())
+		VCVTSS2SD(t.AsX(), t.AsX(), sum.AsX())
+		down("one", func() {
+			VMOVSS(Mem{Base: at}, t.AsX())
+			VCVTSS2SD(t.AsX(), t.AsX(), t.AsX())
+			VADDSD(t.AsX(), sum.AsX(), sum.AsX())
+		})
+		VMOVSD(sum.AsX(), Mem{Base: dst})
+		ADDQ(Imm(4), src)
+		ADDQ(Imm(8), dst)
 	})
 	VZEROUPPER()
 	RET()

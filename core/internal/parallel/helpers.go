@@ -28,7 +28,7 @@ type helpers struct {
 	idle  []*helper // the one used last at the end
 	count int
 	spins atomic.Int32 // how many look for work
-	ended atomic.Int64 // when the last call ended
+	ended atomic.Int64 // when the last call ended that could have had more helpers
 }
 
 var (
@@ -39,17 +39,25 @@ var (
 // recent reports whether a call has ended within patience.
 func (c *helpers) recent() bool { return time.Since(began)-time.Duration(c.ended.Load()) < patience }
 
-// take returns an idle helper, or nil. Only if told to rouse it returns one that sleeps, or a new one.
-func (c *helpers) take(rouse bool) *helper {
+// take returns an idle helper, or nil. If near, it returns one that sleeps, or a new one, only if there was such a call recently.
+func (c *helpers) take(near bool) *helper {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	for i, h := range slices.Backward(c.idle) {
-		if rouse || !h.asleep.Load() {
+		if !h.asleep.Load() {
 			c.idle = slices.Delete(c.idle, i, i+1)
 			return h
 		}
 	}
-	if !rouse || c.count >= perCore*runtime.NumCPU() {
+	if near && !c.recent() {
+		return nil
+	}
+	if last := len(c.idle) - 1; last >= 0 {
+		h := c.idle[last]
+		c.idle = c.idle[:last]
+		return h
+	}
+	if c.count >= perCore*runtime.NumCPU() {
 		return nil
 	}
 	c.count++
@@ -71,14 +79,16 @@ func (c *helpers) job() *job {
 	return j
 }
 
-// put ends a call: it takes the job and its helpers back.
-func (c *helpers) put(j *job) {
+// put ends a call: it takes the job and its helpers back; enough says whether there were as many as it could have used.
+func (c *helpers) put(j *job, enough bool) {
 	c.mutex.Lock()
 	c.idle = append(c.idle, j.hands...)
 	j.hands = j.hands[:0]
 	c.jobs = append(c.jobs, j)
 	c.mutex.Unlock()
-	c.ended.Store(int64(time.Since(began)))
+	if !enough {
+		c.ended.Store(int64(time.Since(began)))
+	}
 }
 
 // give hands a job to an idle helper.
@@ -114,13 +124,16 @@ func (h *helper) live() {
 
 // spin waits for done for as long as patience, and lets other goroutines run meanwhile; it reports whether done came.
 func spin(done func() bool) bool {
-	for start := time.Now(); ; {
-		for range 200 {
+	var start time.Time
+	for round := 0; ; round++ {
+		for range 2000 { // a microsecond or two: to let others run takes half of one
 			if done() {
 				return true
 			}
 		}
-		if time.Since(start) > patience {
+		if round == 0 {
+			start = time.Now()
+		} else if time.Since(start) > patience {
 			return false
 		}
 		runtime.Gosched()

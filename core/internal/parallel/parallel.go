@@ -59,9 +59,8 @@ func run(threads, n int, task func(worker, i int), near bool) {
 	j := crowd.job()
 	j.n, j.task = int64(n), task
 	j.next.Store(0)
-	rouse := !near || crowd.recent()
 	for len(j.hands) < workers-1 {
-		h := crowd.take(rouse)
+		h := crowd.take(near)
 		if h == nil {
 			break
 		}
@@ -69,6 +68,7 @@ func run(threads, n int, task func(worker, i int), near bool) {
 		j.busy.Add(1)
 		h.give(j, len(j.hands))
 	}
+	enough := len(j.hands) == workers-1
 	j.work(0)
 	for _, h := range j.hands {
 		if h.box.CompareAndSwap(j, nil) {
@@ -78,7 +78,7 @@ func run(threads, n int, task func(worker, i int), near bool) {
 	j.wait()
 	caught := j.caught
 	j.task, j.caught, j.once = nil, nil, sync.Once{}
-	crowd.put(j)
+	crowd.put(j, enough)
 	if caught != nil {
 		panic(caught)
 	}
