@@ -117,6 +117,18 @@ func (b *AttentionBuilder) AddRounded(rows []int16) error {
 	return nil
 }
 
+// Empty returns an empty builder of the same parameters.
+func (b *AttentionBuilder) Empty() (*AttentionBuilder, error) {
+	s, err := b.d.newSums()
+	if err != nil {
+		return nil, err
+	}
+	return &AttentionBuilder{s: s, d: b.d}, nil
+}
+
+// Compatible reports whether the other builder's sums mean the same, so that Merge can add them.
+func (b *AttentionBuilder) Compatible(o *AttentionBuilder) bool { return b.d.compatible(o.d) }
+
 // Merge adds everything in from to b and consumes from. The bits are those of one builder that was given all rows.
 func (b *AttentionBuilder) Merge(from *AttentionBuilder) error {
 	switch {
@@ -124,7 +136,7 @@ func (b *AttentionBuilder) Merge(from *AttentionBuilder) error {
 		return fault.Invalid("from: it is the same builder as into; they must differ")
 	case b.s == nil || from.s == nil:
 		return errSpent
-	case !b.d.compatible(from.d):
+	case !b.Compatible(from):
 		return fault.New(fault.Mismatch, "from: its parameters differ from those of into; all must be equal")
 	}
 	if err := b.s.room("from", int(from.s.rows)); err != nil {

@@ -179,6 +179,44 @@ func decode(data []byte, want kind) (*released, error) {
 	return &released{f}, nil
 }
 
+// SecretLen is how many bytes PutSecret writes.
+func (b *AttentionBuilder) SecretLen() int {
+	return 8 * (1 + len(b.tally.list()) + len(b.s.leaf) + len(b.s.whole))
+}
+
+// PutSecret writes the exact sums, without the parameters. SECRET. The builder must not be spent.
+func (b *AttentionBuilder) PutSecret(w *wire.Writer) {
+	w.U64(b.s.rows)
+	for _, v := range b.tally.list() {
+		w.U64(*v)
+	}
+	w.I64s(b.s.leaf)
+	w.I64s(b.s.whole)
+}
+
+// TakeSecret reads what PutSecret wrote into an empty builder of the same parameters, to the end of r.
+func (b *AttentionBuilder) TakeSecret(r *wire.Reader) error {
+	if len(r.Buf) != b.SecretLen() {
+		return wire.Corrupt("its length does not fit its shapes")
+	}
+	rows := r.U64()
+	if rows > MaxRows {
+		return wire.Corrupt("it has too many rows")
+	}
+	b.s.rows = rows
+	for _, v := range b.tally.list() {
+		*v = r.U64()
+	}
+	r.I64s(b.s.leaf)
+	r.I64s(b.s.whole)
+	return nil
+}
+
+// list names the counts that a partial carries, in the order of the file.
+func (t *Diagnostics) list() []*uint64 {
+	return []*uint64{&t.Rows, &t.PointsClipped, &t.WeightsClipped, &t.RowsZeroed, &t.RowsDropped}
+}
+
 // DecodeTree reads a Tree from its file.
 func DecodeTree(data []byte) (*Tree, error) {
 	r, err := decode(data, kindTree)
