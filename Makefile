@@ -109,6 +109,24 @@ $(VENV)/ready: bindings/python/pyproject.toml bindings/python/requirements-dev.t
 	$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check -e 'bindings/python[test,demo]'
 	touch $@
 
+$(VENV)/ready-wheel: bindings/python/requirements-wheel.txt $(VENV)/ready
+	$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
+# On Linux auditwheel says which machines the wheel runs on, and names it after them: it refuses one that needs more than it says.
+.PHONY: wheel
+wheel: build $(VENV)/ready-wheel ## the Python wheel and source distribution, in build/dist
+	rm -rf build/dist build/wheel
+	cd bindings/python && ../../$(VENV_PYTHON) -m hatchling build -d ../../build/wheel
+	mkdir -p build/dist
+	mv build/wheel/*.tar.gz build/dist
+ifeq ($(TARGET),linux)
+	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(VENV_PYTHON) -m auditwheel repair -w build/dist build/wheel/*.whl
+	$(VENV_PYTHON) -m auditwheel show build/dist/*.whl
+else
+	mv build/wheel/*.whl build/dist
+endif
+
 .PHONY: demo
 demo: build $(VENV)/ready ## release real data privately and show what comes out
 	$(VENV_PYTHON) bindings/python/examples/digits.py
@@ -121,7 +139,7 @@ TEST_CFLAGS := -std=c99 -D_XOPEN_SOURCE=700 -O1 -g $(WARNINGS) -Wconversion -Iin
 with_library = -L$(1) -ldpattn "-Wl,-rpath,$(CURDIR)/$(1)"
 
 .PHONY: test
-test: test-go test-arm64 test-abi test-asan test-cpp test-python test-readme test-install ## all tests: Go, C, C++ and Python
+test: test-go test-arm64 test-abi test-asan test-cpp test-python test-readme test-install test-wheel ## all tests: Go, C, C++ and Python
 	@echo "make test: every suite passed"
 
 # Where goroutines share memory; the detector makes everything about ten times slower, so it sees these tests only.
@@ -253,6 +271,10 @@ test-install: build ## programs that use an installed tree, by CMake and by pkg-
 	@$(call apt_get,pkg-config,pkg-config)
 	$(PYTHON) tests/install/consumers.py
 
+.PHONY: test-wheel
+test-wheel: wheel ## the wheel and the source distribution, away from the checkout
+	$(PYTHON) tests/wheel.py build/dist
+
 # ---- Fuzzing --------------------------------------------------------------------------------------------------------
 
 # Each target gets so many seconds. What they found to be worth keeping is in the testdata folders of the packages and in
@@ -370,5 +392,5 @@ $(BENCH)/call: tests/bench/call.c include/dpattn.h build/$(LIBRARY)
 
 .PHONY: clean
 clean: ## remove everything that was made
-	rm -rf build $(VENV) bindings/python/dist
+	rm -rf build $(VENV)
 	find bindings tests -name __pycache__ -o -name '.*_cache' | xargs rm -rf

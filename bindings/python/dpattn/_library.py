@@ -17,12 +17,13 @@ from ._version import __version__
 
 OVERRIDE = "DPATTN_LIBRARY"
 
+# Names of the library, the last for the system's own search, and the folders of a prefix that may hold it.
 if sys.platform == "darwin":
-    _FILES = ("libdpattn.dylib", "libdpattn.0.dylib")
+    _FILES, _FOLDERS = ("libdpattn.dylib", "libdpattn.0.dylib"), ("lib",)
 elif sys.platform == "win32":
-    _FILES = ("dpattn.dll",)
+    _FILES, _FOLDERS = ("dpattn.dll",), ("bin", "Library/bin")
 else:
-    _FILES = ("libdpattn.so", "libdpattn.so.0")
+    _FILES, _FOLDERS = ("libdpattn.so", "libdpattn.so.0"), ("lib", "lib64")
 
 _lock = threading.Lock()
 _library: Optional[ctypes.CDLL] = None
@@ -38,7 +39,7 @@ def candidates() -> List[str]:
     checkout = package.parents[2]
     if (checkout / "include" / "dpattn.h").is_file():
         folders.append(checkout / "build")
-    folders += [Path(sys.prefix) / "lib", Path(sys.prefix) / "lib64"]
+    folders += [Path(sys.prefix) / folder for folder in _FOLDERS]
     found = [str(folder / file) for folder in folders for file in _FILES]
     return [*found, _FILES[-1]]  # a bare name: the system's own search path
 
