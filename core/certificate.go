@@ -23,20 +23,26 @@ func (r *Release) Certificate() []byte {
 	p := r.mechanism.params()
 	head := certificateHead{
 		Format: "dpattn-certificate/1", Library: version, ID: hex.EncodeToString(r.id[:]), Mechanism: p.Mechanism.String(), Adjacency: p.Adjacency.String(),
-		Unit:    unit{Kind: "row", MaxRows: 1},
+		Unit:    p.unit(),
 		Epsilon: r.budget.Epsilon, Delta: r.budget.Delta,
-	}
-	if p.OwnerRows > 0 {
-		head.Unit = unit{Kind: "owner", MaxRows: p.OwnerRows}
-	}
-	if p.OwnerBound > 0 {
-		head.Unit.OwnerBound = &p.OwnerBound
 	}
 	out, err := json.MarshalIndent(r.public.certificate(head), "", "  ")
 	if err != nil {
 		panic(err) // every number is finite: checked where it came in
 	}
 	return out
+}
+
+// unit says what one unit of the data is.
+func (p *Params) unit() unit {
+	u := unit{Kind: "row", MaxRows: 1}
+	if p.OwnerRows > 0 {
+		u = unit{Kind: "owner", MaxRows: p.OwnerRows}
+	}
+	if p.OwnerBound > 0 {
+		u.OwnerBound = &p.OwnerBound
+	}
+	return u
 }
 
 type unit struct {

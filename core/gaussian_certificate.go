@@ -11,8 +11,8 @@ import (
 type gaussianCertificate struct {
 	certificateHead
 	Mu float64 `json:"mu"` // rounded up
-	// MuSquared is sum_h sensitivity^2/sigma_h^2 as a fraction of two decimal integers.
-	MuSquared   *fraction    `json:"mu_squared"`
+	// MuSquared is sum_h sensitivity^2/sigma_h^2, two decimal integers: exact for up to 64 different sigmas, else each term is rounded up to a multiple of 2^-256.
+	MuSquared   fraction     `json:"mu_squared"`
 	Sensitivity sensitivity  `json:"sensitivity"`
 	Noise       noiseLaw     `json:"noise"`
 	Shape       shape        `json:"shape"`
@@ -94,15 +94,12 @@ type group struct {
 	Delta   float64 `json:"delta"`
 }
 
-// maxFraction is how many different sigmas mu_squared is worked out for: the fraction's length grows with each.
-const maxFraction = 64
-
 // certificate implements public.
 func (r *gaussianState) certificate(head certificateHead) any {
 	d := r.gaussian
 	b := d.bounds()
 	c := gaussianCertificate{
-		certificateHead: head, Mu: r.mu, MuSquared: r.muSquared(),
+		certificateHead: head, Mu: r.mu, MuSquared: fractionOf(d.muSquared(r.heads)),
 		Sensitivity: sensitivity{Norm: "L2", Squared: d.sensitivity.Squared.String(), PhiSquared: b.Phi2, ValueSquared: b.Value2, Lambda: b.Lambda,
 			SharperBound: d.sensitivity.Sharper, KernelFloorOK: b.Floor < 1},
 		Noise:  noiseLaw{Law: "round(N(0, sigma^2)), independent on each integer"},
@@ -112,8 +109,8 @@ func (r *gaussianState) certificate(head certificateHead) any {
 			d.Rotation.String(), len(d.Center) > 0},
 		Grid: integerGrid{quant.KeyScale, quant.ValueScale, d.valueStep()},
 	}
-	for _, t := range r.muTerms() {
-		c.Noise.Terms = append(c.Noise.Terms, noiseTerm{t.heads, t.sigma})
+	for _, t := range d.muTerms(r.heads) {
+		c.Noise.Terms = append(c.Noise.Terms, noiseTerm{t.Parts, t.Sigma})
 	}
 	if d.rowsPublic() {
 		for _, h := range r.heads {
@@ -129,17 +126,5 @@ func (r *gaussianState) certificate(head certificateHead) any {
 	return c
 }
 
-// muSquared is exact; nil if there are too many different sigmas.
-func (r *gaussianState) muSquared() *fraction {
-	terms := r.muTerms()
-	if len(terms) > maxFraction {
-		return nil
-	}
-	sum := new(big.Rat)
-	for _, t := range terms {
-		sigma := new(big.Int).SetUint64(t.sigma)
-		top := new(big.Int).Mul(r.gaussian.sensitivity.Squared, big.NewInt(int64(t.heads)))
-		sum.Add(sum, new(big.Rat).SetFrac(top, sigma.Mul(sigma, sigma)))
-	}
-	return &fraction{sum.Num().String(), sum.Denom().String()}
-}
+// fractionOf writes a fraction as two decimal integers.
+func fractionOf(x *big.Rat) fraction { return fraction{x.Num().String(), x.Denom().String()} }

@@ -13,7 +13,6 @@ func (d *gaussian) plan(rows uint64, budget privacy.Budget, targetError float64)
 	if err != nil {
 		return PlanResult{}, err
 	}
-	state := gaussianState{gaussian: d, heads: heads}
 	noisiest := 0.0
 	for _, h := range heads {
 		noisiest = max(noisiest, float64(h.sigma))
@@ -26,7 +25,7 @@ func (d *gaussian) plan(rows uint64, budget privacy.Budget, targetError float64)
 	r := PlanResult{
 		Degree: d.Degree, Features: uint64(d.features), StateBytes: d.stateBytes(), ReleaseBytes: uint64(savedSize(d)),
 		LogitBound: d.LogitBound(), PolynomialError: d.polynomial.RelativeError,
-		Mu: state.muUp(), SigmaOverSensitivity: noisiest / sensitivity,
+		Mu: privacy.RootUp(d.muSquared(heads)), SigmaOverSensitivity: noisiest / sensitivity,
 		NoiseStddev: numerator / n, NoiseStddevWorst: numerator / n * math.Exp(d.LogitBound()),
 	}
 	if targetError > 0 {

@@ -42,35 +42,31 @@ func (d *gaussian) calibrate(budget privacy.Budget) ([]published, error) {
 	return heads, nil
 }
 
-// muTerm is a number of heads with the same sigma.
-type muTerm struct {
-	heads int
-	sigma uint64
-}
-
-// muTerms groups the heads by sigma, in order of first appearance.
-func (r *gaussianState) muTerms() (terms []muTerm) {
+// muTerms groups heads by sigma, in order of first appearance.
+func (d *gaussian) muTerms(heads []published) (terms []privacy.Term) {
 	at := map[uint64]int{}
-	for _, h := range r.heads {
+	for _, h := range heads {
 		i, ok := at[h.sigma]
 		if !ok {
 			i = len(terms)
 			at[h.sigma] = i
-			terms = append(terms, muTerm{sigma: h.sigma})
+			terms = append(terms, privacy.Term{Squared: d.sensitivity.Squared, Sigma: h.sigma})
 		}
-		terms[i].heads++
+		terms[i].Parts++
 	}
 	return terms
 }
 
-// muUp returns mu = sqrt(sum_h sensitivity^2/sigma_h^2), rounded up.
-func (r *gaussianState) muUp() float64 {
-	var mus []float64
-	for _, t := range r.muTerms() {
-		squared := new(big.Int).Mul(r.gaussian.sensitivity.Squared, big.NewInt(int64(t.heads)))
-		mus = append(mus, privacy.MuOf(squared, t.sigma))
+// muSquared is sum_h sensitivity^2/sigma_h^2.
+func (d *gaussian) muSquared(heads []published) *big.Rat { return privacy.MuSquared(d.muTerms(heads)) }
+
+// cost implements mechanism.
+func (d *gaussian) cost(budget privacy.Budget) (privacy.Cost, error) {
+	heads, err := d.calibrate(budget)
+	if err != nil {
+		return privacy.Cost{}, err
 	}
-	return privacy.Compose(mus...)
+	return privacy.Cost{MuSquared: d.muSquared(heads), Promise: budget}, nil
 }
 
 // of is head h's part of the state.
@@ -87,7 +83,7 @@ func (r *gaussianState) open() {
 		Map: d.fmap, Cols: d.cols, ValueBound: d.ValueBound, ValueStep: d.valueStep(), Lambda: d.lambda,
 		LogitBound: b, Top: max(d.polynomial.At(b), math.Exp(b)),
 	}
-	r.mu = r.muUp()
+	r.mu = privacy.RootUp(d.muSquared(r.heads))
 	r.readers = make([]*moment.Reader, d.Heads)
 	for h := range r.readers {
 		public.Sigma, public.Rows = float64(r.heads[h].sigma), r.heads[h].rows

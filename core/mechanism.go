@@ -16,6 +16,8 @@ type mechanism interface {
 	stateBytes() uint64
 	// plan works out a release of that many rows.
 	plan(rows uint64, budget privacy.Budget, targetError float64) (PlanResult, error)
+	// cost is what a release with this budget spends. It is known before there is noise.
+	cost(budget privacy.Budget) (privacy.Cost, error)
 	// empty makes the secret half of a builder.
 	empty() secret
 	// compatible reports whether secrets of both mechanisms may be merged.

@@ -45,6 +45,16 @@ func (b *Builder) release(budget privacy.Budget, p *Progress, noise draw, names 
 	if err := b.lock("builder"); err != nil {
 		return nil, err
 	}
+	r, err := b.draft(budget, p, noise, names)
+	if err != nil {
+		return nil, err
+	}
+	b.wipe()
+	return r, nil
+}
+
+// draft makes a release and leaves the builder as it is: its caller wipes one of the two.
+func (b *Builder) draft(budget privacy.Budget, p *Progress, noise draw, names io.Reader) (*Release, error) {
 	m := b.mechanism
 	r := &Release{mechanism: m, budget: budget, size: savedSize(m)}
 	if _, err := io.ReadFull(names, r.id[:]); err != nil {
@@ -54,7 +64,6 @@ func (b *Builder) release(budget privacy.Budget, p *Progress, noise draw, names 
 	if r.public, err = b.secret.release(budget, p.fixed(), noise); err != nil {
 		return nil, err
 	}
-	b.wipe()
 	return r, nil
 }
 

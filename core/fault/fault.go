@@ -28,6 +28,9 @@ const (
 	Entropy         Code = 11
 	Limit           Code = 12
 	Internal        Code = 13
+	Overspent       Code = 14
+	Busy            Code = 15
+	IO              Code = 16
 )
 
 // Error is a fault with its code and detail text.

@@ -5,22 +5,7 @@ import (
 	"math/big"
 )
 
-// Compose returns sqrt(sum mu_i^2), rounded up: what releases of mu_1, mu_2, ... spend together on the same data, each of them chosen
-// in the light of the earlier ones. That is exact for Gaussian releases (Dong, Roth and Su 2022, corollary 3.3). A mu that is negative,
-// NaN or +Inf gives +Inf.
-func Compose(mus ...float64) float64 {
-	sum := new(big.Int)
-	for _, mu := range mus {
-		if !isMu(mu) {
-			return math.Inf(1)
-		}
-		m := inUnits(mu)
-		sum.Add(sum, m.Mul(m, m))
-	}
-	return roundUp(fromUnits(ceilSqrt(sum)))
-}
-
-// Split returns mu/sqrt(n), rounded down: what each of n equal releases may spend, so that Compose of them is at most mu. Arguments
+// Split returns mu/sqrt(n), rounded down: what each of n equal releases may spend, so that their squares add up to at most mu^2. Arguments
 // that make no sense (mu negative, NaN or +Inf, n below 1) give 0, which no release can spend.
 func Split(mu float64, n int) float64 {
 	if !isMu(mu) || n < 1 {

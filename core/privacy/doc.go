@@ -12,8 +12,9 @@
 //
 //	Budget, Mu        from a promise (epsilon, delta) to mu
 //	Sigma             from mu and a sensitivity to the integer sigma of the noise
-//	MuOf              from sensitivity and sigma back to mu
-//	Compose, Split    mu of several releases, and its division among equal ones
+//	MuSquared, RootUp from sensitivity and sigma back to mu
+//	Allowance         what several releases may spend together
+//	Split, Shares     its division among equal ones
 //	Group             mu for several units of data
 //	Delta, Epsilon    from mu to points of the curve
 //	Table, GroupTable the points that a certificate prints

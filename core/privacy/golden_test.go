@@ -126,12 +126,16 @@ func TestGoldenComposition(t *testing.T) {
 	each := Split(total, 1024)
 	close12(t, row.Note, each, row.MuEach)
 	close12(t, row.Note, 1/each, row.Sigma)
-	all := make([]float64, 1024)
+	all := make([]Cost, 1024)
 	for i := range all {
-		all[i] = each
+		all[i] = Cost{MuSquared: square(each)}
 	}
-	if spent := Compose(all...); spent > total || spent < total*(1-1e-15) {
-		t.Errorf("%s: spent %v of %v", row.Note, spent, total)
+	a := Allowance{Promise: Budget{1, 1e-6}, Mu: total}
+	if err := a.Check(all); err != nil {
+		t.Errorf("%s: %v", row.Note, err)
+	}
+	if spent := a.State(all); spent.Mu > total || spent.Mu < total*(1-1e-15) || spent.Epsilon > 1 {
+		t.Errorf("%s: spent %+v of %v", row.Note, spent, total)
 	}
 }
 

@@ -28,13 +28,3 @@ func Sigma(sensitivity2 *big.Int, mu float64) (uint64, error) {
 	}
 	return sigma.Uint64(), nil
 }
-
-// MuOf returns sqrt(sensitivity2)/sigma, rounded up: what a release with this noise spends. It is the value to certify, at most the mu
-// that Sigma was asked for. It is +Inf for a sigma of 0 and for a sensitivity that is missing or negative.
-func MuOf(sensitivity2 *big.Int, sigma uint64) float64 {
-	if sigma == 0 || sensitivity2 == nil || sensitivity2.Sign() < 0 {
-		return math.Inf(1)
-	}
-	s := new(big.Int).SetUint64(sigma)
-	return roundUp(fromUnits(ceilSqrt(ceilQuo(new(big.Int).Lsh(sensitivity2, squareUnits), s.Mul(s, s)))))
-}

@@ -173,7 +173,7 @@ def test_hostile_numbers_are_no_exceptions() -> None:
 def test_very_many_sigmas(rng) -> None:
     release = make_release(make_params(heads=300, head_weights=rng.uniform(1, 9, size=300)), rows=2)
     certificate = release.certificate()
-    assert certificate["mu_squared"] is None
+    assert int(certificate["mu_squared"]["denominator"]) <= 2**256
     report = verify.verify(release.to_bytes(), certificate)
     assert report.ok, report
 

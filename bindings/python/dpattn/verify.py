@@ -28,7 +28,7 @@ from ._errors import LibraryError
 
 DIGITS = 50
 
-# With more different sigmas than this the certificate gives no fraction for mu^2.
+# With more different sigmas than this mu^2 is no exact sum, but an upper bound.
 _MAX_FRACTION = 64
 
 _MAGIC = b"DPATTN release\0\0"
@@ -263,7 +263,7 @@ def _verify_claim(file: _File, report: Report) -> None:
             "adjacency": file.adjacency,
             "unit": file.unit,
             "sensitivity_squared": str(squared),
-            "mu_squared": f"{mu2.numerator}/{mu2.denominator}" if isinstance(mu2, Fraction) else mp.nstr(mu2, 30),
+            "mu_squared": f"{mu2.numerator}/{mu2.denominator}",
             "mu": mp.nstr(mu, 30),
             "delta_at_epsilon": shown,
         }
@@ -298,18 +298,16 @@ def _terms(file: _File) -> Dict[int, int]:
     return terms
 
 
-def _mu_squared(file: _File, squared: int) -> Any:
-    """sum_h sensitivity^2/sigma_h^2: an exact fraction, or a bound if very many sigmas would make it huge."""
-    mp = _mpmath()
-    terms = _terms(file)
-    if len(terms) <= _MAX_FRACTION:
-        return sum((Fraction(squared * heads, sigma * sigma) for sigma, heads in terms.items()), Fraction(0))
-    total = mp.fsum(mp.mpf(squared * heads) / (sigma * sigma) for sigma, heads in terms.items())
-    return total * (1 + mp.mpf(10) ** (10 - _working_digits()))
+def _mu_squared(file: _File, squared: int) -> Fraction:
+    """sum_h sensitivity^2/sigma_h^2; with many different sigmas each term is rounded up to a multiple of 2^-256."""
+    terms = [Fraction(squared * heads, sigma * sigma) for sigma, heads in _terms(file).items()]
+    if len(terms) > _MAX_FRACTION:
+        terms = [Fraction(math.ceil(term * 2**256), 2**256) for term in terms]
+    return sum(terms, Fraction(0))
 
 
-def _real(value: Any) -> Any:
-    return _mpmath().mpf(value.numerator) / value.denominator if isinstance(value, Fraction) else value
+def _real(value: Fraction) -> Any:
+    return _mpmath().mpf(value.numerator) / value.denominator
 
 
 def _sharper(file: _File, phi2: int) -> bool:
@@ -465,11 +463,8 @@ def _verify_numbers(file: _File, claims: Any, report: Report) -> None:
     if _lookup(claims, "sensitivity.squared") != str(squared):
         wrong("sensitivity.squared", f"it must be {squared}")
     fraction = _lookup(claims, "mu_squared")
-    with mp.workdps(_working_digits()):
-        mu2 = _mu_squared(file, squared)
-    exact = None
-    if isinstance(mu2, Fraction):
-        exact = {"numerator": str(mu2.numerator), "denominator": str(mu2.denominator)}
+    mu2 = _mu_squared(file, squared)
+    exact = {"numerator": str(mu2.numerator), "denominator": str(mu2.denominator)}
     if fraction != exact:
         wrong("mu_squared", f"it must be {_short(exact)}")
     for name, value in (

@@ -1,0 +1,60 @@
+package core
+
+import (
+	"bytes"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"dpattn/core/fault"
+	"dpattn/core/ledger"
+	"dpattn/core/privacy"
+)
+
+// The disk is full: the ledger says so, nothing leaves, nothing is spent, the builder can try again when there is room. (Needs a file system of its own, which only
+// root can have; tests/python has one for everybody, by a limit on file sizes.)
+func TestDiskFull(t *testing.T) {
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=96k"); err != nil {
+		t.Skipf("no small file system here: %v", err)
+	}
+	defer syscall.Unmount(dir, 0) //nolint:errcheck
+	path := filepath.Join(dir, "a.ledger")
+	l := must[*ledger.Ledger](t)(ledger.Create(path, must[privacy.Allowance](t)(privacy.MuAllowance(100))))
+	p := spendParams
+	p.ValueDim = 200 // 10 kB a release
+	k, v := ball(rng(62), 20, 2, 1), ball(rng(63), 20, 200, 1)
+	b := built(t, p, k, v)
+	want := exported(t, b)
+	made := 0
+	for ; ; made++ {
+		if made > 20 {
+			t.Fatal("the disk is not full")
+		}
+		_, err := b.ReleaseTo(l, fmt.Sprint(made), spendBudget, nil)
+		if err == nil {
+			b = built(t, p, k, v)
+			continue
+		}
+		if fault.CodeOf(err) != fault.IO || !strings.Contains(err.Error(), "no space") {
+			t.Fatal(err)
+		}
+		break
+	}
+	if !bytes.Equal(exported(t, b), want) {
+		t.Fatal("the builder changed")
+	}
+	book := must[ledger.Book](t)(l.Book())
+	if book.Releases != made || made < 2 {
+		t.Fatalf("%d made, %d spent", made, book.Releases)
+	}
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", syscall.MS_REMOUNT, "size=200k"); err != nil {
+		t.Fatal(err)
+	}
+	must[*Release](t)(b.ReleaseTo(l, fmt.Sprint(made), spendBudget, nil))
+	if book := must[ledger.Book](t)(l.Book()); book.Releases != made+1 {
+		t.Errorf("%d made, %d spent", made+1, book.Releases)
+	}
+}
