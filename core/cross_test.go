@@ -4,6 +4,9 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"math"
+	"os"
+	"os/exec"
+	"strings"
 	"testing"
 
 	"dpattn/core/internal/wire"
@@ -33,6 +36,7 @@ func TestSumsAreTheSameOnEveryMachine(t *testing.T) {
 		{Params{KeyDim: 19, ValueDim: 7, Degree: 3, Polynomial: Taylor, Rotation: NoRotation}, 601, "b64464d8db2c006783cb2f4098234477a55eb647cf4dfa9b7edae04afd0b2e35"},
 		{Params{KeyDim: 8, ValueDim: 12, Degree: 4, Heads: 2, Adjacency: Replace}, 90, "727a638e2fa70ee4da36d6e50a9618e9a5c52dd2a7d5a538a08485f08b4606c6"},
 		{Params{KeyDim: 3, ValueDim: 1, Degree: 8, Polynomial: Taylor, OwnerRows: 2}, 200, "23acfbf13831431576b70905427f4faf16d3ff0258fcbf12f8ccb4ae4dbb19f4"},
+		{Params{KeyDim: 7, ValueDim: 4, Degree: 3, OwnerRows: 30, OwnerBound: 1.25}, 200, "7a3816a6ab3479b08d60b2ad641fe8a93e53f011d0feff9c324e4b5fbfe97b67"},
 		{Params{KeyDim: 1, ValueDim: 5, Degree: 1}, 33, "53df106557874577df868886ff66251bc9a693b673a673b671de10bf0e2228af"},
 	} {
 		p := c.p
@@ -115,3 +119,19 @@ func TestDefaultsAreTheSameOnEveryMachine(t *testing.T) {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
+
+// Promise 3, between kernels: every set that this processor has gives the recorded sums. A process picks its set when it starts, so each is tried in a process of its own, which
+// says that it did run it.
+func TestSumsAreTheSameWithEveryKernel(t *testing.T) {
+	for _, name := range simd.Available() {
+		command := exec.Command(os.Args[0], "-test.v", "-test.run", "OnEveryMachine|TestKernelsInUse")
+		command.Env = append(os.Environ(), "DPATTN_SIMD="+name)
+		out, err := command.CombinedOutput()
+		if err != nil || !strings.Contains(string(out), "kernels in use: "+name+"\n") {
+			t.Errorf("%s: %v\n%s", name, err, out)
+		}
+	}
+}
+
+// TestKernelsInUse says which set this process has.
+func TestKernelsInUse(t *testing.T) { fmt.Printf("kernels in use: %s\n", simd.Name()) }

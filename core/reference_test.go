@@ -136,14 +136,19 @@ func exported(t testing.TB, b *Builder) []byte {
 	return buf
 }
 
-// exact is the first head's sums without noise.
+// exact is the sums of all heads without noise.
 func exact(b *Builder) []int64 {
 	s := sumsOf(b)
-	state, sums := make([]int64, s.gaussian.stateLen()), s.heads[0].sums
-	if sums == nil {
-		sums = s.sumOwners(0, func(int) bool { return true })
+	n := s.gaussian.stateLen()
+	state := make([]int64, n*len(s.heads))
+	for h := range s.heads {
+		sums := s.heads[h].sums
+		if sums == nil {
+			sums = s.sumOwners(h, func(int) bool { return true })
+			defer sums.Wipe()
+		}
+		sums.AddTo(state[h*n : (h+1)*n])
 	}
-	sums.AddTo(state)
 	return state
 }
 

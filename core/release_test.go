@@ -148,6 +148,8 @@ func TestNoiseOfBothAdjacencies(t *testing.T) {
 		// lambda^2 = V/2 up to rounding: 2 sqrt(P V) / sqrt(P (V + V/2)) = 2 sqrt(2/3) of the ADD_REMOVE sensitivity.
 		{"replace, sharper", func(p *Params) { p.Adjacency, p.Lambda = Replace, p.ValueBound/math.Sqrt2 }, 3.7306316348159418322 * 2 * math.Sqrt(2./3), true, 2e-3},
 		{"add_remove, owners of 5", func(p *Params) { p.Adjacency, p.OwnerRows = AddRemove, 5 }, 5 * 3.7306316348159418322, false, 1e-6},
+		{"add_remove, owners of norm 2.5", func(p *Params) { p.Adjacency, p.OwnerRows, p.OwnerBound = AddRemove, 100, 2.5 }, 2.5 * 3.7306316348159418322, false, 1e-6},
+		{"replace, owners of norm 2.5", func(p *Params) { p.Adjacency, p.OwnerRows, p.OwnerBound = Replace, 100, 2.5 }, 2.5 * 7.4612632696318836644, false, 1e-6},
 	} {
 		p := smallParams()
 		c.change(&p)
@@ -294,7 +296,7 @@ func FuzzLoad(f *testing.F) {
 func FuzzImportSecret(f *testing.F) {
 	p := Params{KeyDim: 2, ValueDim: 1, Degree: 2, Adjacency: Replace, KeyBound: 1, ValueBound: 1, QueryBound: 1}
 	q := p
-	q.OwnerRows = 2
+	q.OwnerRows, q.OwnerBound = 2, 1.5
 	owned := must[*Builder](f)(NewBuilder(q))
 	if err := owned.Add(0, zeros2(3, 2).view(), zeros2(3, 1).view(), []uint64{1, 2, 1}, nil); err != nil {
 		f.Fatal(err)
