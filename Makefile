@@ -175,12 +175,12 @@ test-arm64: ## the arm64 kernels under qemu-user, which root gets by apt-get
 	fi
 	cd simd/_asm && $(GO) test ./neon
 
-# Programs of their own: late.c loads the library at run time, memory.c measures itself. error.c is tested by itself, too.
-ABI_TESTS := $(filter-out %/late.c %/memory.c %/header.c,$(wildcard tests/abi/*.c)) capi/error.c
+# Programs of their own: late.c loads the library at run time, memory.c measures itself, repeats.c starts itself many times. error.c is tested by itself, too.
+ABI_TESTS := $(filter-out %/late.c %/memory.c %/repeats.c %/header.c,$(wildcard tests/abi/*.c)) capi/error.c
 ABI_HEADERS := $(wildcard tests/abi/*.h) capi/internal.h include/dpattn.h
 
 .PHONY: test-abi
-test-abi: build/tests/abi build/tests/late build/tests/guest.so build/tests/host build/tests/memory ## the tests of the C interface
+test-abi: build/tests/abi build/tests/late build/tests/guest.so build/tests/host build/tests/memory build/tests/repeats ## the tests of the C interface
 	$(PYTHON) tests/abi/symbols.py include/dpattn.h build/$(LINK_NAME)
 	build/tests/abi
 	build/tests/late build/$(LINK_NAME)
@@ -188,6 +188,7 @@ test-abi: build/tests/abi build/tests/late build/tests/guest.so build/tests/host
 	build/tests/late build/$(LINK_NAME) last build/tests/guest.so
 	build/tests/host build/$(LINK_NAME) | grep -E 'east \+0\.[5-9].* north -0\.[5-9]'
 	build/tests/memory
+	build/tests/repeats
 
 build/tests/abi: $(ABI_TESTS) $(ABI_HEADERS) build/$(LIBRARY)
 	@mkdir -p $(@D)
@@ -208,6 +209,10 @@ build/tests/guest.so: tests/abi/guest/main.go
 build/tests/memory: tests/abi/memory.c include/dpattn.h build/$(LIBRARY)
 	@mkdir -p $(@D)
 	$(CC) $(TEST_CFLAGS) $< -o $@ $(call with_library,build)
+
+build/tests/repeats: tests/abi/repeats.c include/dpattn.h build/$(LIBRARY)
+	@mkdir -p $(@D)
+	$(CC) $(TEST_CFLAGS) $< -o $@ $(call with_library,build) -lpthread
 
 # The same tests where both sides are watched: the C side by the address and undefined-behaviour sanitizers, the Go side by the address
 # sanitizer and by the checks of what C and Go pass each other. The leak check knows nothing of pointers that Go holds, and Go

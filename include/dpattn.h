@@ -76,7 +76,8 @@ enum dpattn_status {
     DPATTN_CORRUPT = 8,          /* a saved release or partial was cut, altered, or is not one */
     DPATTN_UNSUPPORTED = 9,      /* valid, but not in this version of the library */
     DPATTN_MISMATCH = 10,        /* two objects that should be combined have different parameters */
-    DPATTN_ENTROPY = 11,         /* the kernel gave no randomness; nothing was released, nothing was spent */
+    DPATTN_ENTROPY = 11,         /* the kernel gave no randomness; nothing was released, nothing was spent (where Go's runtime meets that
+                                    first, it ends the process instead) */
     DPATTN_LIMIT = 12,           /* a fixed limit (rows, sigma) would be exceeded */
     DPATTN_INTERNAL = 13         /* a bug in this library */
 };
