@@ -127,6 +127,13 @@ else
 	mv build/wheel/*.whl build/dist
 endif
 
+# torch, and no CUDA (tests/torch_without_cuda.py says how); should that fail one day, torch with everything.
+$(VENV)/ready-torch: bindings/python/requirements-torch.txt tests/torch_without_cuda.py $(VENV)/ready
+	$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps -r $<
+	$(VENV_PYTHON) tests/torch_without_cuda.py || \
+		$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check "$$(grep '^torch==' $<)"
+	touch $@
+
 .PHONY: demo
 demo: build $(VENV)/ready ## release real data privately and show what comes out
 	$(VENV_PYTHON) bindings/python/examples/digits.py
@@ -264,7 +271,7 @@ build/tests/example%: bindings/cpp/example.cpp $(CPP_HEADERS) build/$(LIBRARY)
 	$(CXX) -std=c++$* $(CPP_FLAGS) $< -o $@ $(call with_library,build)
 
 .PHONY: test-python
-test-python: build $(VENV)/ready ## the tests in Python
+test-python: build $(VENV)/ready-torch ## the tests in Python
 	DPATTN_LIBRARY="$(CURDIR)/build/$(LINK_NAME)" $(VENV_PYTHON) -m pytest -q tests/python
 
 .PHONY: test-readme

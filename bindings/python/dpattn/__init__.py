@@ -16,6 +16,10 @@ The guarantee is about rows (k_j, v_j) as given, or about owners of up to `owner
 without looking at the private data. Importing this package loads nothing; the C library is loaded on first use.
 """
 
+import importlib
+from typing import Any
+
+from ._attention import scaled_dot_product_attention
 from ._builder import Builder, Diagnostics
 from ._errors import (
     BufferTooSmallError,
@@ -68,5 +72,13 @@ __all__ = [
     "load",
     "merge",
     "plan",
+    "scaled_dot_product_attention",
     "set_threads",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """`dpattn.torch` without an import of its own; torch is imported then."""
+    if name == "torch":
+        return importlib.import_module(".torch", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

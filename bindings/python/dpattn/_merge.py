@@ -6,6 +6,7 @@ from typing import Any, Tuple
 
 import numpy as np
 
+from . import _tensor
 from ._errors import InvalidArgumentError
 from ._library import call
 from ._tensor import View, view
@@ -13,7 +14,7 @@ from ._tensor import View, view
 Partial = Tuple[Any, Any]
 
 
-def merge(a: Partial, b: Partial) -> Tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+def merge(a: Partial, b: Partial) -> Tuple[Any, Any]:
     """Merge two partial attention results over disjoint key sets, as flash attention does.
 
     ``out = (e^la out_a + e^lb out_b) / (e^la + e^lb)`` and ``lse = ln(e^la + e^lb)``, so that a private context (a
@@ -27,9 +28,9 @@ def merge(a: Partial, b: Partial) -> Tuple[np.ndarray[Any, Any], np.ndarray[Any,
 
     Returns
     -------
-    out : ndarray
-        Of the shape of both outs, and of the wider of their types.
-    lse : ndarray of float64
+    out : array
+        Of the shape of both outs, and of the wider of their types; a torch tensor if a's is one, else numpy's.
+    lse : array of float64
 
     Raises
     ------
@@ -46,13 +47,15 @@ def merge(a: Partial, b: Partial) -> Tuple[np.ndarray[Any, Any], np.ndarray[Any,
     out_a, _, out_b, _ = views
     if out_a.shape != out_b.shape:
         raise InvalidArgumentError(f"a and b have outs of shapes {out_a.shape} and {out_b.shape}; they must agree")
-    # ml_dtypes' bfloat16 and float16 have no common type of their own.
-    dtype = out_a.dtype if out_a.dtype == out_b.dtype else np.result_type(np.float32, *_native(out_a, out_b))
-    out_array = np.empty(out_a.shape, dtype)
-    lse_array = np.empty(out_a.shape[:-1], np.float64)
-    results = [view(out_array, "out"), _lse(lse_array, "lse", out_a.shape[:-1])]
+    like, shape = a[0], out_a.shape
+    if out_a.code == out_b.code:
+        dtype = None if _tensor.torch_of(like) else out_a.dtype
+    else:  # ml_dtypes' bfloat16 and float16 have no common type of their own
+        dtype = np.result_type(np.float32, *_native(out_a, out_b))
+    out, lse = _tensor.empty(like, dtype, shape), _tensor.empty(like, np.dtype(np.float64), shape[:-1])
+    results = [view(out, "out"), _lse(lse, "lse", shape[:-1])]
     call("dpattn_merge", *(v.pack() for v in views + results))
-    return out_array, lse_array[()]
+    return out, lse if _tensor.torch_of(like) else lse[()]
 
 
 def _lse(x: Any, name: str, shape: Tuple[int, ...]) -> View:

@@ -135,13 +135,14 @@ def torch_of(x: Any) -> Any:
 def empty(like: Any, dtype: Any, shape: Tuple[int, ...]) -> Any:
     """A new array of the kind of `like`: a torch tensor for a torch tensor, else numpy's.
 
-    `dtype` is a numpy type, or None for that of `like`, which is a tensor then; a tensor of integers gets float64.
+    `dtype` is numpy's or torch's, or, for a tensor, None: its own, and float64 for one of integers.
     """
     torch = torch_of(like)
     if torch is None:
         return np.empty(shape, dtype)
-    kind = getattr(torch, dtype.name) if dtype is not None else like.dtype
-    return torch.empty(shape, dtype=kind if kind.is_floating_point else torch.float64)
+    if dtype is None:
+        dtype = like.dtype if like.dtype.is_floating_point else torch.float64
+    return torch.empty(shape, dtype=getattr(torch, dtype.name) if isinstance(dtype, np.dtype) else dtype)
 
 
 def copied(x: Any) -> Any:
