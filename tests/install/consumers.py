@@ -56,6 +56,8 @@ def check_tree(tree: Path, version: str) -> None:
     """What lies where, and that none of it points back to the checkout or to the place that it was installed for."""
     major = version.split(".", maxsplit=1)[0]
     names = [f"libdpattn.so.{version}", f"libdpattn.so.{major}", "libdpattn.so"]
+    headers = sorted(file.name for file in (tree / "include").iterdir())
+    check(headers == ["dpattn-ggml.h", "dpattn.h", "dpattn.hpp"], f"include: {', '.join(headers)}")
     links = [os.readlink(tree / "lib" / name) for name in names[1:]]
     check(links == names[:2], f"lib/{names[2]} -> {names[1]} -> {names[0]}")
     files = [file for file in tree.rglob("*") if file.is_file() and not file.is_symlink()]
