@@ -1,15 +1,33 @@
 package privacy
 
-import "math"
+import (
+	"math"
+	"sync/atomic"
+)
 
 // Mu returns the largest float64 mu with Delta(epsilon, mu) <= delta: the noise of a mechanism whose sensitivity/sigma is at most mu
 // gives (epsilon, delta)-differential privacy. It is the exact solution rounded down.
 func Mu(epsilon, delta float64) (float64, error) {
-	if err := (Budget{epsilon, delta}).Validate(); err != nil {
+	b := Budget{epsilon, delta}
+	if err := b.Validate(); err != nil {
 		return 0, err
 	}
-	return lastWhere(func(mu float64) bool { return deltaAtMost(epsilon, mu, delta) }), nil
+	if last := lastMu.Load(); last != nil && last.Budget == b {
+		return last.mu, nil
+	}
+	mu := lastWhere(func(mu float64) bool { return deltaAtMost(epsilon, mu, delta) })
+	lastMu.Store(&solved{b, mu})
+	return mu, nil
 }
+
+// solved is a budget and its mu. The last one is kept: many small releases usually have the same budget, and solving it takes milliseconds,
+// a hundred times what drawing their noise takes.
+type solved struct {
+	Budget
+	mu float64
+}
+
+var lastMu atomic.Pointer[solved]
 
 // Epsilon returns the smallest float64 epsilon >= 0 with Delta(epsilon, mu) <= delta: the exact solution rounded up, +Inf if there is
 // none. An argument that is negative or NaN gives +Inf.
