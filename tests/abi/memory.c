@@ -1,6 +1,6 @@
 /* The peak memory of a build does not grow with the number of rows: key_dim = value_dim = 64, degree 2, fed in chunks of 8192 rows.
  *     memory            builds of 100,000 and 1,000,000 rows, in processes of their own; where they would take minutes, because the
- *                       machine has no fast kernels, of 20,000 and 200,000 (with DPATTN_FULL=1 the full size even so)
+ *                       machine has no fast kernels, of 20,000 and 200,000 (with DPATTN_AUDIT=1 the full size even so)
  *     memory ROWS       one build; prints its peak in KiB */
 #include "dpattn.h"
 
@@ -98,7 +98,7 @@ int main(int argc, char **argv)
     double start = now();
     build_apart(argv[0], "20000");
     double row = (now() - start) / 20000;
-    const char *full = getenv("DPATTN_FULL");
+    const char *full = getenv("DPATTN_AUDIT");
     int large = row * 1e6 < 20 || (full != NULL && strcmp(full, "1") == 0);
     const char *few = large ? "100000" : "20000", *many = large ? "1000000" : "200000";
     long a = peak_of(argv[0], few), b = peak_of(argv[0], many);

@@ -1,0 +1,135 @@
+"""Libraries with one mistake each, which the audit has to catch.
+
+The mistakes exist here only: go build -overlay puts a changed copy of one source file in the place of the true one, so
+that the library has no hook for them.
+
+    mutants.py NAME FOLDER   writes FOLDER/overlay.json and the changed file beside it
+    mutants.py [--small]     lists the names of all, or of those that `make test` can afford
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from pathlib import Path
+from typing import Tuple
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclasses.dataclass(frozen=True)
+class Mutant:
+    """One mistake: in the package `package`, `old`, which must stand there exactly once, becomes `new`.
+
+    `games` are those in which it shows, with so many releases of each side that it is missed less than once in a
+    million runs; `small` says whether `make test` can afford it.
+    """
+
+    name: str
+    what: str
+    package: str
+    old: str
+    new: str
+    games: Tuple[Tuple[str, int], ...]
+    small: bool = True
+
+
+SQUARED = "out.Squared = square.Mul(square, m.Mul(m, m))"
+DRAWN = "done += len(part)"
+
+MUTANTS = (
+    Mutant(
+        "delta-halved",
+        "half the sensitivity",
+        "core/moment",
+        SQUARED,
+        SQUARED + "\n\tout.Squared.Rsh(out.Squared, 2)",
+        (("replaced row, mu 4", 1_000),),
+    ),
+    Mutant(
+        "delta-0.95",
+        "0.95 of the sensitivity",
+        "core/moment",
+        SQUARED,
+        SQUARED + "\n\tout.Squared.Quo(out.Squared.Mul(out.Squared, big.NewInt(361)), big.NewInt(400))",
+        (("replaced row, mu 4", 50_000),),
+        small=False,
+    ),
+    Mutant(
+        "replace-as-add-remove",
+        "REPLACE taken for ADD_REMOVE",
+        "core",
+        "d.bounds().Sensitivity(d.Adjacency == Replace, ",
+        "d.bounds().Sensitivity(false, ",
+        (("replaced row, mu 4", 3_000),),
+    ),
+    Mutant(
+        "noise-in-two-releases",
+        "the same noise in every release",
+        "core/noise",
+        "block, err := aes.NewCipher(",
+        "clear(seed)\n\tblock, err := aes.NewCipher(",
+        (("row", 300),),
+    ),
+    Mutant(
+        "noise-in-two-coordinates",
+        "the same noise in the last two coordinates",
+        "core",
+        DRAWN,
+        "part[len(part)-1] = part[len(part)-2]\n\t\t\t" + DRAWN,
+        (("row", 300),),
+    ),
+    Mutant(
+        "noise-in-two-blocks",
+        "the same noise in every block of a large state",
+        "core/noise",
+        "s.open(src, uint64(b))",
+        "s.open(src, 0)",
+        (("large state", 10),),
+        small=False,
+    ),
+    Mutant(
+        "coordinate-bare",
+        "one coordinate without noise",
+        "core",
+        DRAWN,
+        "part[0] = 0\n\t\t\t" + DRAWN,
+        (("row", 300),),
+    ),
+    Mutant(
+        "sigma-low",
+        "the noise 1 % below the sigma of the certificate",
+        "core",
+        "noise(part, r.heads[h].sigma)",
+        "noise(part, r.heads[h].sigma*99/100)",
+        (("row", 6_000),),
+    ),
+)
+
+
+def by_name(name: str) -> Mutant:
+    return next(mutant for mutant in MUTANTS if mutant.name == name)
+
+
+def write(mutant: Mutant, folder: Path) -> None:
+    """Write the overlay and the changed file."""
+    sources = [path for path in (ROOT / mutant.package).glob("*.go") if not path.name.endswith("_test.go")]
+    found = {path: path.read_text().count(mutant.old) for path in sources}
+    if sum(found.values()) != 1:
+        sys.exit(
+            f"mutant {mutant.name}: {mutant.package} has {sum(found.values())} places like {mutant.old!r}, not one"
+        )
+    source = max(sources, key=found.__getitem__)
+    folder.mkdir(parents=True, exist_ok=True)
+    changed = folder / source.name
+    changed.write_text(source.read_text().replace(mutant.old, mutant.new))
+    overlay = {"Replace": {str(source): str(changed.resolve())}}
+    (folder / "overlay.json").write_text(json.dumps(overlay, indent=2))
+
+
+if __name__ == "__main__":
+    if len(sys.argv) == 3:
+        write(by_name(sys.argv[1]), Path(sys.argv[2]))
+    else:
+        print(*(mutant.name for mutant in MUTANTS if mutant.small or "--small" not in sys.argv))

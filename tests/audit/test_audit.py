@@ -1,0 +1,63 @@
+"""The audit's own arithmetic: its curve against golden values, its p values against chances that are known."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import bounds
+import laws
+import numpy as np
+import pytest
+
+VECTORS = Path(__file__).resolve().parents[1] / "vectors" / "accounting.json"
+
+
+def test_the_curve_is_golden() -> None:
+    for row in json.loads(VECTORS.read_text())["gaussian_delta"]:
+        epsilon, mu, delta = float(row["epsilon"]), 1 / float(row["sigma_over_sensitivity"]), float(row["delta"])
+        if delta > 1e-12:  # floating point does for an audit, but not beyond
+            assert bounds.delta_of(epsilon, mu) == pytest.approx(delta, rel=1e-4)
+            assert bounds.mu_of(epsilon, delta) == pytest.approx(mu, rel=1e-6)
+            assert bounds.epsilon_of(mu, delta) == pytest.approx(epsilon, rel=1e-5, abs=1e-9)
+
+
+def test_bounds_hold_as_often_as_they_say() -> None:
+    rng = np.random.default_rng(1)
+    side, runs, mu, epsilon, delta = 4000, 800, 0.5, 2.0, 1e-3
+    chance = 0.5 * (1 + math.erf(mu / 2 / math.sqrt(2)))
+    right = rng.binomial(side, chance, runs) + rng.binomial(side, chance, runs)
+    for alpha in (0.5, 0.05):
+        slack = alpha + 4 * math.sqrt(alpha / runs)
+        assert np.mean([bounds.certified_mu(k, 2 * side, alpha) > mu for k in right]) <= slack
+        assert np.mean([bounds.claim_p(k, 2 * side, mu) <= alpha for k in right]) <= slack
+        on_d, on_other = rng.binomial(side, 0.02, runs), rng.binomial(side, math.exp(epsilon) * 0.02 + delta, runs)
+        over = [bounds.point_bound(a, b, side, delta, alpha) > epsilon for a, b in zip(on_d, on_other)]
+        assert np.mean(over) <= slack
+    # and they are not far off: half of the bounds at 0.5 are above what is true
+    assert np.mean([bounds.certified_mu(k, 2 * side, 0.5) > mu for k in right]) > 0.45
+
+
+def test_point_p_is_where_the_bound_crosses() -> None:
+    p = bounds.point_p(60, 800, 4000, 2.0, 1e-3)
+    assert bounds.point_bound(60, 800, 4000, 1e-3, p * 1.01) > 2.0 > bounds.point_bound(60, 800, 4000, 1e-3, p * 0.99)
+
+
+@pytest.mark.parametrize("sigmas", [(44_000_000,), (3,), (44_000_000, 20_000_000)])
+def test_true_noise_passes(sigmas: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(2)
+    spread = np.repeat(np.array(sigmas, np.float64), 64 // len(sigmas))
+    p: dict[str, list[float]] = {}
+    for _ in range(40):
+        tally, more = laws.Tally(sigmas, 64), laws.Tally(sigmas, 64)
+        for part in (tally, more):
+            part.add(np.round(rng.normal(size=(200, 64)) * spread).astype(np.int64))
+        tally.merge(more)
+        assert tally.releases == 400
+        for outcome in tally.outcomes():
+            p.setdefault(outcome.name, []).append(outcome.p)
+    for name, values in p.items():
+        assert min(values) > 1e-5, name
+        assert np.mean(np.array(values) < 0.05) < 0.25, name
+    assert np.mean([value < 0.05 for values in p.values() for value in values]) < 0.08
