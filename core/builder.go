@@ -73,7 +73,11 @@ func NewBuilder(p Params) (*Builder, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newBuilder(m, m.empty()), nil
+	s, err := m.empty()
+	if err != nil {
+		return nil, err
+	}
+	return newBuilder(m, s), nil
 }
 
 func newBuilder(m mechanism, s secret) *Builder {

@@ -188,7 +188,7 @@ func TestReplacedOwners(t *testing.T) {
 					ids[i] = 1 + r.Uint64N(3)
 				}
 				state := func(k, v matrix) []int64 {
-					b := newBuilder(m, m.empty())
+					b := newBuilder(m, must[secret](t)(m.empty()))
 					if k.rows > 0 {
 						if err := b.Add(0, k.view(), v.view(), make([]uint64, k.rows), nil); err != nil {
 							t.Fatal(err)

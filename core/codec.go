@@ -26,7 +26,7 @@ func decodeMechanism(r *wire.Reader, perFeature int) (mechanism, error) {
 	p := Params{Heads: int(r.U32()), KeyDim: int(r.U32()), ValueDim: int(r.U32()), Degree: int(r.U32()), Mechanism: Mechanism(r.U32())}
 	decode := p.Mechanism.entry().decode
 	if decode == nil {
-		return nil, fault.New(fault.Unsupported, "data: mechanism is %d; this version has 1 (gaussian)", p.Mechanism)
+		return nil, fault.New(fault.Unsupported, "data: mechanism is %d; this version has 1 (gaussian) and 2 (dptree)", p.Mechanism)
 	}
 	return decode(r, p, perFeature)
 }

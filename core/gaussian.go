@@ -140,6 +140,3 @@ func (d *gaussian) lambdaValue() float64 { return float64(d.lambda) * d.valueSte
 
 // valueStep is one integer unit of a value.
 func (d *gaussian) valueStep() float64 { return d.ValueBound / quant.ValueScale }
-
-// rowsPublic reports whether the number of rows may be published: one row is replaced by one row. An owner's rows may be replaced by fewer or more.
-func (d *gaussian) rowsPublic() bool { return d.Adjacency == Replace && d.OwnerRows == 0 }

@@ -2,6 +2,7 @@ package core
 
 import (
 	"math"
+	"slices"
 
 	"dpattn/core/fault"
 	"dpattn/core/internal/memory"
@@ -9,6 +10,8 @@ import (
 	"dpattn/core/moment"
 	"dpattn/core/poly"
 	"dpattn/core/privacy"
+	"dpattn/core/quant"
+	"dpattn/simd"
 )
 
 // The feature map's number in files. 1: weighted monomials of a polynomial.
@@ -159,7 +162,7 @@ func (b *gaussianSums) encodedLen() (needed int) {
 		if o := b.heads[h].owners; o == nil {
 			needed += 8 * b.gaussian.stateLen()
 		} else {
-			needed += 8 + 16*len(o.rows) + 2*(b.gaussian.KeyDim+b.gaussian.ValueDim)*o.count()
+			needed += o.encodedLen(b.gaussian.KeyDim + b.gaussian.ValueDim)
 		}
 	}
 	return needed
@@ -193,6 +196,12 @@ func (d *gaussian) decodeSecret(r *wire.Reader) (secret, error) {
 	return b, nil
 }
 
+// possible reports whether a kept row can be one. Rows are clipped to the integer ranges again by the gate when they are summed; only -2^15, which no row has and the
+// kernels exclude, is refused here, and values over their norm.
+func (d *gaussian) possible(row []int16) bool {
+	return !slices.Contains(row, -1<<15) && simd.Norm2(row[d.KeyDim:]) <= quant.ValueNorm2
+}
+
 // decode reads what encode wrote into empty sums.
 func (b *gaussianSums) decode(r *wire.Reader) error {
 	d := b.gaussian
@@ -206,7 +215,7 @@ func (b *gaussianSums) decode(r *wire.Reader) error {
 			r.I64s(sums)
 			head.sums.Set(sums)
 			clear(sums)
-		} else if err := head.owners.decode(r, d); err != nil {
+		} else if err := head.owners.decode(r, d.KeyDim+d.ValueDim, d.possible); err != nil {
 			return err
 		}
 	}

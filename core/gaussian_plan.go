@@ -22,14 +22,10 @@ func (d *gaussian) plan(rows uint64, budget privacy.Budget, targetError float64)
 	phi, _ := new(big.Float).Sqrt(new(big.Float).SetUint64(d.fmap.Norm2())).Float64()
 	numerator := noisiest * d.polynomial.Plus() / phi * d.valueStep()
 	n := float64(rows)
-	r := PlanResult{
+	return PlanResult{
 		Degree: d.Degree, Features: uint64(d.features), StateBytes: d.stateBytes(), ReleaseBytes: uint64(savedSize(d)),
 		LogitBound: d.LogitBound(), PolynomialError: d.polynomial.RelativeError,
 		Mu: privacy.RootUp(d.muSquared(heads)), SigmaOverSensitivity: noisiest / sensitivity,
-		NoiseStddev: numerator / n, NoiseStddevWorst: numerator / n * math.Exp(d.LogitBound()),
-	}
-	if targetError > 0 {
-		r.RowsForError = uint64(min(math.Ceil(numerator/targetError), 1<<62))
-	}
-	return r, nil
+		NoiseStddev: numerator / n, NoiseStddevWorst: numerator / n * math.Exp(d.LogitBound()), RowsForError: rowsFor(numerator, targetError),
+	}, nil
 }

@@ -94,6 +94,12 @@ func (r *gaussianState) open() {
 // state implements public.
 func (r *gaussianState) state() []int64 { return r.noisy }
 
+// wipe implements public. The readers' copies are of noisy numbers too, and go with it.
+func (r *gaussianState) wipe() {
+	clear(r.noisy)
+	r.readers = nil
+}
+
 // load implements public: clips a query to the query bound and rotates it.
 func (r *gaussianState) load(h int, q []float64) (shift float64, clipped bool) {
 	d := r.gaussian

@@ -25,7 +25,7 @@ type head struct {
 }
 
 // empty implements mechanism.
-func (d *gaussian) empty() secret { return d.noSums() }
+func (d *gaussian) empty() (secret, error) { return d.noSums(), nil }
 
 func (d *gaussian) noSums() *gaussianSums {
 	b := &gaussianSums{gaussian: d, heads: make([]head, d.Heads)}

@@ -19,7 +19,7 @@ type mechanism interface {
 	// cost is what a release with this budget spends. It is known before there is noise.
 	cost(budget privacy.Budget) (privacy.Cost, error)
 	// empty makes the secret half of a builder.
-	empty() secret
+	empty() (secret, error)
 	// compatible reports whether secrets of both mechanisms may be merged.
 	compatible(other mechanism) bool
 
@@ -66,21 +66,26 @@ type public interface {
 	describe(i *Info)
 	// encode writes the encodedState bytes of a release file.
 	encode(w *wire.Writer)
+	// wipe zeroes a state that nobody was given.
+	wipe()
 }
 
 // entry is how one mechanism is called, made from Params that have passed checked, and read from a file: head is what every mechanism has there, perFeature as
 // in decodeMechanism.
 type entry struct {
-	name   string
-	make   func(p Params) (mechanism, error)
-	decode func(r *wire.Reader, head Params, perFeature int) (mechanism, error)
+	name    string
+	degrees int // Plan chooses from degrees 1..degrees where the degree is open; 0: the mechanism chooses
+	make    func(p Params) (mechanism, error)
+	decode  func(r *wire.Reader, head Params, perFeature int) (mechanism, error)
 }
 
 // entry is the one list of mechanisms; an unknown one has no name.
 func (m Mechanism) entry() entry {
 	switch m {
 	case Gaussian:
-		return entry{"gaussian", newGaussian, decodeGaussian}
+		return entry{"gaussian", planDegrees, newGaussian, decodeGaussian}
+	case DPTree:
+		return entry{"dptree", 0, newTrees, decodeTrees}
 	}
 	return entry{}
 }

@@ -7,8 +7,6 @@ import (
 	"slices"
 
 	"dpattn/core/internal/wire"
-	"dpattn/core/quant"
-	"dpattn/simd"
 )
 
 // ownerRow is one kept row of an owner: its quantised key and value, and the number that decides which rows are kept. SECRET.
@@ -174,9 +172,11 @@ func (o *owners) encode(w *wire.Writer) {
 	}
 }
 
-// decode reads what encode wrote into an empty o. Rows are clipped to the integer ranges again by the gate when they are summed; only -2^15, which
-// no row has and the kernels exclude, is refused here, and values over their norm.
-func (o *owners) decode(r *wire.Reader, d *gaussian) error {
+// encodedLen is how many bytes encode writes, for rows of width integers.
+func (o *owners) encodedLen(width int) int { return 8 + 16*len(o.rows) + 2*width*o.count() }
+
+// decode reads what encode wrote into an empty o, for rows of width integers; possible says whether a mechanism could have kept such a row.
+func (o *owners) decode(r *wire.Reader, width int, possible func(row []int16) bool) error {
 	count := r.U64()
 	for i := uint64(0); i < count; i++ {
 		id, n := r.U64(), r.U64()
@@ -185,11 +185,11 @@ func (o *owners) decode(r *wire.Reader, d *gaussian) error {
 		}
 		h := o.touch(id)
 		for ; n > 0; n-- {
-			data := make([]int16, d.KeyDim+d.ValueDim)
+			data := make([]int16, width)
 			for j := range data {
 				data[j] = int16(r.U16())
 			}
-			if r.Short || slices.Contains(data, -1<<15) || simd.Norm2(data[d.KeyDim:]) > quant.ValueNorm2 {
+			if r.Short || !possible(data) {
 				clear(data)
 				return wire.Corrupt("a kept row is out of range")
 			}

@@ -21,7 +21,18 @@ const (
 type Mechanism int32
 
 // Mechanisms, with the numbers of the C header.
-const Gaussian Mechanism = 1 // the Gaussian moment release
+const (
+	Gaussian Mechanism = 1 // the Gaussian moment release
+	DPTree   Mechanism = 2 // the paper's DPTreeCrossAttention
+)
+
+// withDefault fills the default in.
+func (m Mechanism) withDefault() Mechanism {
+	if m == 0 {
+		return Gaussian
+	}
+	return m
+}
 
 func (m Mechanism) String() string {
 	if name := m.entry().name; name != "" {
@@ -75,6 +86,15 @@ func (r Rotation) String() string {
 	return "unknown"
 }
 
+// Trees says whether DPTree keeps its trees.
+type Trees int32
+
+// Choices of trees, with the numbers of the C header.
+const (
+	KeepTrees Trees = 1
+	NoTrees   Trees = 2 // release the sums of w P(k) that the trees' distances come down to
+)
+
 // Params are the public choices. Zero means default where a default is named; the others are required. They must be chosen
 // without looking at the private data.
 type Params struct {
@@ -99,6 +119,16 @@ type Params struct {
 
 	Center      []float64 // nil or [Heads, KeyDim]: public vectors subtracted from the keys
 	HeadWeights []float64 // nil or [Heads]: shares of mu^2
+
+	// DPTree alone reads what follows; for other mechanisms it is zero. DPTree in turn reads none of Polynomial, Rotation and what lies between OwnerRows and here.
+	Range, ValueRange  float64 // R and R_w: entries of keys and queries are in [0, R], of values in [-R_w, R_w]; required
+	RelativeError      float64 // eps_s in (0, 1): chooses Degree where that is 0, enters the default of Copies; 0: 0.1
+	FailureProbability float64 // p_f in (0, 1): enters the default of Copies, never the guarantee; 0: 0.01
+	CopyFactor         float64 // c in the default of Copies; 0: 1
+	Rows               uint64  // a public number of rows: the default of Leaves
+	Leaves             int     // N, 1..2^20; 0: Rows
+	Copies             int     // l; 0: the paper's ceil(c r ln(d R/(eps_s p_f)))
+	Trees              Trees   // 0: KeepTrees
 }
 
 // Limits of Params.
@@ -121,17 +151,15 @@ const leastOwnerBound = 1. / 1024
 // LogitBound returns b = Scale*QueryBound*KeyBound.
 func (p *Params) LogitBound() float64 { return p.Scale * p.QueryBound * p.KeyBound }
 
+// rowsPublic reports whether the number of rows may be published: one row is replaced by one row. An owner's rows may be replaced by fewer or more.
+func (p *Params) rowsPublic() bool { return p.Adjacency == Replace && p.OwnerRows == 0 }
+
 // checked returns the parameters with the defaults of every mechanism filled in and their slices copied. What only one mechanism has is that one's to check.
 func (p Params) checked() (Params, error) {
 	if p.Heads == 0 {
 		p.Heads = 1
 	}
-	if p.Degree == 0 {
-		p.Degree = defaultDeg
-	}
-	if p.Mechanism == 0 {
-		p.Mechanism = Gaussian
-	}
+	p.Mechanism = p.Mechanism.withDefault()
 	for _, n := range []struct {
 		name        string
 		value       int
@@ -140,7 +168,7 @@ func (p Params) checked() (Params, error) {
 		{"heads", p.Heads, 1, maxDim},
 		{"key_dim", p.KeyDim, 1, maxDim},
 		{"value_dim", p.ValueDim, 1, maxDim},
-		{"degree", p.Degree, 1, poly.MaxDegree},
+		{"degree", p.Degree, 0, poly.MaxDegree},
 		{"owner_rows", p.OwnerRows, 0, maxOwnerRows},
 	} {
 		if n.value < n.least || n.value > n.most {
@@ -148,7 +176,7 @@ func (p Params) checked() (Params, error) {
 		}
 	}
 	if p.Mechanism.entry().name == "" {
-		return p, fault.New(fault.Unsupported, "params.mechanism is %d; this version has 1 (gaussian)", p.Mechanism)
+		return p, fault.New(fault.Unsupported, "params.mechanism is %d; this version has 1 (gaussian) and 2 (dptree)", p.Mechanism)
 	}
 	if p.Adjacency != AddRemove && p.Adjacency != Replace {
 		return p, fault.Invalid("params.adjacency is %d; it is required and must be 1 (add_remove) or 2 (replace)", p.Adjacency)
@@ -161,6 +189,12 @@ func (p Params) checked() (Params, error) {
 
 // checkedGaussian fills in and checks what the Gaussian moment release alone has.
 func (p Params) checkedGaussian() (Params, error) {
+	if err := p.onlyTrees(); err != nil {
+		return p, err
+	}
+	if p.Degree == 0 {
+		p.Degree = defaultDeg
+	}
 	if p.Polynomial == 0 {
 		p.Polynomial = Minimax
 	}

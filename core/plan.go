@@ -23,7 +23,7 @@ type PlanResult struct {
 	RowsForError         uint64  // least n with NoiseStddev <= targetError; 0 if targetError is 0
 }
 
-// planDegrees are the degrees that Plan chooses from.
+// planDegrees are the degrees that Plan chooses from for the Gaussian release.
 const planDegrees = 4
 
 // slack is how much more error Plan accepts for a smaller degree, whose state is many times smaller.
@@ -38,12 +38,13 @@ func Plan(p Params, rows uint64, budget privacy.Budget, targetError float64) (Pl
 	if !(targetError >= 0 && targetError <= largest) {
 		return PlanResult{}, fault.Invalid("target_error is %v; it must be 0 (none) or a positive number", targetError)
 	}
-	if p.Degree != 0 {
+	degrees := p.Mechanism.withDefault().entry().degrees
+	if p.Degree != 0 || degrees == 0 {
 		return planDegree(p, rows, budget, targetError)
 	}
 	var plans []PlanResult
 	var failed error
-	for p.Degree = 1; p.Degree <= planDegrees; p.Degree++ {
+	for p.Degree = 1; p.Degree <= degrees; p.Degree++ {
 		if r, err := planDegree(p, rows, budget, targetError); err == nil {
 			plans = append(plans, r)
 		} else if failed == nil {
@@ -68,4 +69,12 @@ func planDegree(p Params, rows uint64, budget privacy.Budget, targetError float6
 		return PlanResult{}, err
 	}
 	return m.plan(rows, budget, targetError)
+}
+
+// rowsFor is how many rows bring the noise of a numerator, at mean attention weight 1, down to targetError; 0 if that is 0.
+func rowsFor(numerator, targetError float64) uint64 {
+	if targetError == 0 {
+		return 0
+	}
+	return uint64(min(math.Ceil(numerator/targetError), 1<<62))
 }

@@ -80,6 +80,9 @@ type Info struct {
 	Rotation                                        Rotation
 	KeyBound, ValueBound, QueryBound, Scale, Lambda float64
 	OwnerBound                                      float64
+	Range, ValueRange                               float64
+	Leaves, Copies                                  int
+	Trees                                           Trees
 	LogitBound, PolynomialError, Epsilon, Delta, Mu float64
 	Features, StateBytes, SaveBytes                 uint64
 	ID                                              [16]byte

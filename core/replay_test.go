@@ -68,7 +68,7 @@ func someRecords(r *random.Rand, p *Params, n int, owner func() uint64) []record
 // with makes a builder of these rows, added in two calls.
 func with(t *testing.T, m mechanism, rows []record) *Builder {
 	t.Helper()
-	p, b := m.params(), newBuilder(m, m.empty())
+	p, b := m.params(), newBuilder(m, must[secret](t)(m.empty()))
 	for _, part := range [][]record{rows[:len(rows)/3], rows[len(rows)/3:]} {
 		var k, v []float64
 		var ids []uint64

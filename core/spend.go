@@ -51,7 +51,7 @@ func (b *Builder) releaseTo(l *ledger.Ledger, label string, budget privacy.Budge
 	})
 	if err != nil {
 		if made != nil {
-			clear(made.public.state())
+			made.public.wipe()
 		}
 		return nil, err
 	}

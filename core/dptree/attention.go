@@ -76,11 +76,29 @@ func (b *AttentionBuilder) RowLen() int { return b.d.Dim + b.d.ValueDim }
 // Round rounds one row to RowLen integers, a function of that row alone, and says what became of it. It is for callers that keep rows before they add them. The caller
 // runs it in a fixed floating-point mode (simd.Plain).
 func (b *AttentionBuilder) Round(key, value []float64, dst []int16) Fate {
-	whole := make([]int16, b.d.Dim+b.d.columns)
+	return b.d.round(key, value, dst)
+}
+
+func (d *design) round(key, value []float64, dst []int16) Fate {
+	whole := make([]int16, d.Dim+d.columns)
 	defer clear(whole)
-	f := b.d.quantise(key, value, whole)
+	f := d.quantise(key, value, whole)
 	copy(dst, whole)
 	return f
+}
+
+// rounded reports whether round can have given these integers.
+func (d *design) rounded(row []int16) bool {
+	for i, v := range row {
+		lo, hi := int16(0), int16(keyScale)
+		if i >= d.Dim {
+			lo, hi = -weightOne, weightOne
+		}
+		if v < lo || v > hi {
+			return false
+		}
+	}
+	return true
 }
 
 // AddRounded adds rows that Round has rounded (not those it zeroed), [n, RowLen] row-major. With owners as units, one call has all rows of one owner and at most OwnerRows
@@ -100,12 +118,8 @@ func (b *AttentionBuilder) AddRounded(rows []int16) error {
 	if err := b.s.room("rows", n); err != nil {
 		return err
 	}
-	for i, v := range rows {
-		lo, hi := int16(0), int16(keyScale)
-		if i%width >= b.d.Dim {
-			lo, hi = -weightOne, weightOne
-		}
-		if v < lo || v > hi {
+	for i := range n {
+		if !b.d.rounded(rows[i*width : (i+1)*width]) {
 			return fault.Invalid("rows has an integer out of range; it must be what Round gave")
 		}
 	}
@@ -212,9 +226,10 @@ func (f *forest) attend(p *probe, query, dst []float64) (clipped bool) {
 
 // Answer is what Attend says besides the output.
 type Answer struct {
-	LSE     float64 // natural logarithm of the normaliser
-	Stddev  float64 // about the standard deviation of the noise in an output near 0
-	Clipped bool    // the query was outside [0, R], or had NaN
+	LSE        float64 // natural logarithm of the normaliser
+	Normaliser float64 // sum_j exp(<q, k_j>/d)
+	Stddev     float64 // about the standard deviation of the noise in an output near 0
+	Clipped    bool    // the query was outside [0, R], or had NaN
 }
 
 // Attend writes the ValueDim outputs for a query of Dim numbers.
@@ -237,7 +252,7 @@ func (t *CrossAttention) Attend(query, out []float64) (Answer, error) {
 		out[c], _ = clip(sums[c]/denominator, -d.Weight, d.Weight)
 	}
 	std := math.Sqrt(t.f.spread(p)) * medianFactor(d.Copies) * d.Weight / denominator
-	return Answer{LSE: math.Log(denominator), Stddev: std, Clipped: clipped}, nil
+	return Answer{LSE: math.Log(denominator), Normaliser: denominator, Stddev: std, Clipped: clipped}, nil
 }
 
 // rowCount is the public number of rows, or the noisy one: the normaliser's s_w, or without trees its constant feature, averaged over copies; at least 1.

@@ -15,11 +15,23 @@ import (
 
 // Encode returns the structure as a file. PUBLIC.
 func (r *released) Encode() []byte {
-	d := r.f.d
-	w := wire.Writer{Buf: make([]byte, 0, wire.Overhead+512+int(d.bytes()))}
+	w := wire.Writer{Buf: make([]byte, 0, r.EncodedLen())}
 	w.Begin(wire.DPTree)
-	d.encode(&w)
-	g := &r.f.guarantee
+	r.f.d.encode(&w)
+	r.f.guarantee.encode(&w)
+	r.f.encode(&w)
+	w.Seal()
+	return w.Buf
+}
+
+// EncodedLen is the length of Encode's file.
+func (r *released) EncodedLen() int {
+	var w wire.Writer
+	r.f.d.encode(&w)
+	return wire.Overhead + len(w.Buf) + r.f.d.guaranteeLen() + 8 + int(r.f.d.bytes())
+}
+
+func (g *guarantee) encode(w *wire.Writer) {
 	c := &g.composition
 	w.U32(uint32(c.Rule))
 	w.U64(c.Count)
@@ -31,12 +43,17 @@ func (r *released) Encode() []byte {
 		w.U64(law.Den)
 		w.U64(law.Support)
 	}
-	w.U64(r.f.rows)
-	for _, list := range r.f.numbers {
+}
+
+// guaranteeLen is how many bytes an encoded guarantee takes.
+func (d *design) guaranteeLen() int { return 4 + 8 + 5*8 + 3*8*len(d.terms) }
+
+// encode writes the number of rows and the noisy integers.
+func (f *forest) encode(w *wire.Writer) {
+	w.U64(f.rows)
+	for _, list := range f.numbers {
 		w.I64s(list)
 	}
-	w.Seal()
-	return w.Buf
 }
 
 func (d *design) encode(w *wire.Writer) {
@@ -62,8 +79,9 @@ func flag(b bool) int {
 	return 0
 }
 
-// decodeDesign reads what encode wrote and checks all of it. Nothing of the size that it names is made before it is known that the numbers are there.
-func decodeDesign(r *wire.Reader, want kind) (*design, error) {
+// decodeDesign reads what encode wrote and checks all of it. Nothing of the size that it names is made before it is known that the numbers are there, unless bare says that
+// what follows need not have them.
+func decodeDesign(r *wire.Reader, want kind, bare bool) (*design, error) {
 	var n [11]uint32
 	for i := range n {
 		if n[i] = r.U32(); n[i] > math.MaxInt32 {
@@ -104,7 +122,7 @@ func decodeDesign(r *wire.Reader, want kind) (*design, error) {
 				return nil, wire.Corrupt("a coefficient of the polynomial is out of range")
 			}
 		}
-		if err := enough(r, features(p.Dim, p.Degree)); err != nil {
+		if err := enough(r, features(p.Dim, p.Degree)); err != nil && !bare {
 			return nil, err
 		}
 		if d.basis, err = restoreBasis(&p, coeff, relative); err != nil {
@@ -113,7 +131,7 @@ func decodeDesign(r *wire.Reader, want kind) (*design, error) {
 	} else if err := enough(r, float64(p.Dim)); err != nil {
 		return nil, err
 	}
-	if err := enough(r, float64(p.Leaves)); err != nil {
+	if err := enough(r, float64(p.Leaves)); err != nil && !bare {
 		return nil, err
 	}
 	if err := d.derive(); err != nil {
@@ -145,12 +163,23 @@ func decode(data []byte, want kind) (*released, error) {
 	if err != nil {
 		return nil, err
 	}
-	d, err := decodeDesign(r, want)
+	d, err := decodeDesign(r, want, false)
 	if err != nil {
 		return nil, err
 	}
-	f := &forest{d: d}
-	g := &f.guarantee
+	g, err := d.decodeGuarantee(r)
+	if err != nil {
+		return nil, err
+	}
+	f, err := d.decodeForests(r, g, 1)
+	if err != nil {
+		return nil, err
+	}
+	return &released{f[0]}, nil
+}
+
+// decodeGuarantee reads the accounting and makes sure that its noise gives what it claims.
+func (d *design) decodeGuarantee(r *wire.Reader) (g guarantee, err error) {
 	g.composition = privacy.Composition{Rule: privacy.Rule(r.U32()), Count: r.U64()}
 	for _, v := range []*float64{&g.budget.Epsilon, &g.budget.Delta, &g.composition.Epsilon0, &g.composition.Delta0, &g.composition.DeltaPrime} {
 		*v = r.F64()
@@ -158,25 +187,37 @@ func decode(data []byte, want kind) (*released, error) {
 	for range d.terms {
 		g.laws = append(g.laws, noise.TruncatedLaplace{Num: r.U64(), Den: r.U64(), Support: r.U64()})
 	}
-	f.rows = r.U64()
-	if r.Short || d.bytes() != uint64(len(r.Buf)) {
+	if r.Short {
+		return g, wire.Corrupt("it ends within its guarantee")
+	}
+	if !d.holds(&g) {
+		return g, wire.Corrupt("its noise is too small for the epsilon and delta that it claims")
+	}
+	return g, nil
+}
+
+// decodeForests reads n structures of this design to the end of the file.
+func (d *design) decodeForests(r *wire.Reader, g guarantee, n int) ([]*forest, error) {
+	if uint64(len(r.Buf)%n) != 0 || uint64(len(r.Buf)/n) != 8+d.bytes() {
 		return nil, wire.Corrupt("its length does not fit its shapes")
 	}
-	if f.rows > MaxRows || f.rows != 0 && (d.Adjacency != privacy.Replace || d.OwnerRows > 0) {
-		return nil, wire.Corrupt("its number of rows is out of range")
-	}
-	if !d.holds(g) {
-		return nil, wire.Corrupt("its noise is too small for the epsilon and delta that it claims")
-	}
-	if err := memory.Fits("data: the noisy integers", d.bytes()); err != nil {
+	if err := memory.Fits("data: the noisy integers", uint64(n)*d.bytes()); err != nil {
 		return nil, err
 	}
-	for i := range d.terms {
-		list := make([]int64, d.numbers(&d.terms[i]))
-		r.I64s(list)
-		f.numbers = append(f.numbers, list)
+	out := make([]*forest, n)
+	for i := range out {
+		f := &forest{d: d, guarantee: g, rows: r.U64()}
+		if f.rows > MaxRows || f.rows != 0 && (d.Adjacency != privacy.Replace || d.OwnerRows > 0) {
+			return nil, wire.Corrupt("its number of rows is out of range")
+		}
+		for t := range d.terms {
+			list := make([]int64, d.numbers(&d.terms[t]))
+			r.I64s(list)
+			f.numbers = append(f.numbers, list)
+		}
+		out[i] = f
 	}
-	return &released{f}, nil
+	return out, nil
 }
 
 // SecretLen is how many bytes PutSecret writes.

@@ -38,6 +38,7 @@ type term struct {
 type design struct {
 	Params
 	kind    kind
+	heads   int    // structures of this design that see the same units and share one budget; 0 is 1 (heads.go)
 	basis   *basis // from DPTreeSoftmax up
 	columns int    // d_v + 1 for the attention: the last is the normaliser; else 1
 	coords  int    // r, the dimension of points, or 1
@@ -125,12 +126,13 @@ func (d *design) multiplier(power, g int) int64 {
 }
 
 // mechanisms is how many times the term is released with noise of its own, each time with one unit moving it by at most its sensitivity in the l1 norm: once a level
-// for trees (one unit moves the nodes of one level by that much together), once for scalars; in every coordinate, copy and column.
+// for trees (one unit moves the nodes of one level by that much together), once for scalars; in every coordinate, copy, column and head.
 func (d *design) mechanisms(t *term) uint64 {
+	heads := max(d.heads, 1)
 	if t.scalar {
-		return product(d.columns, d.Copies)
+		return product(heads, d.columns, d.Copies)
 	}
-	return product(d.columns, d.Copies, d.coords, d.shape.levels())
+	return product(heads, d.columns, d.Copies, d.coords, d.shape.levels())
 }
 
 // numbers is how many noisy integers the term has.
@@ -160,7 +162,7 @@ func product(factors ...int) uint64 {
 // sensitivity is how much one unit moves the term, in the l1 norm over a level.
 func (d *design) sensitivity(t *term) uint64 { return t.row * d.unitRows() }
 
-// count is k, the number of mechanisms of the whole structure.
+// count is k, the number of mechanisms of the whole structure, or of all heads.
 func (d *design) count() (k uint64) {
 	for i := range d.terms {
 		k += d.mechanisms(&d.terms[i])

@@ -39,6 +39,10 @@ func Estimate(p Params, budget privacy.Budget) (EstimateResult, error) {
 	if err != nil {
 		return EstimateResult{}, err
 	}
+	return d.estimate(budget)
+}
+
+func (d *design) estimate(budget privacy.Budget) (EstimateResult, error) {
 	g, err := d.calibrate(budget)
 	if err != nil {
 		return EstimateResult{}, err

@@ -46,6 +46,12 @@ func (s *sums) release(budget privacy.Budget, noise draw, report Report) (*fores
 	if err := d.fits(); err != nil {
 		return nil, err
 	}
+	return s.noisy(g, noise, report)
+}
+
+// noisy is release with the accounting done.
+func (s *sums) noisy(g guarantee, noise draw, report Report) (*forest, error) {
+	d := s.d
 	f := &forest{d: d, guarantee: g}
 	if d.Adjacency == privacy.Replace && d.OwnerRows == 0 {
 		f.rows = s.rows
@@ -53,9 +59,7 @@ func (s *sums) release(budget privacy.Budget, noise draw, report Report) (*fores
 	whole := false
 	defer func() {
 		if !whole {
-			for _, list := range f.numbers {
-				clear(list)
-			}
+			f.clear()
 		}
 	}()
 	done, total := uint64(0), 2*d.total()
@@ -85,6 +89,13 @@ func (s *sums) release(budget privacy.Budget, noise draw, report Report) (*fores
 	}
 	whole = true
 	return f, nil
+}
+
+// clear zeroes what must not leave.
+func (f *forest) clear() {
+	for _, list := range f.numbers {
+		clear(list)
+	}
 }
 
 // addTo adds the exact sums to the noise.
