@@ -125,3 +125,51 @@ ENTER(dpattn_release_free, release, err)
 int32_t dpattn_merge(const dpattn_tensor *out_a, const dpattn_tensor *lse_a, const dpattn_tensor *out_b,
                      const dpattn_tensor *lse_b, const dpattn_tensor *out, const dpattn_tensor *lse, dpattn_error *err)
 ENTER(dpattn_merge, out_a, lse_a, out_b, lse_b, out, lse, err)
+
+int32_t dpattn_tree_create(const dpattn_structure_params *params, const double *values, const int64_t *positions,
+                           const uint64_t *owners, uint64_t rows, const dpattn_budget *budget, const dpattn_progress *progress,
+                           dpattn_diagnostics *diagnostics, dpattn_tree *tree, dpattn_error *err)
+ENTER(dpattn_tree_create, params, values, positions, owners, rows, budget, progress, diagnostics, tree, err)
+
+int32_t dpattn_tree_query(dpattn_tree tree, const int64_t *first, const int64_t *last, uint64_t ranges, double *sums,
+                          double *stddev, dpattn_error *err)
+ENTER(dpattn_tree_query, tree, first, last, ranges, sums, stddev, err)
+
+int32_t dpattn_tree_info(dpattn_tree tree, dpattn_structure_info *info, dpattn_error *err)
+ENTER(dpattn_tree_info, tree, info, err)
+
+int32_t dpattn_tree_certificate(dpattn_tree tree, char *json, size_t capacity, size_t *needed, dpattn_error *err)
+ENTER(dpattn_tree_certificate, tree, json, capacity, needed, err)
+
+int32_t dpattn_tree_save(dpattn_tree tree, void *data, size_t capacity, size_t *needed, dpattn_error *err)
+ENTER(dpattn_tree_save, tree, data, capacity, needed, err)
+
+int32_t dpattn_tree_load(const void *data, size_t size, dpattn_tree *tree, dpattn_error *err)
+ENTER(dpattn_tree_load, data, size, tree, err)
+
+int32_t dpattn_tree_free(dpattn_tree tree, dpattn_error *err)
+ENTER(dpattn_tree_free, tree, err)
+
+int32_t dpattn_distance_create(const dpattn_structure_params *params, const dpattn_tensor *points, const dpattn_tensor *weights,
+                               const uint64_t *owners, const dpattn_budget *budget, const dpattn_progress *progress,
+                               dpattn_diagnostics *diagnostics, dpattn_distance *distance, dpattn_error *err)
+ENTER(dpattn_distance_create, params, points, weights, owners, budget, progress, diagnostics, distance, err)
+
+int32_t dpattn_distance_query(dpattn_distance distance, const dpattn_tensor *queries, const dpattn_tensor *l1,
+                              const dpattn_tensor *l2, dpattn_error *err)
+ENTER(dpattn_distance_query, distance, queries, l1, l2, err)
+
+int32_t dpattn_distance_info(dpattn_distance distance, dpattn_structure_info *info, dpattn_error *err)
+ENTER(dpattn_distance_info, distance, info, err)
+
+int32_t dpattn_distance_certificate(dpattn_distance distance, char *json, size_t capacity, size_t *needed, dpattn_error *err)
+ENTER(dpattn_distance_certificate, distance, json, capacity, needed, err)
+
+int32_t dpattn_distance_save(dpattn_distance distance, void *data, size_t capacity, size_t *needed, dpattn_error *err)
+ENTER(dpattn_distance_save, distance, data, capacity, needed, err)
+
+int32_t dpattn_distance_load(const void *data, size_t size, dpattn_distance *distance, dpattn_error *err)
+ENTER(dpattn_distance_load, data, size, distance, err)
+
+int32_t dpattn_distance_free(dpattn_distance distance, dpattn_error *err)
+ENTER(dpattn_distance_free, distance, err)

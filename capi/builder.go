@@ -117,6 +117,12 @@ func go_dpattn_builder_diagnostics(builder C.dpattn_builder, diagnostics *C.dpat
 	if e != nil {
 		return finish(e, err)
 	}
+	writeDiagnostics(diagnostics, d)
+	return C.DPATTN_OK
+}
+
+// writeDiagnostics fills in a caller's struct, which was checked.
+func writeDiagnostics(diagnostics *C.dpattn_diagnostics, d core.Diagnostics) {
 	writeStruct(unsafe.Pointer(diagnostics), &C.dpattn_diagnostics{
 		rows:           C.uint64_t(d.Rows),
 		keys_clipped:   C.uint64_t(d.KeysClipped),
@@ -127,7 +133,6 @@ func go_dpattn_builder_diagnostics(builder C.dpattn_builder, diagnostics *C.dpat
 		owners:         C.uint64_t(d.Owners),
 		owners_clipped: C.uint64_t(d.OwnersClipped),
 	})
-	return C.DPATTN_OK
 }
 
 //export go_dpattn_builder_release

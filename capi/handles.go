@@ -15,12 +15,14 @@ const (
 	generationBits = 28
 	lastGeneration = 1<<generationBits - 1
 
-	kindBuilder = 1
-	kindRelease = 2
+	kindBuilder  = 1
+	kindRelease  = 2
+	kindTree     = 3
+	kindDistance = 4
 )
 
 // kindNames says what a handle is, for the caller who passes one of the wrong kind.
-var kindNames = map[uint64]string{kindBuilder: "a builder", kindRelease: "a release"}
+var kindNames = map[uint64]string{kindBuilder: "a builder", kindRelease: "a release", kindTree: "a tree", kindDistance: "a distance structure"}
 
 // entry is what a slot holds. It is immutable: an entry that a call has found stays whole, and its object alive, while another
 // thread frees the handle.

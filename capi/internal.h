@@ -20,6 +20,9 @@ typedef const dpattn_params const_params;
 typedef const dpattn_budget const_budget;
 typedef const dpattn_progress const_progress;
 typedef const dpattn_tensor const_tensor;
+typedef const dpattn_structure_params const_structure_params;
+typedef const double const_double;
+typedef const int64_t const_int64;
 
 /* Non-zero in a process made by fork() after the library was loaded. */
 CAPI_HIDDEN extern int capi_forked;

@@ -27,6 +27,12 @@ func readParams(src *C.const_params) (core.Params, error) {
 		KeyBound: float64(p.key_bound), ValueBound: float64(p.value_bound), QueryBound: float64(p.query_bound),
 		Scale: float64(p.scale), Lambda: float64(p.lambda), OwnerBound: float64(p.owner_bound),
 	}
+	params.Range, params.ValueRange = float64(p._range), float64(p.value_range)
+	params.RelativeError, params.FailureProbability, params.CopyFactor = float64(p.relative_error), float64(p.failure_probability), float64(p.copy_factor)
+	params.Rows, params.Leaves, params.Copies, params.Trees = uint64(p.rows), int(p.leaves), int(p.copies), core.Trees(p.trees)
+	if p.reserved != 0 {
+		return core.Params{}, fault.Invalid("params.reserved is %d; it must be 0", p.reserved)
+	}
 	if p.heads <= maxDim && p.key_dim <= maxDim {
 		heads := max(params.Heads, 1)
 		params.Center = view[float64](unsafe.Pointer(p.center), heads*params.KeyDim)

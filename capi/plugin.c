@@ -35,6 +35,20 @@ static const dpattn_plugin_v1 functions = {
     SLOT(release_retain),
     SLOT(release_free),
     SLOT(merge),
+    SLOT(tree_create),
+    SLOT(tree_query),
+    SLOT(tree_info),
+    SLOT(tree_certificate),
+    SLOT(tree_save),
+    SLOT(tree_load),
+    SLOT(tree_free),
+    SLOT(distance_create),
+    SLOT(distance_query),
+    SLOT(distance_info),
+    SLOT(distance_certificate),
+    SLOT(distance_save),
+    SLOT(distance_load),
+    SLOT(distance_free),
 };
 
 /* Where the functions begin. */

@@ -79,6 +79,11 @@ func go_dpattn_release_info(release C.dpattn_release, info *C.dpattn_info, err *
 		features:         C.uint64_t(i.Features),
 		state_bytes:      C.uint64_t(i.StateBytes),
 		save_bytes:       C.uint64_t(i.SaveBytes),
+		_range:           C.double(i.Range),
+		value_range:      C.double(i.ValueRange),
+		leaves:           C.uint32_t(i.Leaves),
+		copies:           C.uint32_t(i.Copies),
+		trees:            C.int32_t(i.Trees),
 		owner_bound:      C.double(i.OwnerBound),
 	}
 	for n, b := range i.ID {

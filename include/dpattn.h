@@ -124,7 +124,9 @@ enum dpattn_adjacency {
 
 enum dpattn_mechanism {
     DPATTN_MECHANISM_DEFAULT = 0, /* = GAUSSIAN */
-    DPATTN_GAUSSIAN = 1           /* Gaussian moment release: exact integer sums + exactly sampled rounded Gaussian */
+    DPATTN_GAUSSIAN = 1,          /* Gaussian moment release: exact integer sums + exactly sampled rounded Gaussian */
+    DPATTN_DPTREE = 2             /* DPTreeCrossAttention of arXiv 2407.14717: binary trees with truncated Laplace noise. A reference: at the
+                                     same budget its error is larger by orders of magnitude, and its state too (docs/paper.md) */
 };
 
 /* The polynomial p of degree `degree` that stands for exp on [-b, b], b = scale * query_bound * key_bound. */
@@ -140,8 +142,16 @@ enum dpattn_rotation {
     DPATTN_ROTATION_NONE = 2
 };
 
-/* All public. Initialise with dpattn_params_init, then set at least key_dim, value_dim, the three bounds and
- * adjacency. */
+/* Whether DPTREE keeps trees. Without, it releases the sums of w P(k) that the trees' squared distances come down to: r noisy numbers a copy
+ * and column. */
+enum dpattn_trees {
+    DPATTN_TREES_DEFAULT = 0, /* = KEPT */
+    DPATTN_TREES_KEPT = 1,
+    DPATTN_TREES_NONE = 2
+};
+
+/* All public. Initialise with dpattn_params_init, then set at least key_dim, value_dim, the three bounds (DPTREE: range, value_range
+ * and rows) and adjacency. */
 typedef struct dpattn_params {
     uint32_t struct_size;
     uint32_t heads;      /* 1..65536; 0: 1. A row j is one unit across all heads: one budget covers them all */
@@ -166,6 +176,20 @@ typedef struct dpattn_params {
     double owner_bound;         /* how many rows' worth of norm the kept rows of one owner may add to a head together, where a row at its
                                    bounds is 1; a longer sum is scaled to it, exactly. The noise is that of one row times owner_bound, however
                                    many rows are kept. 0: owner_rows, so that none is ever longer; else 1/1024..owner_rows */
+
+    /* DPTREE alone reads what follows; with other mechanisms it must be zero. DPTREE in turn has no norm bounds: key_bound, value_bound, query_bound,
+     * scale, lambda, owner_bound, polynomial, rotation, center and head_weights must be zero or NULL. Its logit is <q, k> / key_dim. */
+    double range;               /* R: entries of keys and queries are in [0, R], required, R^2 <= 64; others are clipped, keys on the secret side */
+    double value_range;         /* R_w: entries of values are in [-R_w, R_w], required, > 0; others are clipped */
+    double relative_error;      /* eps_s in (0, 1), relative error of the polynomial: chooses the least degree within it when degree is 0, and
+                                   enters the default of copies; 0: 0.1 */
+    double failure_probability; /* p_f in (0, 1): enters the default of copies, never the guarantee; 0: 0.01 */
+    double copy_factor;         /* c in the default of copies; 0: 1 */
+    uint64_t rows;              /* a public number of rows, the default of leaves: never one counted in private data */
+    uint32_t leaves;            /* N, leaves of the fixed grid on which trees stand, 1..2^20; 0: rows */
+    uint32_t copies;            /* l, independent copies, whose median answers; 0: ceil(c r ln(key_dim R / (eps_s p_f))), r features */
+    int32_t trees;              /* enum dpattn_trees */
+    int32_t reserved;           /* 0 */
 } dpattn_params;
 
 /* What a release may cost: (epsilon, delta)-differential privacy for the adjacency and unit of the params. */
@@ -203,11 +227,11 @@ typedef struct dpattn_plan_result {
     uint64_t release_bytes;    /* size of the saved release */
     double logit_bound;        /* b */
     double polynomial_error;   /* max |p(x)/e^x - 1| on [-b, b] */
-    double mu;                 /* Gaussian DP parameter of the budget */
-    double sigma_over_sensitivity; /* 1 / mu (with one head; of the largest-noise head otherwise) */
+    double mu;                 /* Gaussian DP parameter of the budget; DPTREE: 0 */
+    double sigma_over_sensitivity; /* 1 / mu (with one head; of the largest-noise head otherwise); DPTREE: 0 */
     double noise_stddev;       /* predicted std of one output coordinate near 0, for |q| = query_bound and mean attention weight
-                                  1 (denominator = rows) */
-    double noise_stddev_worst; /* the same with every weight at its least, e^-b */
+                                  1 (denominator = rows); DPTREE: for a query of entries R, and all weights 1, their least */
+    double noise_stddev_worst; /* the same with every weight at its least, e^-b; DPTREE: noise_stddev */
     uint64_t rows_for_error;   /* least number of rows with noise_stddev <= target_error; 0 if target_error == 0 */
 } dpattn_plan_result;
 
@@ -218,8 +242,8 @@ typedef struct dpattn_diagnostics {
     uint32_t struct_size;
     uint32_t reserved;
     uint64_t rows;           /* rows given, over all heads */
-    uint64_t keys_clipped;   /* keys longer than key_bound, scaled to it */
-    uint64_t values_clipped; /* values longer than value_bound, scaled to it */
+    uint64_t keys_clipped;   /* keys longer than key_bound, scaled to it; DPTREE: with an entry outside [0, range], clipped */
+    uint64_t values_clipped; /* values longer than value_bound, scaled to it; DPTREE: with an entry outside +-value_range, clipped */
     uint64_t rows_zeroed;    /* rows with NaN or Inf: they contribute nothing */
     uint64_t rows_shrunk;    /* rows over the integer norm gate by rounding, made a little shorter (0 with owners: theirs
                                 are summed at release) */
@@ -244,13 +268,59 @@ typedef struct dpattn_info {
     double logit_bound;      /* b = scale * query_bound * key_bound */
     double polynomial_error; /* max |p(x)/e^x - 1| on [-b, b] */
     double epsilon, delta;   /* the guarantee */
-    double mu;               /* Gaussian DP parameter actually spent, <= what the budget allows */
+    double mu;               /* Gaussian DP parameter actually spent, <= what the budget allows; DPTREE: 0, for it has none */
     uint64_t features;       /* r */
     uint64_t state_bytes;    /* size of dpattn_release_state's answer */
     uint64_t save_bytes;     /* size of dpattn_release_save's answer */
     uint8_t id[16];          /* random, public; names this release */
     double owner_bound;      /* as in the params */
+    double range, value_range; /* DPTREE, else 0; as in the params, as are the next three */
+    uint32_t leaves;
+    uint32_t copies;
+    int32_t trees;
+    int32_t reserved;
 } dpattn_info;
+
+/* ---- Range sums and distances (the paper's smaller structures) ---------------------------------------------------- */
+
+/* Two structures of arXiv 2407.14717 on their own, each made from all its private rows at once and PUBLIC from then on: immutable, safe from
+ * any number of threads, and every query is post-processing.
+ *
+ *   dpattn_tree      DPTree: noisy sums over ranges of an ordered list, O(log leaves) noisy nodes a range
+ *   dpattn_distance  DPTreeDistance (dim 1) and DPTreeHighDim: noisy weighted l1 distances, and squared l2 distances if asked for, from any
+ *                    point to private points
+ *
+ * Their rows are borrowed for the call that makes them and never kept; diagnostics, if wanted, are SECRET. */
+typedef uint64_t dpattn_tree;     /* PUBLIC; 0 is never a valid handle */
+typedef uint64_t dpattn_distance; /* PUBLIC; 0 is never a valid handle */
+
+/* All public, chosen without looking at the private data. Zeroed memory with struct_size set is a good start. */
+typedef struct dpattn_structure_params {
+    uint32_t struct_size;
+    int32_t adjacency;   /* enum dpattn_adjacency, required */
+    uint32_t owner_rows; /* 0: the unit is one row; m in 1..1048576: one owner, of whom the first m rows count */
+    uint32_t leaves;     /* N, required: 1..2^28 places of the list; for distances 1..2^20 points of the grid that points are rounded to */
+    uint32_t dim;        /* distance: dimension of points, 1..65536; 0: 1. tree: 0 */
+    int32_t squared;     /* distance: non-zero: squared l2 distances too, which costs budget. tree: 0 */
+    double range;        /* distance: entries of points are in [0, range], required, > 0; others are clipped. tree: 0 */
+    double weight;       /* weights (tree: values) are in [-weight, weight], required, > 0; others are clipped */
+} dpattn_structure_params;
+
+/* PUBLIC facts of a tree or distance. */
+typedef struct dpattn_structure_info {
+    uint32_t struct_size;
+    int32_t adjacency;
+    uint32_t owner_rows;
+    uint32_t leaves;
+    uint32_t dim;
+    int32_t squared;
+    double range, weight;
+    double epsilon, delta;   /* the guarantee */
+    double epsilon0, delta0; /* of one of the mechanisms that it is made of */
+    uint64_t mechanisms;     /* how many those are */
+    uint64_t state_bytes;    /* of the noisy integers */
+    uint64_t save_bytes;     /* size of the saved file */
+} dpattn_structure_info;
 
 #ifndef DPATTN_NO_PROTOTYPES
 /* What a release of `rows` rows with this budget would cost and how accurate it would be. Needs no data.
@@ -338,9 +408,10 @@ DPATTN_API int32_t dpattn_builder_free(dpattn_builder builder, dpattn_error *err
  *   queries [m, key_dim] when heads == 1, else [heads, m, key_dim] (3-D is accepted for one head too); any dtype
  *   out     [.., m, value_dim] like queries, any dtype
  *   lse     NULL, or [m] ... as [m, 1] / [heads, m, 1]: natural log of the denominator, with scale*<q, center> added
- *   stddev  NULL, or shaped as out: predicted standard deviation of the noise in out
- *   clipped NULL, or receives the number of queries longer than query_bound (scaled to it) or not finite. A query with NaN or Inf
- *           gets NaN in out, lse and stddev
+ *   stddev  NULL, or shaped as out: predicted standard deviation of the noise in out; DPTREE: for one copy that of its noise, for more an upper
+ *           bound of it
+ *   clipped NULL, or receives the number of queries longer than query_bound (scaled to it; DPTREE: with an entry outside [0, range], clipped)
+ *           or not finite. A query with NaN or Inf gets NaN in out, lse and stddev
  * Status: OK, INVALID_ARGUMENT, INVALID_HANDLE. */
 DPATTN_API int32_t dpattn_release_attend(dpattn_release release, const dpattn_tensor *queries, const dpattn_tensor *out,
                                          const dpattn_tensor *lse, const dpattn_tensor *stddev, uint64_t *clipped, dpattn_error *err);
@@ -349,12 +420,14 @@ DPATTN_API int32_t dpattn_release_attend(dpattn_release release, const dpattn_te
 DPATTN_API int32_t dpattn_release_info(dpattn_release release, dpattn_info *info, dpattn_error *err);
 
 /* The certificate: a NUL-terminated UTF-8 JSON object with everything needed to recompute the guarantee: mechanism, adjacency,
- * unit, bounds, integer sensitivity, sigma, mu^2 as an exact rational, epsilon(delta) tables. *needed counts the NUL.
+ * unit, bounds, integer sensitivity, sigma, mu^2 as an exact rational, epsilon(delta) tables (DPTREE: composition, law of every term).
+ * *needed counts the NUL.
  * Status: OK, INVALID_ARGUMENT, INVALID_HANDLE, BUFFER_TOO_SMALL. */
 DPATTN_API int32_t dpattn_release_certificate(dpattn_release release, char *json, size_t capacity, size_t *needed, dpattn_error *err);
 
-/* The noisy integers, row-major [heads][features][value_dim + 1] (public: for audits and other engines). capacity and *needed
- * count elements. Status: OK, INVALID_ARGUMENT, INVALID_HANDLE, BUFFER_TOO_SMALL. */
+/* The noisy integers, row-major [heads][features][value_dim + 1] (public: for audits and other engines); DPTREE: for each head the numbers
+ * of its terms, each row-major [value_dim + 1][copies][features][nodes], or [value_dim + 1][copies] for scalar terms, in the order of the
+ * certificate, which has all these sizes. capacity and *needed count elements. Status: OK, INVALID_ARGUMENT, INVALID_HANDLE, BUFFER_TOO_SMALL. */
 DPATTN_API int32_t dpattn_release_state(dpattn_release release, int64_t *state, size_t capacity, size_t *needed, dpattn_error *err);
 
 /* Bytes of a release file (magic, version, checksum; docs/format.md), the same on every machine.
@@ -380,6 +453,58 @@ DPATTN_API int32_t dpattn_release_free(dpattn_release release, dpattn_error *err
  * An lse of -inf means an empty set. Status: OK, INVALID_ARGUMENT. */
 DPATTN_API int32_t dpattn_merge(const dpattn_tensor *out_a, const dpattn_tensor *lse_a, const dpattn_tensor *out_b,
                                 const dpattn_tensor *lse_b, const dpattn_tensor *out, const dpattn_tensor *lse, dpattn_error *err);
+
+/* ---- Range sums and distances (PUBLIC) ---------------------------------------------------------------------------- */
+
+/* Spends the budget on range sums of private values.
+ *   values       `rows` values; a value that is NaN or Inf contributes nothing
+ *   positions    NULL: value i belongs to leaf i; or the leaf of each value, 0..leaves-1, where values at other positions contribute nothing
+ *   owners       NULL, or with owner_rows >= 1 one id a value
+ *   diagnostics  NULL, or SECRET counts: rows, keys_clipped (positions outside), values_clipped, rows_zeroed, rows_dropped
+ *   progress     optional
+ * Neighbours have one value more or less, or one value changed with its position; the others keep theirs.
+ * Ownership: the caller frees *tree. Status: OK, INVALID_ARGUMENT, CANCELLED, ENTROPY, LIMIT, OUT_OF_MEMORY, UNSUPPORTED. */
+DPATTN_API int32_t dpattn_tree_create(const dpattn_structure_params *params, const double *values, const int64_t *positions,
+                                      const uint64_t *owners, uint64_t rows, const dpattn_budget *budget, const dpattn_progress *progress,
+                                      dpattn_diagnostics *diagnostics, dpattn_tree *tree, dpattn_error *err);
+
+/* sums[i] is the noisy sum of the leaves first[i] .. last[i] - 1; 0 <= first <= last <= leaves. stddev, if not NULL, gets the standard
+ * deviation of its noise, a function of public numbers. Status: OK, INVALID_ARGUMENT, INVALID_HANDLE. */
+DPATTN_API int32_t dpattn_tree_query(dpattn_tree tree, const int64_t *first, const int64_t *last, uint64_t ranges, double *sums, double *stddev,
+                                     dpattn_error *err);
+
+/* Status: OK, INVALID_ARGUMENT, INVALID_HANDLE. */
+DPATTN_API int32_t dpattn_tree_info(dpattn_tree tree, dpattn_structure_info *info, dpattn_error *err);
+/* As dpattn_release_certificate. */
+DPATTN_API int32_t dpattn_tree_certificate(dpattn_tree tree, char *json, size_t capacity, size_t *needed, dpattn_error *err);
+/* As dpattn_release_save and dpattn_release_load; a tree's file is not a distance's. */
+DPATTN_API int32_t dpattn_tree_save(dpattn_tree tree, void *data, size_t capacity, size_t *needed, dpattn_error *err);
+DPATTN_API int32_t dpattn_tree_load(const void *data, size_t size, dpattn_tree *tree, dpattn_error *err);
+/* Status: OK, INVALID_HANDLE. */
+DPATTN_API int32_t dpattn_tree_free(dpattn_tree tree, dpattn_error *err);
+
+/* Spends the budget on distances to private points.
+ *   points   [rows, dim], any dtype; a row with NaN or Inf contributes nothing
+ *   weights  NULL: every weight is params.weight; or [rows, 1], any dtype
+ * The rest is as for dpattn_tree_create (keys_clipped: points with an entry outside [0, range]). */
+DPATTN_API int32_t dpattn_distance_create(const dpattn_structure_params *params, const dpattn_tensor *points, const dpattn_tensor *weights,
+                                          const uint64_t *owners, const dpattn_budget *budget, const dpattn_progress *progress,
+                                          dpattn_diagnostics *diagnostics, dpattn_distance *distance, dpattn_error *err);
+
+/* Noisy sums over the private points x with weights w, for each query y.
+ *   queries  [m, dim], any dtype; entries outside [0, range] are clipped, NaN gives NaN
+ *   l1       NULL, or [m, 1]: sum of w |x - y|_1
+ *   l2       NULL, or [m, 1]: sum of w |x - y|^2. Without params.squared it is UNSUPPORTED
+ * Status: OK, INVALID_ARGUMENT, INVALID_HANDLE, UNSUPPORTED. */
+DPATTN_API int32_t dpattn_distance_query(dpattn_distance distance, const dpattn_tensor *queries, const dpattn_tensor *l1, const dpattn_tensor *l2,
+                                         dpattn_error *err);
+
+/* As those of a tree. */
+DPATTN_API int32_t dpattn_distance_info(dpattn_distance distance, dpattn_structure_info *info, dpattn_error *err);
+DPATTN_API int32_t dpattn_distance_certificate(dpattn_distance distance, char *json, size_t capacity, size_t *needed, dpattn_error *err);
+DPATTN_API int32_t dpattn_distance_save(dpattn_distance distance, void *data, size_t capacity, size_t *needed, dpattn_error *err);
+DPATTN_API int32_t dpattn_distance_load(const void *data, size_t size, dpattn_distance *distance, dpattn_error *err);
+DPATTN_API int32_t dpattn_distance_free(dpattn_distance distance, dpattn_error *err);
 
 /* ---- Plugin ------------------------------------------------------------------------------------------------------- */
 
@@ -427,6 +552,22 @@ typedef struct dpattn_plugin_v1 {
     int32_t (*release_free)(dpattn_release, dpattn_error *);
     int32_t (*merge)(const dpattn_tensor *, const dpattn_tensor *, const dpattn_tensor *, const dpattn_tensor *, const dpattn_tensor *,
                      const dpattn_tensor *, dpattn_error *);
+    int32_t (*tree_create)(const dpattn_structure_params *, const double *, const int64_t *, const uint64_t *, uint64_t,
+                           const dpattn_budget *, const dpattn_progress *, dpattn_diagnostics *, dpattn_tree *, dpattn_error *);
+    int32_t (*tree_query)(dpattn_tree, const int64_t *, const int64_t *, uint64_t, double *, double *, dpattn_error *);
+    int32_t (*tree_info)(dpattn_tree, dpattn_structure_info *, dpattn_error *);
+    int32_t (*tree_certificate)(dpattn_tree, char *, size_t, size_t *, dpattn_error *);
+    int32_t (*tree_save)(dpattn_tree, void *, size_t, size_t *, dpattn_error *);
+    int32_t (*tree_load)(const void *, size_t, dpattn_tree *, dpattn_error *);
+    int32_t (*tree_free)(dpattn_tree, dpattn_error *);
+    int32_t (*distance_create)(const dpattn_structure_params *, const dpattn_tensor *, const dpattn_tensor *, const uint64_t *,
+                               const dpattn_budget *, const dpattn_progress *, dpattn_diagnostics *, dpattn_distance *, dpattn_error *);
+    int32_t (*distance_query)(dpattn_distance, const dpattn_tensor *, const dpattn_tensor *, const dpattn_tensor *, dpattn_error *);
+    int32_t (*distance_info)(dpattn_distance, dpattn_structure_info *, dpattn_error *);
+    int32_t (*distance_certificate)(dpattn_distance, char *, size_t, size_t *, dpattn_error *);
+    int32_t (*distance_save)(dpattn_distance, void *, size_t, size_t *, dpattn_error *);
+    int32_t (*distance_load)(const void *, size_t, dpattn_distance *, dpattn_error *);
+    int32_t (*distance_free)(dpattn_distance, dpattn_error *);
 } dpattn_plugin_v1;
 
 #ifdef __cplusplus

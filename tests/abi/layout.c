@@ -19,7 +19,7 @@ TEST(layout)
     AT(dpattn_tensor, shape, 16);
     AT(dpattn_tensor, strides, 40);
 
-    SIZE(dpattn_params, 104);
+    SIZE(dpattn_params, 168);
     AT(dpattn_params, heads, 4);
     AT(dpattn_params, key_dim, 8);
     AT(dpattn_params, value_dim, 12);
@@ -37,6 +37,16 @@ TEST(layout)
     AT(dpattn_params, center, 80);
     AT(dpattn_params, head_weights, 88);
     AT(dpattn_params, owner_bound, 96);
+    AT(dpattn_params, range, 104);
+    AT(dpattn_params, value_range, 112);
+    AT(dpattn_params, relative_error, 120);
+    AT(dpattn_params, failure_probability, 128);
+    AT(dpattn_params, copy_factor, 136);
+    AT(dpattn_params, rows, 144);
+    AT(dpattn_params, leaves, 152);
+    AT(dpattn_params, copies, 156);
+    AT(dpattn_params, trees, 160);
+    AT(dpattn_params, reserved, 164);
 
     SIZE(dpattn_budget, 24);
     AT(dpattn_budget, epsilon, 8);
@@ -70,7 +80,7 @@ TEST(layout)
     AT(dpattn_diagnostics, owners, 56);
     AT(dpattn_diagnostics, owners_clipped, 64);
 
-    SIZE(dpattn_info, 168);
+    SIZE(dpattn_info, 200);
     AT(dpattn_info, heads, 4);
     AT(dpattn_info, rotation, 36);
     AT(dpattn_info, key_bound, 40);
@@ -85,4 +95,27 @@ TEST(layout)
     AT(dpattn_info, save_bytes, 136);
     AT(dpattn_info, id, 144);
     AT(dpattn_info, owner_bound, 160);
+    AT(dpattn_info, range, 168);
+    AT(dpattn_info, value_range, 176);
+    AT(dpattn_info, leaves, 184);
+    AT(dpattn_info, copies, 188);
+    AT(dpattn_info, trees, 192);
+
+    SIZE(dpattn_structure_params, 40);
+    AT(dpattn_structure_params, adjacency, 4);
+    AT(dpattn_structure_params, owner_rows, 8);
+    AT(dpattn_structure_params, leaves, 12);
+    AT(dpattn_structure_params, dim, 16);
+    AT(dpattn_structure_params, squared, 20);
+    AT(dpattn_structure_params, range, 24);
+    AT(dpattn_structure_params, weight, 32);
+
+    SIZE(dpattn_structure_info, 96);
+    AT(dpattn_structure_info, range, 24);
+    AT(dpattn_structure_info, weight, 32);
+    AT(dpattn_structure_info, epsilon, 40);
+    AT(dpattn_structure_info, epsilon0, 56);
+    AT(dpattn_structure_info, mechanisms, 72);
+    AT(dpattn_structure_info, state_bytes, 80);
+    AT(dpattn_structure_info, save_bytes, 88);
 }

@@ -50,6 +50,14 @@ RUN(info_and_state)
 RUN(certificate)
 RUN(queries_out_of_bounds)
 RUN(nothing)
+/* dptree.c */
+RUN(dptree_whole)
+RUN(dptree_params)
+/* structures.c */
+RUN(tree)
+RUN(tree_positions_and_owners)
+RUN(distance)
+RUN(structures_refuse)
 /* tensors.c */
 RUN(input_layouts)
 RUN(broadcast_input)

@@ -23,6 +23,8 @@ STRUCTS = {
     "dpattn_plan_result": _abi.PlanResult,
     "dpattn_diagnostics": _abi.Diagnostics,
     "dpattn_info": _abi.Info,
+    "dpattn_structure_params": _abi.StructureParams,
+    "dpattn_structure_info": _abi.StructureInfo,
 }
 
 NUMBERS = {
@@ -34,6 +36,9 @@ NUMBERS = {
     "DPATTN_ADD_REMOVE": _abi.ADJACENCY["add_remove"],
     "DPATTN_REPLACE": _abi.ADJACENCY["replace"],
     "DPATTN_GAUSSIAN": _abi.MECHANISM["gaussian"],
+    "DPATTN_DPTREE": _abi.MECHANISM["dptree"],
+    "DPATTN_TREES_KEPT": _abi.TREES[True],
+    "DPATTN_TREES_NONE": _abi.TREES[False],
     "DPATTN_MINIMAX": _abi.POLYNOMIAL["minimax"],
     "DPATTN_TAYLOR": _abi.POLYNOMIAL["taylor"],
     "DPATTN_ROTATION_HADAMARD": _abi.ROTATION[True],
@@ -108,6 +113,8 @@ def test_prototypes() -> None:
         "double": ctypes.c_double,
         "dpattn_builder": ctypes.c_uint64,
         "dpattn_release": ctypes.c_uint64,
+        "dpattn_tree": ctypes.c_uint64,
+        "dpattn_distance": ctypes.c_uint64,
     }
     for result, name, arguments in declared:
         kind, kinds = _abi.PROTOTYPES[name]

@@ -32,9 +32,10 @@ STATUS: Dict[str, int] = {
 F32, F64, F16, BF16 = 1, 2, 3, 4
 
 ADJACENCY: Dict[str, int] = {"add_remove": 1, "replace": 2}
-MECHANISM: Dict[str, int] = {"gaussian": 1}
+MECHANISM: Dict[str, int] = {"gaussian": 1, "dptree": 2}
 POLYNOMIAL: Dict[str, int] = {"minimax": 1, "taylor": 2}
 ROTATION: Dict[bool, int] = {True: 1, False: 2}
+TREES: Dict[bool, int] = {True: 1, False: 2}
 
 ALL_HEADS = -1
 MAX_DIM = 65536
@@ -78,6 +79,16 @@ class Params(ctypes.Structure):
         ("center", c_void_p),
         ("head_weights", c_void_p),
         ("owner_bound", c_double),
+        ("range", c_double),
+        ("value_range", c_double),
+        ("relative_error", c_double),
+        ("failure_probability", c_double),
+        ("copy_factor", c_double),
+        ("rows", c_uint64),
+        ("leaves", c_uint32),
+        ("copies", c_uint32),
+        ("trees", c_int32),
+        ("reserved", c_int32),
     ]
 
 
@@ -167,6 +178,49 @@ class Info(ctypes.Structure):
         ("save_bytes", c_uint64),
         ("id", c_uint8 * 16),
         ("owner_bound", c_double),
+        ("range", c_double),
+        ("value_range", c_double),
+        ("leaves", c_uint32),
+        ("copies", c_uint32),
+        ("trees", c_int32),
+        ("reserved", c_int32),
+    ]
+
+
+class StructureParams(ctypes.Structure):
+    """dpattn_structure_params."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("adjacency", c_int32),
+        ("owner_rows", c_uint32),
+        ("leaves", c_uint32),
+        ("dim", c_uint32),
+        ("squared", c_int32),
+        ("range", c_double),
+        ("weight", c_double),
+    ]
+
+
+class StructureInfo(ctypes.Structure):
+    """dpattn_structure_info."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("adjacency", c_int32),
+        ("owner_rows", c_uint32),
+        ("leaves", c_uint32),
+        ("dim", c_uint32),
+        ("squared", c_int32),
+        ("range", c_double),
+        ("weight", c_double),
+        ("epsilon", c_double),
+        ("delta", c_double),
+        ("epsilon0", c_double),
+        ("delta0", c_double),
+        ("mechanisms", c_uint64),
+        ("state_bytes", c_uint64),
+        ("save_bytes", c_uint64),
     ]
 
 
@@ -175,6 +229,8 @@ class Info(ctypes.Structure):
 # Buffers and tensors are c_void_p, which takes an address, a bytes object or None; structs and outputs are typed.
 _builder = c_uint64
 _release = c_uint64
+_tree = c_uint64
+_distance = c_uint64
 _tensor = c_void_p
 _buffer = c_void_p
 _err = c_void_p
@@ -204,6 +260,32 @@ PROTOTYPES: Dict[str, Tuple[Any, List[Any]]] = {
     "dpattn_release_retain": (c_int32, [_release, POINTER(_release), _err]),
     "dpattn_release_free": (c_int32, [_release, _err]),
     "dpattn_merge": (c_int32, [_tensor, _tensor, _tensor, _tensor, _tensor, _tensor, _err]),
+    "dpattn_tree_create": (
+        c_int32,
+        [
+            *(POINTER(StructureParams), _buffer, _buffer, _buffer, c_uint64, POINTER(Budget), POINTER(Progress)),
+            *(POINTER(Diagnostics), POINTER(_tree), _err),
+        ],
+    ),
+    "dpattn_tree_query": (c_int32, [_tree, _buffer, _buffer, c_uint64, _buffer, _buffer, _err]),
+    "dpattn_tree_info": (c_int32, [_tree, POINTER(StructureInfo), _err]),
+    "dpattn_tree_certificate": (c_int32, [_tree, _buffer, c_size_t, POINTER(c_size_t), _err]),
+    "dpattn_tree_save": (c_int32, [_tree, _buffer, c_size_t, POINTER(c_size_t), _err]),
+    "dpattn_tree_load": (c_int32, [_buffer, c_size_t, POINTER(_tree), _err]),
+    "dpattn_tree_free": (c_int32, [_tree, _err]),
+    "dpattn_distance_create": (
+        c_int32,
+        [
+            *(POINTER(StructureParams), _tensor, _tensor, _buffer, POINTER(Budget), POINTER(Progress)),
+            *(POINTER(Diagnostics), POINTER(_distance), _err),
+        ],
+    ),
+    "dpattn_distance_query": (c_int32, [_distance, _tensor, _tensor, _tensor, _err]),
+    "dpattn_distance_info": (c_int32, [_distance, POINTER(StructureInfo), _err]),
+    "dpattn_distance_certificate": (c_int32, [_distance, _buffer, c_size_t, POINTER(c_size_t), _err]),
+    "dpattn_distance_save": (c_int32, [_distance, _buffer, c_size_t, POINTER(c_size_t), _err]),
+    "dpattn_distance_load": (c_int32, [_buffer, c_size_t, POINTER(_distance), _err]),
+    "dpattn_distance_free": (c_int32, [_distance, _err]),
 }
 
 
