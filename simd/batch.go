@@ -5,7 +5,7 @@ import "math"
 // Lanes is how many features one block of the state holds side by side.
 const Lanes = 32
 
-// strip is how many pairs of rows one panel takes: 256 pairs x 32 features x 4 bytes fill two thirds of a first-level cache.
+// strip is how many pairs of rows one panel takes at most: 256 pairs x 32 features x 4 bytes fill two thirds of a first-level cache.
 const strip = 256
 
 // step is the granule of pairs: what one instruction takes at most.
@@ -33,6 +33,12 @@ func (m *Map) NewLayout(cols int, largest int16) *Layout {
 	}
 	return l
 }
+
+// panel is how many pairs one panel takes: features are made for whole granules.
+func (l *Layout) panel() int { return max(l.limit, step) }
+
+// PanelRows is how many rows are summed before 64-bit sums are read and written. A batch does best with a multiple of that.
+func (l *Layout) PanelRows() int { return 2 * l.panel() }
 
 // Blocks is the number of blocks.
 func (l *Layout) Blocks() int { return (l.Map.Features + Lanes - 1) / Lanes }
@@ -148,28 +154,28 @@ func (b *Batch) Ready(rows int) {
 // padded is the number of rows that kernels work on.
 func (b *Batch) padded() int { return (b.rows + 2*step - 1) / (2 * step) * 2 * step }
 
+// share is how many rows are a task of Prepare: few enough that threads have something to share out.
+const share = 128
+
 // Tasks is the number of independent pieces of Prepare's work.
-func (b *Batch) Tasks() int { return b.padded() / (2 * step) }
+func (b *Batch) Tasks() int { return (b.padded() + share - 1) / share }
 
 // Prepare computes g and F for task i of Tasks. All must be done before Accumulate.
 func (b *Batch) Prepare(i int) {
 	m := b.layout.Map
-	lo := i * 2 * step
-	row := func(a []int16, r int) []int16 { return a[r*b.capacity+lo:][:2*step] }
+	lo := i * share
+	n, stride := min(share, b.padded()-lo), 2*b.capacity
+	at := func(a []int16, row int) *int16 { return &a[row*b.capacity+lo] }
 	entry := 1
 	for t := 1; t <= m.Degree; t++ {
 		for k := 1; k <= t; k++ {
-			for j := range m.Dim {
-				active.scale(&row(b.g, entry)[0], &row(b.f, 1+j)[0], m.gain[t][k])
-				entry++
-			}
+			active.scale(at(b.g, entry), at(b.f, 1), m.gain[t][k], m.Dim, stride, n)
+			entry += m.Dim
 		}
 	}
 	nodes := m.nodes()
 	for t := 2; t < m.Degree; t++ {
-		for p, n := range nodes[t] {
-			active.lift(&row(b.f, m.first[t]+p)[0], &row(b.f, m.first[t-1]+int(n.parent))[0], &row(b.f, 1+int(n.last))[0], m.lift[t][n.run])
-		}
+		active.lift(at(b.f, m.first[t]), at(b.f, m.first[t-1]), at(b.f, 1), &nodes[t][0], &m.lift[t][0], len(nodes[t]), stride, n)
 	}
 }
 
@@ -179,7 +185,7 @@ type Worker struct {
 	norms  []uint32 // [capacity/32][2][16]: squares of the even rows, of both rows of a pair, over the last blocks
 	blocks int      // how many
 	total  []uint64 // [capacity]: squares over all blocks before
-	at     [2 * step]int
+	at     [2][2 * step]int
 }
 
 // NewWorker makes a Worker for the batch.
@@ -237,11 +243,13 @@ func (b *Batch) Accumulate(sums []int64, block int, w *Worker) {
 		w.blocks = 1
 	}
 	sums = sums[block*l.Cols*Lanes:][:l.Cols*Lanes]
-	for lo := 0; lo < pairs; lo += strip {
-		n := min(strip, pairs-lo)
-		for half := 0; half < Lanes; half += step {
-			b.locate(block*Lanes+half, &w.at)
-			active.gen(&w.panel[half], &w.at, &b.f[2*lo], &b.g[2*lo], n, &w.norms[2*lo])
+	for half := range w.at {
+		b.locate(block*Lanes+half*step, &w.at[half])
+	}
+	for lo := 0; lo < pairs; lo += l.panel() {
+		n := min(l.panel(), pairs-lo)
+		for half := range w.at {
+			active.gen(&w.panel[half*step], &w.at[half], &b.f[2*lo], &b.g[2*lo], n, &w.norms[2*lo])
 		}
 		for c := 0; c < l.Cols; c += l.tile {
 			width := min(l.tile, l.Cols-c)

@@ -8,10 +8,11 @@ import (
 // kernels are the inner loops of Batch and of Queries. Each is a plain function of its arguments; the generic ones are the specification.
 type kernels struct {
 	name string
-	// scale: dst[i] = mulhrs(src[i], gain) for 32 rows.
-	scale func(dst, src *int16, gain int16)
-	// lift: dst[i] = clamp((mulhrs(f[i], x[i]) * lift + 2^13) >> 14) for 32 rows.
-	lift func(dst, f, x *int16, lift int32)
+	// Batch.f and Batch.g are matrices whose rows are stride bytes apart; these work on n numbers of each row, a multiple of 32.
+	// scale: dst[r][i] = mulhrs(src[r][i], gain) for r < rows.
+	scale func(dst, src *int16, gain int16, rows, stride, n int)
+	// lift: dst[r][i] = clamp((mulhrs(f[parent][i], x[last][i]) * lifts[run] + 2^13) >> 14) for r < rows, of nodes[r].
+	lift func(dst, f, x *int16, nodes *node, lifts *int32, rows, stride, n int)
 	// gen makes 16 features of pairs pairs (a multiple of 16), two rows to a word:
 	//	dst[p*32+i] = mulhrs(f[at[2i] bytes + p], g[at[2i+1] bytes + p])
 	// and adds their squares to norms, [pairs/16][2][16]: of the even rows, of both rows.

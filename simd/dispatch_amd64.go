@@ -19,17 +19,17 @@ func available() []*kernels {
 	bw := cpuid.CPU.Supports(cpuid.AVX512F, cpuid.AVX512BW, cpuid.AVX512VL)
 	// The assembler's VPDPWSSD is the EVEX form, which AVX512VNNI brings; AVX-VNNI alone does not.
 	if bw && cpuid.CPU.Supports(cpuid.AVX512VNNI) {
-		list = append(list, &kernels{name: "avx512vnni", scale: scaleBW, lift: liftBW, gen: genVNNI, tiles: tilesVNNI[:],
+		list = append(list, &kernels{name: "avx512vnni", scale: scaleBW, lift: lift512, gen: genVNNI, tiles: tilesVNNI[:],
 			runs: runs512, products: products512, gemv: gemv512, gemm: gemm512, round32: round32AVX512, gather: gatherAVX512,
 			widen: widenAVX512, squares: squaresAVX512, norm16: norm16AVX512, multiply: multiplyAVX512, hadamard: hadamard512, round16: round16AVX512})
 	}
 	if bw {
-		list = append(list, &kernels{name: "avx512bw", scale: scaleBW, lift: liftBW, gen: genBW, tiles: tilesBW[:],
+		list = append(list, &kernels{name: "avx512bw", scale: scaleBW, lift: lift512, gen: genBW, tiles: tilesBW[:],
 			runs: runs512, products: products512, gemv: gemv512, gemm: gemm512, round32: round32AVX512, gather: gatherAVX512,
 			widen: widenAVX512, squares: squaresAVX512, norm16: norm16AVX512, multiply: multiplyAVX512, hadamard: hadamard512, round16: round16AVX512})
 	}
 	if cpuid.CPU.Supports(cpuid.AVX2, cpuid.FMA3) {
-		list = append(list, &kernels{name: "avx2", scale: scaleAVX2, lift: liftAVX2, gen: genAVX2, tiles: tilesAVX2[:],
+		list = append(list, &kernels{name: "avx2", scale: scaleAVX2, lift: lift256, gen: genAVX2, tiles: tilesAVX2[:],
 			runs: runs256, products: products256, gemv: gemv256, gemm: gemm256, round32: round32AVX2, gather: gatherAVX2,
 			widen: widenAVX2, squares: squaresAVX2, norm16: norm16AVX2, multiply: multiplyAVX2, hadamard: hadamard256, round16: round16AVX2})
 	}
@@ -87,6 +87,14 @@ type (
 	gemmFunc    func(out, psi, state, last *float32, rows, stride, step int, ahead uintptr, tiles int)
 	gemm256Func func(out, psi, state *float32, rows, stride, lanes int)
 )
+
+func lift512(dst, f, x *int16, nodes *node, lifts *int32, rows, stride, n int) {
+	liftBW(dst, f, x, (*int32)(unsafe.Pointer(nodes)), lifts, rows, stride, n)
+}
+
+func lift256(dst, f, x *int16, nodes *node, lifts *int32, rows, stride, n int) {
+	liftAVX2(dst, f, x, (*int32)(unsafe.Pointer(nodes)), lifts, rows, stride, n)
+}
 
 func runs512(dst, f, g *float32, nodes *node, count, dim int) {
 	runsAVX512(dst, f, g, (*int32)(unsafe.Pointer(nodes)), count, dim)

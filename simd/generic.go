@@ -14,17 +14,27 @@ func tilesGeneric() []tileFunc {
 	return tiles
 }
 
-func scaleGeneric(dst, src *int16, gain int16) {
-	d, s := unsafe.Slice(dst, 2*step), unsafe.Slice(src, 2*step)
-	for i, v := range s {
-		d[i] = mulhrs(v, gain)
+// row16 is n numbers, bytes beyond p.
+func row16(p *int16, bytes, n int) []int16 {
+	return unsafe.Slice((*int16)(unsafe.Add(unsafe.Pointer(p), bytes)), n)
+}
+
+func scaleGeneric(dst, src *int16, gain int16, rows, stride, n int) {
+	for r := range rows {
+		d := row16(dst, r*stride, n)
+		for i, v := range row16(src, r*stride, n) {
+			d[i] = mulhrs(v, gain)
+		}
 	}
 }
 
-func liftGeneric(dst, f, x *int16, lift int32) {
-	d, a, b := unsafe.Slice(dst, 2*step), unsafe.Slice(f, 2*step), unsafe.Slice(x, 2*step)
-	for i, v := range a {
-		d[i] = lifted(v, b[i], lift)
+func liftGeneric(dst, f, x *int16, nodes *node, lifts *int32, rows, stride, n int) {
+	for r, node := range unsafe.Slice(nodes, rows) {
+		d, b := row16(dst, r*stride, n), row16(x, int(node.last)*stride, n)
+		lift := *(*int32)(unsafe.Add(unsafe.Pointer(lifts), 4*int(node.run)))
+		for i, v := range row16(f, int(node.parent)*stride, n) {
+			d[i] = lifted(v, b[i], lift)
+		}
 	}
 }
 
@@ -32,8 +42,7 @@ func genGeneric(dst *int32, at *[2 * step]int, f, g *int16, pairs int, norms *ui
 	out := unsafe.Slice((*int16)(unsafe.Pointer(dst)), (pairs-1)*2*Lanes+2*step)
 	sums := unsafe.Slice(norms, 2*pairs)
 	for i := range step {
-		a := unsafe.Slice((*int16)(unsafe.Add(unsafe.Pointer(f), at[2*i])), 2*pairs)
-		b := unsafe.Slice((*int16)(unsafe.Add(unsafe.Pointer(g), at[2*i+1])), 2*pairs)
+		a, b := row16(f, at[2*i], 2*pairs), row16(g, at[2*i+1], 2*pairs)
 		for p := range pairs {
 			even, odd := mulhrs(a[2*p], b[2*p]), mulhrs(a[2*p+1], b[2*p+1])
 			out[p*2*Lanes+2*i], out[p*2*Lanes+2*i+1] = even, odd

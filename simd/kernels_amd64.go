@@ -5,10 +5,10 @@
 package simd
 
 // scaleBW is scaleGeneric.
-func scaleBW(dst *int16, src *int16, gain int16)
+func scaleBW(dst *int16, src *int16, gain int16, rows int, stride int, n int)
 
 // liftBW is liftGeneric.
-func liftBW(dst *int16, f *int16, x *int16, lift int32)
+func liftBW(dst *int16, f *int16, x *int16, nodes *int32, lifts *int32, rows int, stride int, n int)
 
 // genVNNI is genGeneric.
 func genVNNI(dst *int32, at *[32]int, f *int16, gt *int16, pairs int, norms *uint32)
@@ -95,10 +95,10 @@ func tileBW12(sums *int64, panel *int32, u *int16, pairs int)
 func tileBW13(sums *int64, panel *int32, u *int16, pairs int)
 
 // scaleAVX2 is scaleGeneric.
-func scaleAVX2(dst *int16, src *int16, gain int16)
+func scaleAVX2(dst *int16, src *int16, gain int16, rows int, stride int, n int)
 
 // liftAVX2 is liftGeneric.
-func liftAVX2(dst *int16, f *int16, x *int16, lift int32)
+func liftAVX2(dst *int16, f *int16, x *int16, nodes *int32, lifts *int32, rows int, stride int, n int)
 
 // genAVX2 is genGeneric.
 func genAVX2(dst *int32, at *[32]int, f *int16, gt *int16, pairs int, norms *uint32)

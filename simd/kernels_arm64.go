@@ -5,10 +5,10 @@
 package simd
 
 // scaleNEON is scaleGeneric.
-func scaleNEON(dst *int16, src *int16, gain int16)
+func scaleNEON(dst *int16, src *int16, gain int16, rows int, stride int, n int)
 
 // liftNEON is liftGeneric.
-func liftNEON(dst *int16, f *int16, x *int16, lift int32)
+func liftNEON(dst *int16, f *int16, x *int16, nodes *int32, lifts *int32, rows int, stride int, n int)
 
 // genNEON is genGeneric.
 func genNEON(dst *int32, at *[32]int, f *int16, gt *int16, pairs int, norms *uint32)

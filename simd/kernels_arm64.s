@@ -4,31 +4,62 @@
 
 #include "textflag.h"
 
-// func scaleNEON(dst *int16, src *int16, gain int16)
-TEXT ·scaleNEON(SB), NOSPLIT, $0-18
+// func scaleNEON(dst *int16, src *int16, gain int16, rows int, stride int, n int)
+TEXT ·scaleNEON(SB), NOSPLIT, $0-48
 	MOVD dst+0(FP), R0
 	MOVD src+8(FP), R1
 	MOVH gain+16(FP), R2
+	MOVD rows+24(FP), R3
+	MOVD stride+32(FP), R4
+	MOVD n+40(FP), R5
 	VDUP R2, V4.H8
-	VLD1 (R1), [V0.H8, V1.H8, V2.H8, V3.H8]
+row:
+	MOVD R0, R6
+	MOVD R1, R7
+	MOVD R5, R8
+loop:
+	VLD1.P 64(R7), [V0.H8, V1.H8, V2.H8, V3.H8]
 	WORD $0x6e64b400 // sqrdmulh v0.8h, v0.8h, v4.8h
 	WORD $0x6e64b421 // sqrdmulh v1.8h, v1.8h, v4.8h
 	WORD $0x6e64b442 // sqrdmulh v2.8h, v2.8h, v4.8h
 	WORD $0x6e64b463 // sqrdmulh v3.8h, v3.8h, v4.8h
-	VST1 [V0.H8, V1.H8, V2.H8, V3.H8], (R0)
+	VST1.P [V0.H8, V1.H8, V2.H8, V3.H8], 64(R6)
+	SUBS $32, R8
+	BNE loop
+	ADD R4, R0
+	ADD R4, R1
+	SUBS $1, R3
+	BNE row
 	RET
 
-// func liftNEON(dst *int16, f *int16, x *int16, lift int32)
-TEXT ·liftNEON(SB), NOSPLIT, $0-28
+// func liftNEON(dst *int16, f *int16, x *int16, nodes *int32, lifts *int32, rows int, stride int, n int)
+TEXT ·liftNEON(SB), NOSPLIT, $0-64
 	MOVD dst+0(FP), R0
 	MOVD f+8(FP), R1
 	MOVD x+16(FP), R2
-	MOVW lift+24(FP), R3
-	MOVD $-32767, R4
-	VDUP R3, V16.S4
-	VDUP R4, V17.H8
-	VLD1 (R1), [V0.H8, V1.H8, V2.H8, V3.H8]
-	VLD1 (R2), [V4.H8, V5.H8, V6.H8, V7.H8]
+	MOVD nodes+24(FP), R3
+	MOVD lifts+32(FP), R4
+	MOVD rows+40(FP), R5
+	MOVD stride+48(FP), R6
+	MOVD n+56(FP), R7
+	MOVD $-32767, R8
+	VDUP R8, V17.H8
+row:
+	MOVW 0(R3), R9
+	MOVW 4(R3), R10
+	MOVW 8(R3), R11
+	ADD R11<<2, R4, R11
+	MOVW (R11), R11
+	VDUP R11, V16.S4
+	MUL R6, R9, R9
+	MUL R6, R10, R10
+	ADD R1, R9
+	ADD R2, R10
+	MOVD R0, R12
+	MOVD R7, R13
+loop:
+	VLD1.P 64(R9), [V0.H8, V1.H8, V2.H8, V3.H8]
+	VLD1.P 64(R10), [V4.H8, V5.H8, V6.H8, V7.H8]
 	WORD $0x6e64b400 // sqrdmulh v0.8h, v0.8h, v4.8h
 	WORD $0x0f10a408 // sxtl v8.4s, v0.4h
 	WORD $0x4f10a409 // sxtl2 v9.4s, v0.8h
@@ -61,7 +92,13 @@ TEXT ·liftNEON(SB), NOSPLIT, $0-28
 	WORD $0x0f129dc3 // sqrshrn v3.4h, v14.4s, #14
 	WORD $0x4f129de3 // sqrshrn2 v3.8h, v15.4s, #14
 	WORD $0x4e716463 // smax v3.8h, v3.8h, v17.8h
-	VST1 [V0.H8, V1.H8, V2.H8, V3.H8], (R0)
+	VST1.P [V0.H8, V1.H8, V2.H8, V3.H8], 64(R12)
+	SUBS $32, R13
+	BNE loop
+	ADD R6, R0
+	ADD $16, R3
+	SUBS $1, R5
+	BNE row
 	RET
 
 // func genNEON(dst *int32, at *[32]int, f *int16, gt *int16, pairs int, norms *uint32)

@@ -69,35 +69,49 @@ func eachFill(t *testing.T, test func(t *testing.T, r *rand.Rand, fill func(*ran
 
 func TestScaleKernel(t *testing.T) {
 	eachFill(t, func(t *testing.T, r *rand.Rand, fill func(*rand.Rand, int) int16) {
-		src, got, want := filled(t, fill, r, 2*step, 32767), fenced[int16](t, 2*step), make([]int16, 2*step)
-		for range 500 {
-			gain := int16(r.IntN(32768))
-			scaleGeneric(&want[0], &src[0], gain)
-			active.scale(&got[0], &src[0], gain)
-			if !slices.Equal(got, want) {
-				t.Fatalf("gain %d, %v: got %v, want %v", gain, src, got, want)
+		for _, n := range []int{2 * step, 6 * step, share} {
+			const rows = 3
+			stride := n + r.IntN(40)
+			count := (rows-1)*stride + n
+			src, got := filled(t, fill, r, count, 32767), fenced[int16](t, count)
+			want := slices.Clone(got)
+			for range 200 {
+				gain := int16(r.IntN(32768))
+				scaleGeneric(&want[0], &src[0], gain, rows, 2*stride, n)
+				active.scale(&got[0], &src[0], gain, rows, 2*stride, n)
+				if !slices.Equal(got, want) {
+					t.Fatalf("gain %d, %v: got %v, want %v", gain, src, got, want)
+				}
 			}
-		}
-		copy(got, src)
-		scaleGeneric(&want[0], &src[0], 32767)
-		active.scale(&got[0], &got[0], 32767)
-		if !slices.Equal(got, want) {
-			t.Fatal("wrong in place")
+			copy(got, src)
+			copy(want, src)
+			scaleGeneric(&want[0], &src[0], 32767, rows, 2*stride, n)
+			active.scale(&got[0], &got[0], 32767, rows, 2*stride, n)
+			if !slices.Equal(got, want) {
+				t.Fatal("wrong in place")
+			}
 		}
 	})
 }
 
 func TestLiftKernel(t *testing.T) {
 	eachFill(t, func(t *testing.T, r *rand.Rand, fill func(*rand.Rand, int) int16) {
-		got, want := fenced[int16](t, 2*step), make([]int16, 2*step)
-		f, x := filled(t, fill, r, 2*step, 32767), filled(t, fill, r, 2*step, 32767)
-		for degree := range MaxDegree {
-			for k := range degree + 1 {
-				lift := someMap(1, degree+1).lift[degree+1][k+1]
-				liftGeneric(&want[0], &f[0], &x[0], lift)
-				active.lift(&got[0], &f[0], &x[0], lift)
+		m := someMap(1, MaxDegree)
+		for _, n := range []int{2 * step, 6 * step, share} {
+			const rows = 5
+			stride := n + r.IntN(40)
+			count := (rows-1)*stride + n
+			f, x, got := filled(t, fill, r, count, 32767), filled(t, fill, r, count, 32767), fenced[int16](t, count)
+			want := slices.Clone(got)
+			for degree := 2; degree <= MaxDegree; degree++ {
+				nodes := make([]node, rows)
+				for i := range nodes {
+					nodes[i] = node{parent: int32(r.IntN(rows)), last: int32(r.IntN(rows)), run: int32(1 + r.IntN(degree)), child: -1}
+				}
+				liftGeneric(&want[0], &f[0], &x[0], &nodes[0], &m.lift[degree][0], rows, 2*stride, n)
+				active.lift(&got[0], &f[0], &x[0], &nodes[0], &m.lift[degree][0], rows, 2*stride, n)
 				if !slices.Equal(got, want) {
-					t.Fatalf("lift %d, %v, %v: got %v, want %v", lift, f, x, got, want)
+					t.Fatalf("degree %d, %v, %v, %v: got %v, want %v", degree, nodes, f, x, got, want)
 				}
 			}
 		}

@@ -13,6 +13,7 @@ import (
 type polynomialIntake struct {
 	m       *Polynomial
 	layout  *simd.Layout
+	rows    int // that it takes
 	batch   *simd.Batch
 	workers []*simd.Worker
 	shrunk  []bool   // rows that Set shrank
@@ -32,25 +33,28 @@ type mender struct {
 // mendRows is how many rows a mender's batch holds: two for each row that it replaces.
 const mendRows = 32
 
-// mostRows is the most rows of a batch; intakeBytes the memory that a batch may take beside small sums: together they stay in a second-level cache. Both were measured.
+// mostRows is about the most rows of a batch; intakeBytes the memory that a batch may take beside small sums: half of a second-level cache. Both were measured.
 const (
-	mostRows    = 768
-	intakeBytes = 384 << 10
+	mostRows    = 1024
+	intakeBytes = 512 << 10
 )
 
-// NewIntake implements Sums. Each batch reads and writes all sums once, so batches are larger where sums are: up to a quarter of their memory.
+// NewIntake implements Sums. Each batch reads and writes all sums once, so batches are larger where sums are: up to a quarter of their memory. A full batch is
+// some panels, with no small one behind them.
 func (s *polynomialSums) NewIntake(rows int) Intake {
-	rows = min(rows, mostRows, max(intakeBytes, 2*len(s.state))/s.layout.RowBytes())
-	in := &polynomialIntake{m: s.m, layout: s.layout, batch: s.layout.NewBatch(max(rows, mendRows))}
+	panel := s.layout.PanelRows()
+	most := min(mostRows, max(intakeBytes, 2*len(s.state))/s.layout.RowBytes())
+	in := &polynomialIntake{m: s.m, layout: s.layout, rows: min(max(rows, 1), max(most/panel, 1)*panel)}
+	in.batch = s.layout.NewBatch(in.rows)
 	for range parallel.Threads() {
 		in.workers = append(in.workers, in.batch.NewWorker())
 	}
-	in.shrunk, in.norms = make([]bool, in.batch.Capacity()), make([]uint64, in.batch.Capacity())
+	in.shrunk, in.norms = make([]bool, in.rows), make([]uint64, in.rows)
 	return in
 }
 
 // Capacity implements Intake.
-func (in *polynomialIntake) Capacity() int { return in.batch.Capacity() }
+func (in *polynomialIntake) Capacity() int { return in.rows }
 
 // Set implements Intake.
 func (in *polynomialIntake) Set(i int, x, u []int16) {

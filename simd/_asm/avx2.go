@@ -20,49 +20,45 @@ func broadcast256(v uint64) VecVirtual {
 }
 
 func scale256() {
-	TEXT("scaleAVX2", NOSPLIT, "func(dst *int16, src *int16, gain int16)")
+	TEXT("scaleAVX2", NOSPLIT, scaleArgs)
 	Doc("scaleAVX2 is scaleGeneric.")
-	dst, src := Load(Param("dst"), GP64()), Load(Param("src"), GP64())
 	g := YMM()
 	VMOVD(Load(Param("gain"), GP32()), g.AsX())
 	VPBROADCASTW(g.AsX(), g)
-	for i := range 2 {
-		v := YMM()
-		VPMULHRSW(Mem{Base: src, Disp: 32 * i}, g, v)
-		VMOVDQU(v, Mem{Base: dst, Disp: 32 * i})
-	}
-	VZEROUPPER()
-	RET()
+	scaleRows(func(src, dst Mem) {
+		for i := range 2 {
+			v := YMM()
+			VPMULHRSW(src.Offset(32*i), g, v)
+			VMOVDQU(v, dst.Offset(32*i))
+		}
+	})
 }
 
 func lift256() {
-	TEXT("liftAVX2", NOSPLIT, "func(dst *int16, f *int16, x *int16, lift int32)")
+	TEXT("liftAVX2", NOSPLIT, liftArgs)
 	Doc("liftAVX2 is liftGeneric.")
-	dst, f, x := Load(Param("dst"), GP64()), Load(Param("f"), GP64()), Load(Param("x"), GP64())
 	lift := YMM()
-	VMOVD(Load(Param("lift"), GP32()), lift.AsX())
-	VPBROADCASTD(lift.AsX(), lift)
 	half, most, least := broadcast256(1<<13), broadcast256(32767), broadcast256(1<<32-32767)
-	for i := range 2 {
-		even, odd := YMM(), YMM()
-		VMOVDQU(Mem{Base: f, Disp: 32 * i}, even)
-		VPMULHRSW(Mem{Base: x, Disp: 32 * i}, even, even)
-		VPSRAD(Imm(16), even, odd)
-		VPSLLD(Imm(16), even, even)
-		VPSRAD(Imm(16), even, even)
-		for _, v := range []VecVirtual{even, odd} {
-			VPMULLD(lift, v, v)
-			VPADDD(half, v, v)
-			VPSRAD(Imm(14), v, v)
-			VPMINSD(most, v, v)
-			VPMAXSD(least, v, v)
+	liftRows(func(factor Mem) { VPBROADCASTD(factor, lift) }, func(f, x, dst Mem) {
+		for i := range 2 {
+			even, odd := YMM(), YMM()
+			VMOVDQU(f.Offset(32*i), even)
+			VPMULHRSW(x.Offset(32*i), even, even)
+			VPSRAD(Imm(16), even, odd)
+			VPSLLD(Imm(16), even, even)
+			VPSRAD(Imm(16), even, even)
+			for _, v := range []VecVirtual{even, odd} {
+				VPMULLD(lift, v, v)
+				VPADDD(half, v, v)
+				VPSRAD(Imm(14), v, v)
+				VPMINSD(most, v, v)
+				VPMAXSD(least, v, v)
+			}
+			VPSLLD(Imm(16), odd, odd)
+			VPBLENDW(Imm(0xaa), odd, even, even)
+			VMOVDQU(even, dst.Offset(32*i))
 		}
-		VPSLLD(Imm(16), odd, odd)
-		VPBLENDW(Imm(0xaa), odd, even, even)
-		VMOVDQU(even, Mem{Base: dst, Disp: 32 * i})
-	}
-	VZEROUPPER()
-	RET()
+	})
 }
 
 // gen256 makes 8 features of 8 pairs at a time.
@@ -124,7 +120,7 @@ func tile256(w int) {
 	Doc(fmt.Sprintf("%s is tileGeneric for width %d.", name, w))
 	sums, panel := Load(Param("sums"), GP64()), Load(Param("panel"), GP64())
 	u := Load(Param("u"), GP64())
-	pairs, p, r := GP64(), GP64(), GP64()
+	pairs, p, r, ahead := GP64(), GP64(), GP64(), GP64()
 	for half := range 2 {
 		Load(Param("pairs"), pairs)
 		MOVQ(panel, p)
@@ -135,21 +131,28 @@ func tile256(w int) {
 			VPXOR(acc[i], acc[i], acc[i])
 		}
 		f0, f1, b, t := YMM(), YMM(), YMM(), YMM()
-		label := fmt.Sprint("loop", half)
-		Label(label)
-		VMOVDQU(Mem{Base: p, Disp: 64 * half}, f0)
-		VMOVDQU(Mem{Base: p, Disp: 64*half + 32}, f1)
-		for c := range w {
-			VPBROADCASTD(Mem{Base: r, Disp: 4 * c}, b)
-			VPMADDWD(b, f0, t)
-			VPADDD(t, acc[2*c], acc[2*c])
-			VPMADDWD(b, f1, b)
-			VPADDD(b, acc[2*c+1], acc[2*c+1])
+		// The lines of this half's sums: two of every four.
+		MOVQ(sums, ahead)
+		if half > 0 {
+			ADDQ(U32(8*step), ahead)
 		}
-		ADDQ(U32(row), p)
-		ADDQ(Imm(uint64(4*w)), r)
-		DECQ(pairs)
-		JNZ(LabelRef(label))
+		overPairs(fmt.Sprint(half), pairs, w, func() {
+			VMOVDQU(Mem{Base: p, Disp: 64 * half}, f0)
+			VMOVDQU(Mem{Base: p, Disp: 64*half + 32}, f1)
+			for c := range w {
+				VPBROADCASTD(Mem{Base: r, Disp: 4 * c}, b)
+				VPMADDWD(b, f0, t)
+				VPADDD(t, acc[2*c], acc[2*c])
+				VPMADDWD(b, f1, b)
+				VPADDD(b, acc[2*c+1], acc[2*c+1])
+			}
+			ADDQ(U32(row), p)
+			ADDQ(Imm(uint64(4*w)), r)
+		}, func() {
+			PREFETCHT0(Mem{Base: ahead})
+			PREFETCHT0(Mem{Base: ahead, Disp: 64})
+			ADDQ(U32(8*lanes), ahead)
+		})
 		for i, a := range acc {
 			out := Mem{Base: sums, Disp: 8 * (lanes*(i/2) + step*half + 8*(i%2))}
 			VPMOVSXDQ(a.AsX(), f0)

@@ -37,46 +37,41 @@ func broadcast(v uint64) VecVirtual {
 }
 
 func scale512() {
-	TEXT("scaleBW", NOSPLIT, "func(dst *int16, src *int16, gain int16)")
+	TEXT("scaleBW", NOSPLIT, scaleArgs)
 	Doc("scaleBW is scaleGeneric.")
-	dst, src := Load(Param("dst"), GP64()), Load(Param("src"), GP64())
 	g, v := ZMM(), ZMM()
-	gain := Load(Param("gain"), GP32())
-	VPBROADCASTW(gain, g)
-	VPMULHRSW(Mem{Base: src}, g, v)
-	VMOVDQU16(v, Mem{Base: dst})
-	VZEROUPPER()
-	RET()
+	VPBROADCASTW(Load(Param("gain"), GP32()), g)
+	scaleRows(func(src, dst Mem) {
+		VPMULHRSW(src, g, v)
+		VMOVDQU16(v, dst)
+	})
 }
 
 func lift512() {
-	TEXT("liftBW", NOSPLIT, "func(dst *int16, f *int16, x *int16, lift int32)")
+	TEXT("liftBW", NOSPLIT, liftArgs)
 	Doc("liftBW is liftGeneric.")
-	dst, f, x := Load(Param("dst"), GP64()), Load(Param("f"), GP64()), Load(Param("x"), GP64())
 	lift, even, odd := ZMM(), ZMM(), ZMM()
-	VPBROADCASTD(Load(Param("lift"), GP32()), lift)
 	half, most, least := broadcast(1<<13), broadcast(32767), broadcast(1<<32-32767)
-	VMOVDQU16(Mem{Base: f}, even)
-	VPMULHRSW(Mem{Base: x}, even, even)
-	VPSRAD(Imm(16), even, odd)
-	VPSLLD(Imm(16), even, even)
-	VPSRAD(Imm(16), even, even)
-	for _, v := range []VecVirtual{even, odd} {
-		VPMULLD(lift, v, v)
-		VPADDD(half, v, v)
-		VPSRAD(Imm(14), v, v)
-		VPMINSD(most, v, v)
-		VPMAXSD(least, v, v)
-	}
-	// The odd rows go to the upper halves: 0xaaaaaaaa selects odd 16-bit lanes.
-	VPSLLD(Imm(16), odd, odd)
 	m, k := GP32(), K()
-	MOVL(U32(0xaaaaaaaa), m)
+	MOVL(U32(0xaaaaaaaa), m) // odd 16-bit lanes
 	KMOVD(m, k)
-	VMOVDQU16(odd, k, even)
-	VMOVDQU16(even, Mem{Base: dst})
-	VZEROUPPER()
-	RET()
+	liftRows(func(factor Mem) { VPBROADCASTD(factor, lift) }, func(f, x, dst Mem) {
+		VMOVDQU16(f, even)
+		VPMULHRSW(x, even, even)
+		VPSRAD(Imm(16), even, odd)
+		VPSLLD(Imm(16), even, even)
+		VPSRAD(Imm(16), even, even)
+		for _, v := range []VecVirtual{even, odd} {
+			VPMULLD(lift, v, v)
+			VPADDD(half, v, v)
+			VPSRAD(Imm(14), v, v)
+			VPMINSD(most, v, v)
+			VPMAXSD(least, v, v)
+		}
+		VPSLLD(Imm(16), odd, odd)
+		VMOVDQU16(odd, k, even)
+		VMOVDQU16(even, dst)
+	})
 }
 
 // gen512 makes 16 features of 16 pairs at a time: a vector holds one feature of 16 pairs until a 16 x 16 transposition makes it 16 features of
@@ -91,21 +86,30 @@ func gen512(vnni bool) {
 	evens := broadcast(0xffff)
 	Label("loop")
 	var z [16]VecVirtual
-	even, both, t := ZMM(), ZMM(), ZMM()
-	VMOVDQU32(Mem{Base: norms}, even)
-	VMOVDQU32(Mem{Base: norms, Disp: 64}, both)
+	// Two sums each, since one alone would wait for itself.
+	var even, both [2]VecVirtual
+	t := ZMM()
+	for i := range even {
+		even[i], both[i] = ZMM(), ZMM()
+	}
+	VMOVDQU32(Mem{Base: norms}, even[0])
+	VMOVDQU32(Mem{Base: norms, Disp: 64}, both[0])
+	VPXORD(even[1], even[1], even[1])
+	VPXORD(both[1], both[1], both[1])
 	for i := range z {
 		z[i] = ZMM()
 		MOVQ(Mem{Base: at, Disp: 16 * i}, fo)
 		MOVQ(Mem{Base: at, Disp: 16*i + 8}, gOff)
 		VMOVDQU16(Mem{Base: f, Index: fo, Scale: 1}, z[i])
 		VPMULHRSW(Mem{Base: g, Index: gOff, Scale: 1}, z[i], z[i])
-		dot(vnni, z[i], z[i], both, t)
+		dot(vnni, z[i], z[i], both[i%2], t)
 		VPANDD(z[i], evens, t)
-		dot(vnni, t, t, even, t)
+		dot(vnni, t, t, even[i%2], t)
 	}
-	VMOVDQU32(even, Mem{Base: norms})
-	VMOVDQU32(both, Mem{Base: norms, Disp: 64})
+	VPADDD(even[1], even[0], even[0])
+	VPADDD(both[1], both[0], both[0])
+	VMOVDQU32(even[0], Mem{Base: norms})
+	VMOVDQU32(both[0], Mem{Base: norms, Disp: 64})
 
 	x := &transposition{z[:], t}
 	x.quads()
@@ -145,18 +149,22 @@ func tile512(vnni bool, w int) {
 		VPXORD(acc[i], acc[i], acc[i])
 	}
 	f0, f1, b, t := ZMM(), ZMM(), ZMM(), ZMM()
-	Label("loop")
-	VMOVDQU32(Mem{Base: panel}, f0)
-	VMOVDQU32(Mem{Base: panel, Disp: 64}, f1)
-	for c := range w {
-		VPBROADCASTD(Mem{Base: u, Disp: 4 * c}, b)
-		dot(vnni, b, f0, acc[2*c], t)
-		dot(vnni, b, f1, acc[2*c+1], t)
-	}
-	ADDQ(U32(row), panel)
-	ADDQ(Imm(uint64(4*w)), u)
-	DECQ(pairs)
-	JNZ(LabelRef("loop"))
+	ahead := GP64()
+	MOVQ(sums, ahead)
+	overPairs("", pairs, 4*w, func() {
+		VMOVDQU32(Mem{Base: panel}, f0)
+		VMOVDQU32(Mem{Base: panel, Disp: 64}, f1)
+		for c := range w {
+			VPBROADCASTD(Mem{Base: u, Disp: 4 * c}, b)
+			dot(vnni, b, f0, acc[2*c], t)
+			dot(vnni, b, f1, acc[2*c+1], t)
+		}
+		ADDQ(U32(row), panel)
+		ADDQ(Imm(uint64(4*w)), u)
+	}, func() {
+		PREFETCHT0(Mem{Base: ahead})
+		ADDQ(Imm(64), ahead)
+	})
 	for i, a := range acc {
 		out := Mem{Base: sums, Disp: 8 * 16 * i}
 		VPMOVSXDQ(a.AsY(), f0)

@@ -2,34 +2,61 @@ package main
 
 import "fmt"
 
-// scale takes 32 rows in four vectors. SQRDMULH is mulhrs here and below, since its one saturating product, -2^15 times -2^15, cannot come: |x|^2 < 2^30 keeps
-// -2^15 out of keys, lift out of prefixes, and gains are not negative.
+// scale takes 32 numbers at a time, in four vectors. SQRDMULH is mulhrs here and below, since its one saturating product, -2^15 times -2^15, cannot come:
+// |x|^2 < 2^30 keeps -2^15 out of keys, lift out of prefixes, and gains are not negative.
 func (f *file) scale() {
-	f.text("scaleNEON", "scaleGeneric", "dst *int16", "src *int16", "gain int16")
-	f.op("MOVD dst+0(FP), R0")
-	f.op("MOVD src+8(FP), R1")
+	f.text("scaleNEON", "scaleGeneric", "dst *int16", "src *int16", "gain int16", "rows int", "stride int", "n int")
+	for i, name := range []string{"dst", "src"} {
+		f.op("MOVD %s+%d(FP), R%d", name, 8*i, i)
+	}
 	f.op("MOVH gain+16(FP), R2")
+	for i, name := range []string{"rows", "stride", "n"} {
+		f.op("MOVD %s+%d(FP), R%d", name, 24+8*i, 3+i)
+	}
 	f.op("VDUP R2, V4.H8")
-	f.op("VLD1 (R1), %s", list(0, 4, "H8"))
+	f.op("row:")
+	f.op("MOVD R0, R6")
+	f.op("MOVD R1, R7")
+	f.op("MOVD R5, R8")
+	f.op("loop:")
+	f.op("VLD1.P 64(R7), %s", list(0, 4, "H8"))
 	for v := range 4 {
 		f.op(sqrdmulh.word(v, v, 4))
 	}
-	f.op("VST1 %s, (R0)", list(0, 4, "H8"))
+	f.op("VST1.P %s, 64(R6)", list(0, 4, "H8"))
+	f.op("SUBS $%d, R8", 2*step)
+	f.op("BNE loop")
+	f.op("ADD R4, R0")
+	f.op("ADD R4, R1")
+	f.op("SUBS $1, R3")
+	f.op("BNE row")
 	f.op("RET")
 }
 
-// lift takes 32 rows in four vectors. SQRSHRN leaves only -2^15 to clamp.
+// lift takes 32 numbers at a time, in four vectors. SQRSHRN leaves only -2^15 to clamp.
 func (f *file) lift() {
-	f.text("liftNEON", "liftGeneric", "dst *int16", "f *int16", "x *int16", "lift int32")
-	f.op("MOVD dst+0(FP), R0")
-	f.op("MOVD f+8(FP), R1")
-	f.op("MOVD x+16(FP), R2")
-	f.op("MOVW lift+24(FP), R3")
-	f.op("MOVD $-32767, R4")
-	f.op("VDUP R3, V16.S4")
-	f.op("VDUP R4, V17.H8")
-	f.op("VLD1 (R1), %s", list(0, 4, "H8"))
-	f.op("VLD1 (R2), %s", list(4, 4, "H8"))
+	f.text("liftNEON", "liftGeneric", "dst *int16", "f *int16", "x *int16", "nodes *int32", "lifts *int32", "rows int", "stride int", "n int")
+	for i, name := range []string{"dst", "f", "x", "nodes", "lifts", "rows", "stride", "n"} {
+		f.op("MOVD %s+%d(FP), R%d", name, 8*i, i)
+	}
+	f.op("MOVD $-32767, R8")
+	f.op("VDUP R8, V17.H8")
+	f.op("row:")
+	f.op("MOVW 0(R3), R9")  // parent
+	f.op("MOVW 4(R3), R10") // last
+	f.op("MOVW 8(R3), R11") // run
+	f.op("ADD R11<<2, R4, R11")
+	f.op("MOVW (R11), R11")
+	f.op("VDUP R11, V16.S4")
+	f.op("MUL R6, R9, R9")
+	f.op("MUL R6, R10, R10")
+	f.op("ADD R1, R9")
+	f.op("ADD R2, R10")
+	f.op("MOVD R0, R12")
+	f.op("MOVD R7, R13")
+	f.op("loop:")
+	f.op("VLD1.P 64(R9), %s", list(0, 4, "H8"))
+	f.op("VLD1.P 64(R10), %s", list(4, 4, "H8"))
 	for v := range 4 {
 		lo, hi := 8+2*v, 9+2*v
 		f.op(sqrdmulh.word(v, v, 4+v))
@@ -41,7 +68,13 @@ func (f *file) lift() {
 		f.op(sqrshrn2.word(v, hi))
 		f.op(smax.word(v, v, 17))
 	}
-	f.op("VST1 %s, (R0)", list(0, 4, "H8"))
+	f.op("VST1.P %s, 64(R12)", list(0, 4, "H8"))
+	f.op("SUBS $%d, R13", 2*step)
+	f.op("BNE loop")
+	f.op("ADD R6, R0")
+	f.op("ADD $16, R3")
+	f.op("SUBS $1, R5")
+	f.op("BNE row")
 	f.op("RET")
 }
 
