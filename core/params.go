@@ -178,6 +178,9 @@ func (p Params) checked() (Params, error) {
 	if p.Mechanism.entry().name == "" {
 		return p, fault.New(fault.Unsupported, "params.mechanism is %d; this version has 1 (gaussian) and 2 (dptree)", p.Mechanism)
 	}
+	if p.OwnerBound != 0 && p.Mechanism != Gaussian {
+		return p, fault.New(fault.Unsupported, "params.owner_bound is %v; it must be 0 with mechanism %d (%v), which does not sum an owner's rows apart", p.OwnerBound, p.Mechanism, p.Mechanism)
+	}
 	if p.Adjacency != AddRemove && p.Adjacency != Replace {
 		return p, fault.Invalid("params.adjacency is %d; it is required and must be 1 (add_remove) or 2 (replace)", p.Adjacency)
 	}
