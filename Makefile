@@ -277,6 +277,11 @@ test-python: build $(VENV)/ready-torch ## the tests in Python
 .PHONY: test-readme
 test-readme: build $(VENV)/ready ## the programs in README.md
 	$(VENV_PYTHON) tests/readme.py README.md build/readme
+	$(VENV_PYTHON) tests/choosing.py check docs/choosing.md
+
+.PHONY: docs
+docs: build $(VENV)/ready ## run the commands of docs/choosing.md again and draw its plot
+	$(VENV_PYTHON) tests/choosing.py write docs/choosing.md docs/choosing.png
 
 .PHONY: test-install
 test-install: build ## programs that use an installed tree, by CMake and by pkg-config

@@ -67,3 +67,9 @@ def test_plan_chooses_a_degree_and_counts_rows() -> None:
     enough = dpattn.plan(make_params(degree=few.degree), n=few.rows_for_error, epsilon=1.0, delta=1e-6)
     assert enough.noise_stddev <= 0.01
     assert dpattn.plan(make_params(), n=100, epsilon=1.0, delta=1e-6).rows_for_error == 0
+
+
+def test_plan_in_a_notebook() -> None:
+    page = dpattn.plan(make_params(), n=1000, epsilon=1.0, delta=1e-6, target_error=0.01)._repr_html_()
+    assert page.startswith("<table>")
+    assert "rows for the wanted noise" in page

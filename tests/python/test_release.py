@@ -144,9 +144,21 @@ def test_two_releases_of_the_same_rows_have_independent_noise() -> None:
 
 def test_repr_shows_the_guarantee(release) -> None:
     text = repr(release)
-    for part in ("(1, 1e-06)-DP", "add_remove", "unit: row", "key_dim=5", "value_dim=3", "bytes"):
+    promise = "(1, 1e-06)-differential privacy for the presence of one row"
+    for part in (promise, "|k| <= 1, |v| <= 1, |q| <= 1", "key_dim=5", "value_dim=3", "bytes"):
         assert part in text
-    assert "owner of up to 4 rows" in repr(make_release(make_params(owner_rows=4)))
+    page = release._repr_html_()
+    for part in (
+        promise,
+        "|k| &lt;= 1",
+        "1 head, keys of 5, values of 3 numbers",
+        f"{release.info.save_bytes:,} bytes",
+    ):
+        assert part in page
+    other = make_release(make_params(owner_rows=4, adjacency="replace"))
+    assert "the content of one owner with up to 4 rows" in repr(other)
+    other.close()
+    assert "Release (closed)" in other._repr_html_()
 
 
 def test_close() -> None:

@@ -330,7 +330,7 @@ def test_state_dict_carries_the_release() -> None:
 def test_context_says_what_it_is_and_what_is_wrong() -> None:
     release, K, V = no_noise(2)
     context = dpattn.torch.PrivateContext(release)
-    assert "DP, add_remove, unit: row" in repr(torch.nn.Sequential(context))
+    assert "differential privacy for the presence of one row" in repr(torch.nn.Sequential(context))
     assert list(context.parameters()) == []
     mask = torch.ones(50, 50, dtype=torch.bool)
     for arguments, words in (

@@ -275,12 +275,7 @@ def _number(value: Any) -> str:
 
 
 def _summary(release: Release) -> str:
-    i = release.info
-    unit = "one row" if i.owner_rows == 0 else f"one owner with up to {i.owner_rows:,} rows"
-    if i.owner_bound is not None:
-        unit += f" within the norm of {i.owner_bound:g}"
-    hidden = {"add_remove": "the presence of", "replace": "the content of"}.get(i.adjacency, i.adjacency)
-    return f"({i.epsilon:g}, {i.delta:g})-differential privacy for {hidden} {unit}\n\n{_table(_info(release))}"
+    return f"{release.info.guarantee}\n\n{_table(_info(release))}"
 
 
 # ---- Arguments ---------------------------------------------------------------------------------------------------

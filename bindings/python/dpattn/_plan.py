@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import dataclasses
 
-from . import _abi
+from . import _abi, _html
 from ._check import budget, integer, real
 from ._errors import InvalidArgumentError
 from ._library import call
@@ -52,6 +52,20 @@ class Plan:
     noise_stddev: float
     noise_stddev_worst: float
     rows_for_error: int
+
+    def _repr_html_(self) -> str:
+        """A table for notebooks."""
+        rows = {
+            "degree": f"{self.degree} ({self.features:,} features a head)",
+            "polynomial": f"{self.polynomial_error:.2%} off exp at most, logits up to {self.logit_bound:g}",
+            "noise of one output coordinate": f"{self.noise_stddev:.4g} (at worst {self.noise_stddev_worst:.4g})",
+            "mu of the budget": f"{self.mu:.6g}",
+            "memory of a builder": f"{self.state_bytes:,} bytes",
+            "release": f"{self.release_bytes:,} bytes",
+        }
+        if self.rows_for_error:
+            rows["rows for the wanted noise"] = f"{self.rows_for_error:,}"
+        return _html.table("dpattn.Plan", rows)
 
 
 def plan(params: Params, *, n: int, epsilon: float, delta: float, target_error: float = 0.0) -> Plan:

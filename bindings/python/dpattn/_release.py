@@ -9,7 +9,7 @@ from typing import Any, Callable, Dict, Optional, Tuple, overload
 
 import numpy as np
 
-from . import _abi, _files, _tensor
+from . import _abi, _files, _html, _tensor
 from ._buffers import address_and_size, read_bytes
 from ._errors import InvalidArgumentError
 from ._handle import Handle
@@ -76,6 +76,20 @@ class Info:
     state_bytes: int
     save_bytes: int
     id: str
+
+    @property
+    def guarantee(self) -> str:
+        """What is promised, in words."""
+        unit = "one row" if self.owner_rows == 0 else f"one owner with up to {self.owner_rows:,} rows"
+        if self.owner_bound is not None:
+            unit += f" within the norm of {self.owner_bound:g}"
+        hidden = {"add_remove": "the presence of", "replace": "the content of"}.get(self.adjacency, self.adjacency)
+        return f"({self.epsilon:g}, {self.delta:g})-differential privacy for {hidden} {unit}"
+
+    @property
+    def bounds(self) -> str:
+        """What keys, values and queries are scaled down to, in words."""
+        return f"|k| <= {self.key_bound:g}, |v| <= {self.value_bound:g}, |q| <= {self.query_bound:g}"
 
 
 class Bound:
@@ -290,13 +304,27 @@ class Release(Handle):
 
     def __repr__(self) -> str:
         i = self.info
-        unit = "row" if i.owner_rows == 0 else f"owner of up to {i.owner_rows} rows"
-        if i.owner_bound is not None:
-            unit += f" within the norm of {i.owner_bound:g}"
         state = "" if self._handle else "; closed"
         return (
-            f"<dpattn.Release ({i.epsilon:g}, {i.delta:g})-DP, {i.adjacency}, unit: {unit}; heads={i.heads} "
-            f"key_dim={i.key_dim} value_dim={i.value_dim} degree={i.degree}; {i.save_bytes:,} bytes{state}>"
+            f"<dpattn.Release {i.guarantee}; heads={i.heads} key_dim={i.key_dim} value_dim={i.value_dim} "
+            f"degree={i.degree}; {i.bounds}; {i.save_bytes:,} bytes{state}>"
+        )
+
+    def _repr_html_(self) -> str:
+        """A table for notebooks."""
+        i = self.info
+        shape = f"{i.heads} head{'s' if i.heads > 1 else ''}, keys of {i.key_dim}, values of {i.value_dim} numbers"
+        fit = f"{i.polynomial_error:.2%} off exp at most, logits up to {i.logit_bound:g}"
+        return _html.table(
+            "dpattn.Release (public)" if self._handle else "dpattn.Release (closed)",
+            {
+                "guarantee": i.guarantee,
+                "bounds": i.bounds,
+                "shape": shape,
+                "polynomial": f"{i.polynomial}, degree {i.degree}: {fit}",
+                "size": f"{i.save_bytes:,} bytes",
+                "id": i.id,
+            },
         )
 
     def __copy__(self) -> Release:
