@@ -101,6 +101,10 @@ int32_t dpattn_release_attend(dpattn_release release, const dpattn_tensor *queri
                               const dpattn_tensor *lse, const dpattn_tensor *stddev, uint64_t *clipped, dpattn_error *err)
 ENTER(dpattn_release_attend, release, queries, out, lse, stddev, clipped, err)
 
+int32_t dpattn_release_attend_head(dpattn_release release, int32_t head, const dpattn_tensor *queries, const dpattn_tensor *out,
+                                   const dpattn_tensor *lse, const dpattn_tensor *stddev, uint64_t *clipped, dpattn_error *err)
+ENTER(dpattn_release_attend_head, release, head, queries, out, lse, stddev, clipped, err)
+
 int32_t dpattn_release_info(dpattn_release release, dpattn_info *info, dpattn_error *err)
 ENTER(dpattn_release_info, release, info, err)
 

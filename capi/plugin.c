@@ -49,6 +49,7 @@ static const dpattn_plugin_v1 functions = {
     SLOT(distance_save),
     SLOT(distance_load),
     SLOT(distance_free),
+    SLOT(release_attend_head),
 };
 
 /* Where the functions begin. */

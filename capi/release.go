@@ -16,6 +16,18 @@ var releases = newTable[core.Release](kindRelease)
 func go_dpattn_release_attend(release C.dpattn_release, queries, out, lse, stddev *C.const_tensor, clipped *C.uint64_t,
 	err *C.dpattn_error) (status C.int32_t) {
 	defer guard(&status, err)
+	return attend(release, core.AllHeads, queries, out, lse, stddev, clipped, err)
+}
+
+//export go_dpattn_release_attend_head
+func go_dpattn_release_attend_head(release C.dpattn_release, head C.int32_t, queries, out, lse, stddev *C.const_tensor, clipped *C.uint64_t,
+	err *C.dpattn_error) (status C.int32_t) {
+	defer guard(&status, err)
+	return attend(release, int(head), queries, out, lse, stddev, clipped, err)
+}
+
+// attend answers for one head, or for all as one tensor.
+func attend(release C.dpattn_release, head int, queries, out, lse, stddev *C.const_tensor, clipped *C.uint64_t, err *C.dpattn_error) C.int32_t {
 	r, e := releases.get(uint64(release), "release")
 	if e != nil {
 		return finish(e, err)
@@ -35,7 +47,12 @@ func go_dpattn_release_attend(release C.dpattn_release, queries, out, lse, stdde
 	if e != nil {
 		return finish(e, err)
 	}
-	n, e := r.Attend(q, o, l, s)
+	var n uint64
+	if head == core.AllHeads {
+		n, e = r.Attend(q, o, l, s)
+	} else {
+		n, e = r.AttendHead(head, q, o, l, s)
+	}
 	if e != nil {
 		return finish(e, err)
 	}

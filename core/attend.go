@@ -15,12 +15,25 @@ import (
 // denominator) and stddev (shaped as out: the predicted standard deviation of the noise in out). Queries longer than QueryBound are scaled to
 // it, and the answers to queries with NaN or Inf are NaN; clipped counts both.
 func (r *Release) Attend(queries, out tensor.Tensor, lse, stddev *tensor.Tensor) (clipped uint64, err error) {
-	m, err := r.checkAttend(&queries, &out, lse, stddev)
+	return r.attend(0, r.mechanism.params().Heads, queries, out, lse, stddev)
+}
+
+// AttendHead is Attend for head h alone, as if the release had no other, so that callers with threads of their own may share out heads.
+func (r *Release) AttendHead(h int, queries, out tensor.Tensor, lse, stddev *tensor.Tensor) (clipped uint64, err error) {
+	if heads := r.mechanism.params().Heads; h < 0 || h >= heads {
+		return 0, fault.Invalid("head is %d; it must be 0..%d", h, heads-1)
+	}
+	return r.attend(h, 1, queries, out, lse, stddev)
+}
+
+// attend answers for the given number of heads from first on.
+func (r *Release) attend(first, heads int, queries, out tensor.Tensor, lse, stddev *tensor.Tensor) (clipped uint64, err error) {
+	m, err := r.checkAttend(heads, &queries, &out, lse, stddev)
 	if err != nil || m == 0 {
 		return 0, err
 	}
-	heads, threads := r.mechanism.params().Heads, parallel.Threads()
-	b := blocks{m: m, size: moment.Block}
+	threads := parallel.Threads()
+	b := blocks{first: first, m: m, size: moment.Block}
 	if threads > 1 {
 		// Blocks have nothing to tell each other, so that is how threads share queries, as long as each has as many as are answered side by side.
 		share := (heads*m + threads - 1) / threads
@@ -37,8 +50,8 @@ func (r *Release) Attend(queries, out tensor.Tensor, lse, stddev *tensor.Tensor)
 	return r.sideBySide(b, heads*b.count, queries, out, lse, stddev), nil
 }
 
-// blocks says how a call's queries are shared out: count blocks a head, of size queries, m in all.
-type blocks struct{ m, size, count int }
+// blocks says how a call's queries are shared out: count blocks a head, of size queries, m in all, for the heads from first on.
+type blocks struct{ first, m, size, count int }
 
 // leastShare is how many queries are worth a thread.
 const leastShare = 16
@@ -68,25 +81,25 @@ func (r *Release) block(b blocks, i int, queries, out, lse, stddev *tensor.Tenso
 	defer r.spare.Put(a)
 	h, lo := i/b.count, i%b.count*b.size
 	hi := min(lo+b.size, b.m)
-	a.begin(r, h, hi-lo, stddev != nil)
+	a.begin(r, b.first+h, hi-lo, stddev != nil)
 	a.load(queries.Head(h).Rows(lo, hi))
-	r.public.attend(h, a.queries, a.answers, threads)
+	r.public.attend(b.first+h, a.queries, a.answers, threads)
 	a.store(out, lse, stddev, h, lo, hi)
 	return a.clipped
 }
 
-// checkAttend checks shapes and returns the number of queries a head.
-func (r *Release) checkAttend(queries, out, lse, stddev *tensor.Tensor) (int, error) {
+// checkAttend checks shapes, for so many heads, and returns the number of queries a head.
+func (r *Release) checkAttend(heads int, queries, out, lse, stddev *tensor.Tensor) (int, error) {
 	d := r.mechanism.params()
 	if err := queries.Check("queries"); err != nil {
 		return 0, err
 	}
 	ndim := queries.NDim
-	if ndim == 2 && d.Heads != 1 {
-		return 0, fault.Invalid("queries.ndim is 2; with %d heads it must be 3", d.Heads)
+	if ndim == 2 && heads != 1 {
+		return 0, fault.Invalid("queries.ndim is 2; with %d heads it must be 3", heads)
 	}
-	if ndim == 3 && queries.Shape[0] != d.Heads {
-		return 0, fault.Invalid("queries.shape[0] is %d; it must be heads = %d", queries.Shape[0], d.Heads)
+	if ndim == 3 && queries.Shape[0] != heads {
+		return 0, fault.Invalid("queries.shape[0] is %d; it must be heads = %d", queries.Shape[0], heads)
 	}
 	if queries.Shape[ndim-1] != d.KeyDim {
 		return 0, fault.Invalid("queries.shape[%d] is %d; it must be key_dim = %d", ndim-1, queries.Shape[ndim-1], d.KeyDim)

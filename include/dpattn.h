@@ -416,6 +416,13 @@ DPATTN_API int32_t dpattn_builder_free(dpattn_builder builder, dpattn_error *err
 DPATTN_API int32_t dpattn_release_attend(dpattn_release release, const dpattn_tensor *queries, const dpattn_tensor *out,
                                          const dpattn_tensor *lse, const dpattn_tensor *stddev, uint64_t *clipped, dpattn_error *err);
 
+/* The same for one head, for callers that share out heads among threads of their own.
+ *   head    0..heads-1 with 2-D tensors, or DPATTN_ALL_HEADS: exactly as dpattn_release_attend
+ * Status: OK, INVALID_ARGUMENT, INVALID_HANDLE. */
+DPATTN_API int32_t dpattn_release_attend_head(dpattn_release release, int32_t head, const dpattn_tensor *queries, const dpattn_tensor *out,
+                                              const dpattn_tensor *lse, const dpattn_tensor *stddev, uint64_t *clipped,
+                                              dpattn_error *err);
+
 /* Status: OK, INVALID_ARGUMENT, INVALID_HANDLE. */
 DPATTN_API int32_t dpattn_release_info(dpattn_release release, dpattn_info *info, dpattn_error *err);
 
@@ -568,6 +575,8 @@ typedef struct dpattn_plugin_v1 {
     int32_t (*distance_save)(dpattn_distance, void *, size_t, size_t *, dpattn_error *);
     int32_t (*distance_load)(const void *, size_t, dpattn_distance *, dpattn_error *);
     int32_t (*distance_free)(dpattn_distance, dpattn_error *);
+    int32_t (*release_attend_head)(dpattn_release, int32_t, const dpattn_tensor *, const dpattn_tensor *, const dpattn_tensor *,
+                                   const dpattn_tensor *, uint64_t *, dpattn_error *);
 } dpattn_plugin_v1;
 
 #ifdef __cplusplus

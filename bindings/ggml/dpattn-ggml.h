@@ -13,7 +13,7 @@
  * `heads` may be a multiple of the release's heads: query heads i*n .. i*n + n-1 then share head i of the release (grouped queries).
  * The release's own scale applies, longer queries are scaled to its query_bound, and there is no mask: all of a release is past.
  *
- * Threads  The queries are shared out among the threads that compute the graph, so the library need not have threads of its own beside them:
+ * Threads  Heads and queries are shared out among the threads that compute the graph, so the library need not have threads of its own beside them:
  *          call functions.set_threads(1, NULL) once unless something else in the process builds releases meanwhile.
  * Backend  The CPU's; ggml's scheduler moves the tensors there and back.
  * Errors   A graph that does not fit the release, and a call that fails (in a child made by fork()), end the process as GGML_ASSERT does.
@@ -27,6 +27,8 @@
 
 #include "ggml.h"
 
+#include <string.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -38,10 +40,19 @@ typedef struct dpattn_ggml {
     dpattn_info info;
 } dpattn_ggml;
 
-/* Takes a handle of its own to the release, so the caller's may be freed. Status: OK, INVALID_HANDLE, ... */
+/* Takes a handle of its own to the release, so the caller's may be freed. Status: OK, INVALID_HANDLE, UNSUPPORTED (the library is older
+ * than this header), FORKED. */
 static inline int32_t dpattn_ggml_init(dpattn_ggml *context, const dpattn_plugin_v1 *functions, dpattn_release release, dpattn_error *err)
 {
+    static const char older[] = "functions.release_attend_head is NULL; it takes a newer library";
     int32_t status;
+    if (functions->release_attend_head == NULL) {
+        if (err != NULL) {
+            err->code = DPATTN_UNSUPPORTED;
+            memcpy(err->message, older, sizeof older);
+        }
+        return DPATTN_UNSUPPORTED;
+    }
     context->functions = functions;
     context->info.struct_size = (uint32_t)sizeof context->info;
     status = functions->release_info(release, &context->info, err);
@@ -58,43 +69,41 @@ static inline int32_t dpattn_ggml_dtype(enum ggml_type type)
     return type == GGML_TYPE_F32 ? DPATTN_F32 : type == GGML_TYPE_F16 ? DPATTN_F16 : type == GGML_TYPE_BF16 ? DPATTN_BF16 : 0;
 }
 
-/* Queries first .. last-1 of one batch entry, for the query heads group, group + groups, ... : one for each head of the release. */
+/* Queries first .. last-1 of one head of one batch entry. */
 static inline void dpattn_ggml_part(const dpattn_ggml *context, const struct ggml_tensor *q, struct ggml_tensor *out, int64_t batch,
-                                    int64_t group, int64_t groups, int64_t first, int64_t last)
+                                    int64_t head, int64_t first, int64_t last)
 {
-    const int64_t heads = context->info.heads;
     dpattn_tensor queries, answers;
     dpattn_error err = DPATTN_ERROR_INIT;
 
-    queries.data = (char *)q->data + (size_t)batch * q->nb[3] + (size_t)group * q->nb[2] + (size_t)first * q->nb[1];
+    queries.data = (char *)q->data + (size_t)batch * q->nb[3] + (size_t)head * q->nb[2] + (size_t)first * q->nb[1];
     queries.dtype = dpattn_ggml_dtype(q->type);
-    answers.data = (char *)out->data + (size_t)batch * out->nb[3] + (size_t)first * out->nb[2] + (size_t)group * out->nb[1];
+    answers.data = (char *)out->data + (size_t)batch * out->nb[3] + (size_t)first * out->nb[2] + (size_t)head * out->nb[1];
     answers.dtype = DPATTN_F32;
-    queries.ndim = answers.ndim = 3;
-    queries.shape[0] = answers.shape[0] = heads;
-    queries.shape[1] = answers.shape[1] = last - first;
-    queries.shape[2] = q->ne[0], answers.shape[2] = out->ne[0];
-    queries.strides[0] = groups * (int64_t)q->nb[2], answers.strides[0] = groups * (int64_t)out->nb[1];
-    queries.strides[1] = (int64_t)q->nb[1], answers.strides[1] = (int64_t)out->nb[2];
-    queries.strides[2] = (int64_t)q->nb[0], answers.strides[2] = (int64_t)out->nb[0];
+    queries.ndim = answers.ndim = 2;
+    queries.shape[0] = answers.shape[0] = last - first;
+    queries.shape[1] = q->ne[0], answers.shape[1] = out->ne[0];
+    queries.strides[0] = (int64_t)q->nb[1], answers.strides[0] = (int64_t)out->nb[2];
+    queries.strides[1] = (int64_t)q->nb[0], answers.strides[1] = (int64_t)out->nb[0];
 
-    if (context->functions->release_attend(context->release, &queries, &answers, NULL, NULL, NULL, &err) != DPATTN_OK)
+    head /= q->ne[2] / context->info.heads; /* of the release */
+    if (context->functions->release_attend_head(context->release, (int32_t)head, &queries, &answers, NULL, NULL, NULL, &err) != DPATTN_OK)
         GGML_ABORT("dpattn: %s", err.message);
 }
 
-/* What ggml calls: thread ith of nth answers its share of all (batch, group, query). */
+/* What ggml calls: thread ith of nth answers its share of all (batch, head, query). */
 static inline void dpattn_ggml_compute(struct ggml_tensor *out, int ith, int nth, void *userdata)
 {
     const dpattn_ggml *context = (const dpattn_ggml *)userdata;
     const struct ggml_tensor *q = out->src[0];
-    const int64_t queries = q->ne[1], groups = q->ne[2] / context->info.heads, all = q->ne[3] * groups * queries;
+    const int64_t queries = q->ne[1], heads = q->ne[2], all = q->ne[3] * heads * queries;
     int64_t next = all * ith / nth;
     const int64_t end = all * (ith + 1) / nth;
 
     while (next < end) {
         const int64_t row = next / queries, first = next % queries, left = end - next;
         const int64_t last = left < queries - first ? first + left : queries;
-        dpattn_ggml_part(context, q, out, row / groups, row % groups, groups, first, last);
+        dpattn_ggml_part(context, q, out, row / heads, row % heads, first, last);
         next += last - first;
     }
 }

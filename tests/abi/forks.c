@@ -58,6 +58,7 @@ static int32_t fork_release(void)
 }
 static int32_t fork_builder_free(void) { return dpattn_builder_free(a_builder, &err); }
 static int32_t fork_attend(void) { return dpattn_release_attend(a_release, &keys, &values, NULL, NULL, NULL, &err); }
+static int32_t fork_attend_head(void) { return dpattn_release_attend_head(a_release, 0, &keys, &values, NULL, NULL, NULL, &err); }
 static int32_t fork_info(void)
 {
     dpattn_info info = { .struct_size = sizeof info };
@@ -108,7 +109,7 @@ static int32_t fork_others(void)
 
 static int32_t (*const calls[])(void) = {
     fork_set_threads, fork_params_init, fork_plan, fork_create, fork_add, fork_builder_merge, fork_export, fork_import, fork_diagnostics,
-    fork_release, fork_builder_free, fork_attend, fork_info, fork_certificate, fork_state, fork_save, fork_load, fork_retain,
+    fork_release, fork_builder_free, fork_attend, fork_attend_head, fork_info, fork_certificate, fork_state, fork_save, fork_load, fork_retain,
     fork_release_free, fork_merge, fork_plugin_init, fork_others,
 };
 

@@ -223,6 +223,37 @@ TEST(one_head_either_way)
     free(queries);
 }
 
+/* Each head alone gives the bits of all at once, in lse and stddev too. */
+TEST(head_by_head)
+{
+    enum { ALL = HEADS * QUERIES };
+    dpattn_params params = typical_params();
+    params.heads = HEADS;
+    dpattn_release release = release_of(&params, ROWS, typical_budget());
+    double *queries = draw_many(26, ALL * KEY_DIM), out[2][ALL * VALUE_DIM], lse[2][ALL], stddev[2][ALL * VALUE_DIM];
+    uint64_t all_clipped, clipped, sum = 0;
+    dpattn_tensor q = cube(queries, DPATTN_F64, HEADS, QUERIES, KEY_DIM), o = cube(out[0], DPATTN_F64, HEADS, QUERIES, VALUE_DIM);
+    dpattn_tensor l = cube(lse[0], DPATTN_F64, HEADS, QUERIES, 1), s = cube(stddev[0], DPATTN_F64, HEADS, QUERIES, VALUE_DIM);
+    OK(dpattn_release_attend_head(release, DPATTN_ALL_HEADS, &q, &o, &l, &s, &all_clipped, &err));
+    for (int32_t h = 0; h < HEADS; h++) {
+        dpattn_tensor qh = matrix(queries + h * QUERIES * KEY_DIM, DPATTN_F64, QUERIES, KEY_DIM);
+        dpattn_tensor oh = matrix(out[1] + h * QUERIES * VALUE_DIM, DPATTN_F64, QUERIES, VALUE_DIM);
+        dpattn_tensor lh = matrix(lse[1] + h * QUERIES, DPATTN_F64, QUERIES, 1), sh = oh;
+        sh.data = stddev[1] + h * QUERIES * VALUE_DIM;
+        OK(dpattn_release_attend_head(release, h, &qh, &oh, &lh, &sh, &clipped, &err));
+        sum += clipped;
+        FAILS(DPATTN_INVALID_ARGUMENT, "queries.shape[0] is", dpattn_release_attend_head(release, h, &q, &o, NULL, NULL, NULL, &err));
+        FAILS(DPATTN_INVALID_ARGUMENT, "head is", dpattn_release_attend_head(release, HEADS + h, &qh, &oh, NULL, NULL, NULL, &err));
+        FAILS(DPATTN_INVALID_ARGUMENT, "head is", dpattn_release_attend_head(release, -2 - h, &qh, &oh, NULL, NULL, NULL, &err));
+        FAILS(DPATTN_INVALID_HANDLE, "release", dpattn_release_attend_head(0, h, &qh, &oh, NULL, NULL, NULL, &err));
+    }
+    CHECK(sum == all_clipped && sum > 0);
+    CHECK(memcmp(out[0], out[1], sizeof out[0]) == 0 && memcmp(lse[0], lse[1], sizeof lse[0]) == 0);
+    CHECK(memcmp(stddev[0], stddev[1], sizeof stddev[0]) == 0);
+    OK(dpattn_release_free(release, &err));
+    free(queries);
+}
+
 /* ---- Malformed tensors ---- */
 
 /* One way to break a valid tensor; outputs are stricter than inputs. */

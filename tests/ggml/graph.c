@@ -33,7 +33,7 @@ static struct {
     const struct ggml_tensor *q, *out;
     pthread_t threads[MOST_THREADS];
     int distinct;
-    int64_t answered; /* queries, over the heads of the release */
+    int64_t answered; /* queries of heads */
     int copied;       /* calls with other memory than the tensors' */
 } seen;
 
@@ -43,7 +43,7 @@ static int within(const void *at, const struct ggml_tensor *tensor)
     return (const char *)at >= start && (const char *)at < start + ggml_nbytes(tensor);
 }
 
-static int32_t watched_attend(dpattn_release r, const dpattn_tensor *queries, const dpattn_tensor *out, const dpattn_tensor *lse,
+static int32_t watched_attend(dpattn_release r, int32_t head, const dpattn_tensor *queries, const dpattn_tensor *out, const dpattn_tensor *lse,
                               const dpattn_tensor *stddev, uint64_t *clipped, dpattn_error *err)
 {
     int known = 0;
@@ -52,10 +52,10 @@ static int32_t watched_attend(dpattn_release r, const dpattn_tensor *queries, co
         known |= pthread_equal(seen.threads[i], pthread_self());
     if (!known && seen.distinct < MOST_THREADS)
         seen.threads[seen.distinct++] = pthread_self();
-    seen.answered += queries->shape[1];
+    seen.answered += queries->shape[0];
     seen.copied += !within(queries->data, seen.q) || !within(out->data, seen.out);
     pthread_mutex_unlock(&watch);
-    return library.release_attend(r, queries, out, lse, stddev, clipped, err);
+    return library.release_attend_head(r, head, queries, out, lse, stddev, clipped, err);
 }
 
 /* ---- Fixtures ---- */
@@ -176,7 +176,7 @@ static void test_graph(const dpattn_ggml *context, enum layout layout, enum ggml
     memset(&seen, 0, sizeof seen);
     seen.q = q, seen.out = out;
     CHECK(ggml_graph_compute_with_ctx(ctx, graph, threads) == GGML_STATUS_SUCCESS);
-    int64_t all = queries * groups * batch;
+    int64_t all = queries * groups * HEADS * batch;
     CHECK(seen.answered == all && seen.copied == 0);
     CHECK(seen.distinct == (all < threads ? all : threads));
     double apart = distance(q, out);
@@ -253,17 +253,17 @@ static int ends(const dpattn_ggml *context, enum ggml_type type, int64_t key_dim
 }
 
 /* Stands in for the library, so that a child made by fork() has one that answers. */
-static int32_t content(dpattn_release r, const dpattn_tensor *queries, const dpattn_tensor *out, const dpattn_tensor *lse, const dpattn_tensor *stddev,
+static int32_t content(dpattn_release r, int32_t head, const dpattn_tensor *queries, const dpattn_tensor *out, const dpattn_tensor *lse, const dpattn_tensor *stddev,
                        uint64_t *clipped, dpattn_error *err)
 {
-    (void)r, (void)queries, (void)out, (void)lse, (void)stddev, (void)clipped, (void)err;
+    (void)r, (void)head, (void)queries, (void)out, (void)lse, (void)stddev, (void)clipped, (void)err;
     return DPATTN_OK;
 }
 
 static void test_misfits(dpattn_ggml context)
 {
     dpattn_plugin_v1 functions = library;
-    functions.release_attend = content;
+    functions.release_attend_head = content;
     setenv("GGML_NO_BACKTRACE", "1", 1);
     context.functions = &functions;
     CHECK(!ends(&context, GGML_TYPE_F32, KEY_DIM, HEADS));
@@ -279,6 +279,9 @@ static void test_handles(const dpattn_plugin_v1 *functions)
     dpattn_ggml context;
     dpattn_error err = DPATTN_ERROR_INIT;
     dpattn_release copy = 0;
+    dpattn_plugin_v1 older = *functions;
+    older.release_attend_head = NULL;
+    CHECK(dpattn_ggml_init(&context, &older, release, &err) == DPATTN_UNSUPPORTED && strstr(err.message, "newer") != NULL);
     CHECK(dpattn_ggml_init(&context, functions, 0, &err) == DPATTN_INVALID_HANDLE && err.message[0] != '\0');
     CHECK(library.release_retain(release, &copy, NULL) == DPATTN_OK);
     CHECK(dpattn_ggml_init(&context, functions, copy, &err) == DPATTN_OK);
@@ -296,7 +299,7 @@ int main(int argc, char **argv)
     if (argc != 2 || !load(argv[1]) || make_release() != DPATTN_OK)
         return 1;
     dpattn_plugin_v1 functions = library;
-    functions.release_attend = watched_attend;
+    functions.release_attend_head = watched_attend;
     CHECK(dpattn_ggml_init(&context, &functions, release, NULL) == DPATTN_OK);
     test_misfits(context); /* while this process has no threads of ggml's */
     CHECK(library.set_threads(1, NULL) == DPATTN_OK);

@@ -252,6 +252,10 @@ PROTOTYPES: Dict[str, Tuple[Any, List[Any]]] = {
     "dpattn_builder_release": (c_int32, [_builder, POINTER(Budget), POINTER(Progress), POINTER(_release), _err]),
     "dpattn_builder_free": (c_int32, [_builder, _err]),
     "dpattn_release_attend": (c_int32, [_release, _tensor, _tensor, _tensor, _tensor, _buffer, _err]),
+    "dpattn_release_attend_head": (
+        c_int32,
+        [_release, c_int32, _tensor, _tensor, _tensor, _tensor, _buffer, _err],
+    ),
     "dpattn_release_info": (c_int32, [_release, POINTER(Info), _err]),
     "dpattn_release_certificate": (c_int32, [_release, _buffer, c_size_t, POINTER(c_size_t), _err]),
     "dpattn_release_state": (c_int32, [_release, _buffer, c_size_t, POINTER(c_size_t), _err]),
