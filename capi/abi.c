@@ -57,6 +57,9 @@ const char *dpattn_status_string(int32_t status)
     case DPATTN_ENTROPY: return "ENTROPY";
     case DPATTN_LIMIT: return "LIMIT";
     case DPATTN_INTERNAL: return "INTERNAL";
+    case DPATTN_OVERSPENT: return "OVERSPENT";
+    case DPATTN_BUSY: return "BUSY";
+    case DPATTN_IO: return "IO";
     }
     return "UNKNOWN";
 }
@@ -177,3 +180,22 @@ ENTER(dpattn_distance_load, data, size, distance, err)
 
 int32_t dpattn_distance_free(dpattn_distance distance, dpattn_error *err)
 ENTER(dpattn_distance_free, distance, err)
+
+int32_t dpattn_ledger_create(const char *path, const dpattn_allowance *allowance, dpattn_ledger *ledger, dpattn_error *err)
+ENTER(dpattn_ledger_create, path, allowance, ledger, err)
+
+int32_t dpattn_ledger_open(const char *path, dpattn_ledger *ledger, dpattn_error *err)
+ENTER(dpattn_ledger_open, path, ledger, err)
+
+int32_t dpattn_ledger_release(dpattn_ledger ledger, const char *label, dpattn_builder builder, const dpattn_budget *budget,
+                              const dpattn_progress *progress, dpattn_release *release, dpattn_error *err)
+ENTER(dpattn_ledger_release, ledger, label, builder, budget, progress, release, err)
+
+int32_t dpattn_ledger_load(dpattn_ledger ledger, const char *label, dpattn_release *release, dpattn_error *err)
+ENTER(dpattn_ledger_load, ledger, label, release, err)
+
+int32_t dpattn_ledger_show(dpattn_ledger ledger, char *json, size_t capacity, size_t *needed, dpattn_error *err)
+ENTER(dpattn_ledger_show, ledger, json, capacity, needed, err)
+
+int32_t dpattn_ledger_close(dpattn_ledger ledger, dpattn_error *err)
+ENTER(dpattn_ledger_close, ledger, err)

@@ -7,6 +7,7 @@ import (
 	"unsafe"
 
 	"dpattn/core"
+	"dpattn/core/privacy"
 	"dpattn/core/tensor"
 )
 
@@ -139,6 +140,12 @@ func writeDiagnostics(diagnostics *C.dpattn_diagnostics, d core.Diagnostics) {
 func go_dpattn_builder_release(builder C.dpattn_builder, budget *C.const_budget, progress *C.const_progress,
 	release *C.dpattn_release, err *C.dpattn_error) (status C.int32_t) {
 	defer guard(&status, err)
+	return makeRelease(builder, budget, progress, release, err, (*core.Builder).Release)
+}
+
+// makeRelease reads the arguments that every way of making a release has, and puts the release that is made.
+func makeRelease(builder C.dpattn_builder, budget *C.const_budget, progress *C.const_progress, release *C.dpattn_release, err *C.dpattn_error,
+	way func(*core.Builder, privacy.Budget, *core.Progress) (*core.Release, error)) C.int32_t {
 	b, e := builders.get(uint64(builder), "builder")
 	if e != nil {
 		return finish(e, err)
@@ -154,7 +161,7 @@ func go_dpattn_builder_release(builder C.dpattn_builder, budget *C.const_budget,
 	if release == nil {
 		return finish(missing("release", "the place for a handle"), err)
 	}
-	r, e := b.Release(cost, p)
+	r, e := way(b, cost, p)
 	if e != nil {
 		return finish(e, err)
 	}

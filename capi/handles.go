@@ -19,10 +19,12 @@ const (
 	kindRelease  = 2
 	kindTree     = 3
 	kindDistance = 4
+	kindLedger   = 5
 )
 
 // kindNames says what a handle is, for the caller who passes one of the wrong kind.
-var kindNames = map[uint64]string{kindBuilder: "a builder", kindRelease: "a release", kindTree: "a tree", kindDistance: "a distance structure"}
+var kindNames = map[uint64]string{kindBuilder: "a builder", kindRelease: "a release", kindTree: "a tree", kindDistance: "a distance structure",
+	kindLedger: "a ledger"}
 
 // entry is what a slot holds. It is immutable: an entry that a call has found stays whole, and its object alive, while another
 // thread frees the handle.

@@ -18,6 +18,7 @@ typedef const void const_void;
 typedef const uint64_t const_uint64;
 typedef const dpattn_params const_params;
 typedef const dpattn_budget const_budget;
+typedef const dpattn_allowance const_allowance;
 typedef const dpattn_progress const_progress;
 typedef const dpattn_tensor const_tensor;
 typedef const dpattn_structure_params const_structure_params;

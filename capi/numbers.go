@@ -27,6 +27,9 @@ var _ = [...]struct{}{
 	same[fault.Entropy-C.DPATTN_ENTROPY],
 	same[fault.Limit-C.DPATTN_LIMIT],
 	same[fault.Internal-C.DPATTN_INTERNAL],
+	same[fault.Overspent-C.DPATTN_OVERSPENT],
+	same[fault.Busy-C.DPATTN_BUSY],
+	same[fault.IO-C.DPATTN_IO],
 
 	same[tensor.F32-C.DPATTN_F32],
 	same[tensor.F64-C.DPATTN_F64],

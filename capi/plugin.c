@@ -50,6 +50,12 @@ static const dpattn_plugin_v1 functions = {
     SLOT(distance_load),
     SLOT(distance_free),
     SLOT(release_attend_head),
+    SLOT(ledger_create),
+    SLOT(ledger_open),
+    SLOT(ledger_release),
+    SLOT(ledger_load),
+    SLOT(ledger_show),
+    SLOT(ledger_close),
 };
 
 /* Where the functions begin. */

@@ -79,7 +79,10 @@ enum dpattn_status {
     DPATTN_ENTROPY = 11,         /* the kernel gave no randomness; nothing was released, nothing was spent (where Go's runtime meets that
                                     first, it ends the process instead) */
     DPATTN_LIMIT = 12,           /* a fixed limit (rows, sigma) would be exceeded */
-    DPATTN_INTERNAL = 13         /* a bug in this library */
+    DPATTN_INTERNAL = 13,        /* a bug in this library */
+    DPATTN_OVERSPENT = 14,       /* the ledger cannot afford it; no noise was drawn, nothing was spent */
+    DPATTN_BUSY = 15,            /* another process or thread has been working on the ledger for ten seconds */
+    DPATTN_IO = 16               /* the ledger's file could not be read or written; the message has the system's reason */
 };
 
 /* Where the detail text goes. Caller-owned; set size = sizeof(dpattn_error) or use DPATTN_ERROR_INIT. */
@@ -212,8 +215,20 @@ typedef struct dpattn_progress {
     const volatile int32_t *cancel; /* may be NULL */
 } dpattn_progress;
 
+/* What all releases of one data set may cost together, adaptively chosen: epsilon and delta, or mu alone. */
+typedef struct dpattn_allowance {
+    uint32_t struct_size;
+    uint32_t reserved;    /* 0 */
+    double epsilon;       /* > 0, finite; 0 when mu is given */
+    double delta;         /* in (0, 1); 0 when mu is given */
+    double mu;            /* > 0, finite: releases by the Gaussian mechanism only; 0 when epsilon and delta are given */
+    double other_epsilon; /* the part of epsilon and delta that is set aside for mechanisms other than the Gaussian, */
+    double other_delta;   /* which have no mu and add up plainly; 0: none. What remains is the Gaussian's alone */
+} dpattn_allowance;
+
 typedef uint64_t dpattn_builder; /* SECRET; 0 is never a valid handle */
 typedef uint64_t dpattn_release; /* PUBLIC; 0 is never a valid handle */
+typedef uint64_t dpattn_ledger;  /* 0 is never a valid handle */
 
 #define DPATTN_ALL_HEADS (-1)
 
@@ -450,6 +465,49 @@ DPATTN_API int32_t dpattn_release_retain(dpattn_release release, dpattn_release 
 /* Calls that still use the release finish safely. Status: OK, INVALID_HANDLE. */
 DPATTN_API int32_t dpattn_release_free(dpattn_release release, dpattn_error *err);
 
+/* ---- Ledger ------------------------------------------------------------------------------------------------------ */
+
+/* A ledger is a file that keeps the account of one private data set: what all releases of it may cost together, what each has cost, and
+ * the bytes of each. A release through it is on disk, cost and bytes in one synced transaction, before its handle is given out; so whatever
+ * crashes, what was spent is at least what was released. That all releases of the data set go through its ledger, and those of no other, is the
+ * caller's part: a builder has no name for its data. So is keeping the file: an older copy of it has forgotten what was spent since.
+ *
+ * Between calls no file is open and nothing is locked. A call waits up to ten seconds for another process or thread that works on the file,
+ * then says BUSY. Files lie on a local file system, have mode 0600, and belong with the data. Any thread may use a handle.
+ *
+ * `path` and `label` are NUL-terminated; a label is up to 255 bytes of printable UTF-8 and names a release within the ledger. */
+
+/* Makes a new file; one that is there already is never replaced (IO).
+ * Ownership: the caller closes with dpattn_ledger_close. Status: OK, INVALID_ARGUMENT, IO, UNSUPPORTED. */
+DPATTN_API int32_t dpattn_ledger_create(const char *path, const dpattn_allowance *allowance, dpattn_ledger *ledger, dpattn_error *err);
+
+/* Reads and checks a file that is there. Reading permission is enough for all but dpattn_ledger_release.
+ * Ownership: as above. Status: OK, INVALID_ARGUMENT, IO, BUSY, CORRUPT, UNSUPPORTED. */
+DPATTN_API int32_t dpattn_ledger_open(const char *path, dpattn_ledger *ledger, dpattn_error *err);
+
+/* dpattn_builder_release through the ledger. If it has a release under `label` (asked for with the same params and budget, else MISMATCH),
+ * that one is given once more, the same bytes at no further cost; data that have changed need a new label. Otherwise the release is
+ * made if it can be afforded. NULL or "" stands for a label of its own, the release's id. On OK the builder is consumed and wiped; on
+ * any error it stays as it was and nothing leaves. Only after IO may the ledger have counted a release that was not given: asking again with
+ * the same label then gives it.
+ * The ledger takes adjacency and kind of unit (row or owner) from its first release; others are a MISMATCH.
+ * Status: OK, INVALID_ARGUMENT, INVALID_HANDLE, CONSUMED, CANCELLED, ENTROPY, LIMIT (also: more than 2^31 - 2 bytes), OUT_OF_MEMORY,
+ * UNSUPPORTED, OVERSPENT, MISMATCH (also: another ledger was put in the file's place), BUSY, IO, CORRUPT. */
+DPATTN_API int32_t dpattn_ledger_release(dpattn_ledger ledger, const char *label, dpattn_builder builder, const dpattn_budget *budget,
+                                         const dpattn_progress *progress, dpattn_release *release, dpattn_error *err);
+
+/* The release under `label`, once more. Ownership: the caller frees it. Status: OK, INVALID_ARGUMENT (also: no such label), INVALID_HANDLE,
+ * OUT_OF_MEMORY, MISMATCH, BUSY, IO, CORRUPT. */
+DPATTN_API int32_t dpattn_ledger_load(dpattn_ledger ledger, const char *label, dpattn_release *release, dpattn_error *err);
+
+/* The statement: a NUL-terminated UTF-8 JSON object (docs/format.md) with the allowance, what is spent and left, and every release with its
+ * cost. Public as far as its labels are. *needed counts the NUL; it grows when others release.
+ * Status: OK, INVALID_ARGUMENT, INVALID_HANDLE, BUFFER_TOO_SMALL, MISMATCH, BUSY, IO, CORRUPT. */
+DPATTN_API int32_t dpattn_ledger_show(dpattn_ledger ledger, char *json, size_t capacity, size_t *needed, dpattn_error *err);
+
+/* Forgets the handle; the file stays. Status: OK, INVALID_HANDLE. */
+DPATTN_API int32_t dpattn_ledger_close(dpattn_ledger ledger, dpattn_error *err);
+
 /* ---- Attention over disjoint key sets ---------------------------------------------------------------------------- */
 
 /* Merges two partial attention results over disjoint key sets, as in flash attention:
@@ -577,6 +635,13 @@ typedef struct dpattn_plugin_v1 {
     int32_t (*distance_free)(dpattn_distance, dpattn_error *);
     int32_t (*release_attend_head)(dpattn_release, int32_t, const dpattn_tensor *, const dpattn_tensor *, const dpattn_tensor *,
                                    const dpattn_tensor *, uint64_t *, dpattn_error *);
+    int32_t (*ledger_create)(const char *, const dpattn_allowance *, dpattn_ledger *, dpattn_error *);
+    int32_t (*ledger_open)(const char *, dpattn_ledger *, dpattn_error *);
+    int32_t (*ledger_release)(dpattn_ledger, const char *, dpattn_builder, const dpattn_budget *, const dpattn_progress *, dpattn_release *,
+                              dpattn_error *);
+    int32_t (*ledger_load)(dpattn_ledger, const char *, dpattn_release *, dpattn_error *);
+    int32_t (*ledger_show)(dpattn_ledger, char *, size_t, size_t *, dpattn_error *);
+    int32_t (*ledger_close)(dpattn_ledger, dpattn_error *);
 } dpattn_plugin_v1;
 
 #ifdef __cplusplus

@@ -100,8 +100,9 @@ type Statement struct {
 	Mu    float64 // of all Gaussian releases together, rounded up
 	Other Budget  // of all others together, rounded up
 	// Epsilon is what all releases so far promise together at the delta of the allowance's promise, rounded up; NaN without a promise.
-	Epsilon float64
-	MuLeft  float64 // rounded down
+	Epsilon   float64
+	MuLeft    float64 // rounded down; so is
+	OtherLeft Budget
 }
 
 // State returns the statement. The costs are within a.
@@ -112,6 +113,7 @@ func (a Allowance) State(costs []Cost) Statement {
 		// Mu spends at most minus(delta, Other.Delta of a), so that this delta is positive where mu is.
 		s.Epsilon = plus(s.Other.Epsilon, Epsilon(s.Mu, max(0, minus(a.Promise.Delta, s.Other.Delta))))
 	}
+	s.OtherLeft = Budget{Epsilon: max(0, minus(a.Other.Epsilon, s.Other.Epsilon)), Delta: max(0, minus(a.Other.Delta, s.Other.Delta))}
 	total := sumOf(squares)
 	allowed := inUnits(a.Mu)
 	allowed.Mul(allowed, allowed).Sub(allowed, total.units)

@@ -112,7 +112,7 @@ func TestAllowanceKeepsItsPromise(t *testing.T) {
 		if overspent(t, a.Check(costs)) {
 			t.Errorf("%v: its own pockets are refused", c)
 		}
-		if s := a.State(costs); s.MuLeft != 0 || s.Mu != a.Mu || s.Other != c.other || !(s.Epsilon <= c.promise.Epsilon) {
+		if s := a.State(costs); s.MuLeft != 0 || s.OtherLeft != (Budget{}) || s.Mu != a.Mu || s.Other != c.other || !(s.Epsilon <= c.promise.Epsilon) {
 			t.Errorf("%v: statement %+v", c, s)
 		}
 	}

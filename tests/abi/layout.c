@@ -52,6 +52,13 @@ TEST(layout)
     AT(dpattn_budget, epsilon, 8);
     AT(dpattn_budget, delta, 16);
 
+    SIZE(dpattn_allowance, 48);
+    AT(dpattn_allowance, epsilon, 8);
+    AT(dpattn_allowance, delta, 16);
+    AT(dpattn_allowance, mu, 24);
+    AT(dpattn_allowance, other_epsilon, 32);
+    AT(dpattn_allowance, other_delta, 40);
+
     SIZE(dpattn_progress, 32);
     AT(dpattn_progress, callback, 8);
     AT(dpattn_progress, user, 16);

@@ -28,11 +28,12 @@ TEST(build_info)
 TEST(status_string)
 {
     static const char *const names[] = { "OK", "INVALID_ARGUMENT", "INVALID_HANDLE", "CONSUMED", "BUFFER_TOO_SMALL", "OUT_OF_MEMORY",
-                                         "CANCELLED", "FORKED", "CORRUPT", "UNSUPPORTED", "MISMATCH", "ENTROPY", "LIMIT", "INTERNAL" };
+                                         "CANCELLED", "FORKED", "CORRUPT", "UNSUPPORTED", "MISMATCH", "ENTROPY", "LIMIT", "INTERNAL",
+                                         "OVERSPENT", "BUSY", "IO" };
     for (int32_t i = 0; i < (int32_t)(sizeof names / sizeof *names); i++)
         CHECK(strcmp(dpattn_status_string(i), names[i]) == 0);
     CHECK(strcmp(dpattn_status_string(-1), "UNKNOWN") == 0);
-    CHECK(strcmp(dpattn_status_string(DPATTN_INTERNAL + 1), "UNKNOWN") == 0);
+    CHECK(strcmp(dpattn_status_string(DPATTN_IO + 1), "UNKNOWN") == 0);
     CHECK(strcmp(dpattn_status_string(INT32_MIN), "UNKNOWN") == 0);
 }
 

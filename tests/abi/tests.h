@@ -76,6 +76,10 @@ RUN(consumed)
 RUN(hostile_rows)
 RUN(owners)
 RUN(owner_bound)
+/* ledger.c */
+RUN(ledger_spends_once)
+RUN(ledger_refuses)
+RUN(ledger_and_fork)
 /* corrupt.c */
 RUN(corrupt_files)
 RUN(file_magic)

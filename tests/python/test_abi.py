@@ -115,6 +115,7 @@ def test_prototypes() -> None:
         "dpattn_release": ctypes.c_uint64,
         "dpattn_tree": ctypes.c_uint64,
         "dpattn_distance": ctypes.c_uint64,
+        "dpattn_ledger": ctypes.c_uint64,
     }
     for result, name, arguments in declared:
         kind, kinds = _abi.PROTOTYPES[name]
@@ -124,7 +125,11 @@ def test_prototypes() -> None:
         for have, want in zip(kinds, wanted):
             pointer = "*" in want
             if pointer:
-                assert have is ctypes.c_void_p or hasattr(have, "contents"), (name, want)
+                text = want.split("*")[-1] in ("path", "label")
+                assert have is ctypes.c_char_p if text else have is ctypes.c_void_p or hasattr(have, "contents"), (
+                    name,
+                    want,
+                )
             else:
                 assert have is scalars[want.split()[0]], (name, want)
 

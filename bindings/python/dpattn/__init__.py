@@ -23,11 +23,13 @@ from ._attention import scaled_dot_product_attention
 from ._builder import Builder, Diagnostics
 from ._errors import (
     BufferTooSmallError,
+    BusyError,
     CancelledError,
     ConsumedError,
     CorruptError,
     DpattnError,
     EntropyError,
+    FileError,
     ForkedError,
     InternalError,
     InvalidArgumentError,
@@ -36,8 +38,10 @@ from ._errors import (
     LimitError,
     MismatchError,
     OutOfMemoryError,
+    OverspentError,
     UnsupportedError,
 )
+from ._ledger import Ledger
 from ._library import build_info, set_threads
 from ._merge import merge
 from ._params import Params
@@ -48,21 +52,25 @@ from ._version import __version__
 __all__ = [
     "BufferTooSmallError",
     "Builder",
+    "BusyError",
     "CancelledError",
     "ConsumedError",
     "CorruptError",
     "Diagnostics",
     "DpattnError",
     "EntropyError",
+    "FileError",
     "ForkedError",
     "Info",
     "InternalError",
     "InvalidArgumentError",
     "InvalidHandleError",
+    "Ledger",
     "LibraryError",
     "LimitError",
     "MismatchError",
     "OutOfMemoryError",
+    "OverspentError",
     "Params",
     "Plan",
     "Release",

@@ -27,6 +27,9 @@ STATUS: Dict[str, int] = {
     "ENTROPY": 11,
     "LIMIT": 12,
     "INTERNAL": 13,
+    "OVERSPENT": 14,
+    "BUSY": 15,
+    "IO": 16,
 }
 
 F32, F64, F16, BF16 = 1, 2, 3, 4
@@ -96,6 +99,20 @@ class Budget(ctypes.Structure):
     """dpattn_budget."""
 
     _fields_ = [("struct_size", c_uint32), ("reserved", c_uint32), ("epsilon", c_double), ("delta", c_double)]
+
+
+class Allowance(ctypes.Structure):
+    """dpattn_allowance."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("reserved", c_uint32),
+        ("epsilon", c_double),
+        ("delta", c_double),
+        ("mu", c_double),
+        ("other_epsilon", c_double),
+        ("other_delta", c_double),
+    ]
 
 
 PROGRESS_CALLBACK = ctypes.CFUNCTYPE(c_int32, c_void_p, c_uint64, c_uint64)
@@ -231,6 +248,7 @@ _builder = c_uint64
 _release = c_uint64
 _tree = c_uint64
 _distance = c_uint64
+_ledger = c_uint64
 _tensor = c_void_p
 _buffer = c_void_p
 _err = c_void_p
@@ -290,6 +308,15 @@ PROTOTYPES: Dict[str, Tuple[Any, List[Any]]] = {
     "dpattn_distance_save": (c_int32, [_distance, _buffer, c_size_t, POINTER(c_size_t), _err]),
     "dpattn_distance_load": (c_int32, [_buffer, c_size_t, POINTER(_distance), _err]),
     "dpattn_distance_free": (c_int32, [_distance, _err]),
+    "dpattn_ledger_create": (c_int32, [c_char_p, POINTER(Allowance), POINTER(_ledger), _err]),
+    "dpattn_ledger_open": (c_int32, [c_char_p, POINTER(_ledger), _err]),
+    "dpattn_ledger_release": (
+        c_int32,
+        [_ledger, c_char_p, _builder, POINTER(Budget), POINTER(Progress), POINTER(_release), _err],
+    ),
+    "dpattn_ledger_load": (c_int32, [_ledger, c_char_p, POINTER(_release), _err]),
+    "dpattn_ledger_show": (c_int32, [_ledger, _buffer, c_size_t, POINTER(c_size_t), _err]),
+    "dpattn_ledger_close": (c_int32, [_ledger, _err]),
 }
 
 

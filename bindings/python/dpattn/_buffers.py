@@ -18,13 +18,13 @@ _new_bytes.restype = ctypes.py_object
 def read_bytes(name: str, handle: int) -> bytes:
     """Call a function (handle, data, capacity, *needed, err) twice: for the size, then for the bytes."""
     needed = ctypes.c_size_t()
-    try:
-        call(name, handle, None, 0, ctypes.byref(needed))
-    except BufferTooSmallError:
-        pass
-    data = _new_bytes(None, needed.value)  # filled in place, before anybody else sees it: no second copy of a secret
-    call(name, handle, data, needed.value, ctypes.byref(needed))
-    return bytes(data)
+    data = b""
+    while True:  # once more where another process made the answer longer meanwhile
+        try:
+            call(name, handle, data or None, len(data), ctypes.byref(needed))
+            return data if len(data) == needed.value else data[: needed.value]
+        except BufferTooSmallError:
+            data = _new_bytes(None, needed.value)  # filled in place, before anybody else sees it: no copy of a secret
 
 
 def address_and_size(data: Any, name: str) -> Tuple[int, int, Any]:

@@ -13,6 +13,7 @@ from ._buffers import address_and_size, read_bytes
 from ._check import budget, integer
 from ._errors import InvalidArgumentError
 from ._handle import Handle
+from ._ledger import Ledger, _label
 from ._library import call, free
 from ._params import Params
 from ._release import Release
@@ -207,7 +208,15 @@ class Builder(Handle):
         call("dpattn_builder_diagnostics", self._open(), ctypes.byref(result))
         return Diagnostics(**{field.name: getattr(result, field.name) for field in dataclasses.fields(Diagnostics)})
 
-    def release(self, *, epsilon: float, delta: float, progress: _work.ProgressLike = None) -> Release:
+    def release(
+        self,
+        *,
+        epsilon: float,
+        delta: float,
+        ledger: Optional[Ledger] = None,
+        label: Optional[str] = None,
+        progress: _work.ProgressLike = None,
+    ) -> Release:
         """Spend the budget once: add noise, make a public release, and wipe this builder.
 
         Parameters
@@ -216,6 +225,13 @@ class Builder(Handle):
             > 0.
         delta : float
             In (0, 1); choose it well below 1 / number of units.
+        ledger : Ledger, optional
+            The account of the data set. The release is made only if the ledger can afford it, and is on disk there
+            before it is returned.
+        label : str, optional
+            Names the release in the ledger, in up to 255 bytes. A label that the ledger has gives its release once
+            more, the same bytes, at no further cost; data that have changed need a new label. Without one the release's
+            id is its label.
         progress : callable or bool, optional
             As in `add`. If it raises, the builder stays as it was.
 
@@ -233,14 +249,29 @@ class Builder(Handle):
             If the kernel gave no randomness; nothing was spent.
         LimitError
             If epsilon is too small for the integer grid.
+        OverspentError
+            If the ledger cannot afford it; no noise was drawn.
+        MismatchError
+            If the ledger has this label with other parameters or another budget, or is for other neighbours.
+        FileError, BusyError, CorruptError
+            If there is trouble with the ledger's file; the builder stays as it was.
         """
         epsilon, delta = budget(epsilon, delta)
+        if ledger is not None and not isinstance(ledger, Ledger):
+            raise InvalidArgumentError(f"ledger is a {type(ledger).__name__}; it must be a dpattn.Ledger")
+        if ledger is None and label is not None:
+            raise InvalidArgumentError(f"label is {label!r}; it names a release in a ledger, and there is none")
+        account = None if ledger is None else (ledger._open(), _label(label))
         spend = _abi.Budget(struct_size=ctypes.sizeof(_abi.Budget), epsilon=epsilon, delta=delta)
         result = ctypes.c_uint64()
         handle = self._open()
 
         def work(pointer: Any) -> None:
-            call("dpattn_builder_release", handle, ctypes.byref(spend), pointer, ctypes.byref(result))
+            spent = (handle, ctypes.byref(spend), pointer, ctypes.byref(result))
+            if account is None:
+                call("dpattn_builder_release", *spent)
+            else:
+                call("dpattn_ledger_release", *account, *spent)
 
         try:
             _work.run(work, progress, "adding noise", _NOISE_COST * self._state_size())

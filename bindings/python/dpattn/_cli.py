@@ -7,23 +7,27 @@ import dataclasses
 import json
 import os
 import sys
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 
-from . import _abi, _files
+from . import _abi, _bolt, _files
 from ._builder import Builder
 from ._check import budget
 from ._errors import (
+    BusyError,
     CancelledError,
     CorruptError,
     DpattnError,
+    FileError,
     InvalidArgumentError,
     InvalidHandleError,
     LimitError,
     MismatchError,
+    OverspentError,
     UnsupportedError,
 )
+from ._ledger import Ledger
 from ._library import build_info, set_threads
 from ._params import Params
 from ._plan import plan
@@ -49,6 +53,9 @@ _INPUT_ERRORS = (
     CorruptError,
     MismatchError,
     LimitError,
+    OverspentError,
+    BusyError,
+    FileError,
     UnsupportedError,
     FileNotFoundError,
     FileExistsError,
@@ -107,6 +114,9 @@ def _release(options: argparse.Namespace) -> int:
     budget(options.epsilon, options.delta)
     outputs = [path for path in (options.output, options.certificate) if path]
     _check_outputs(outputs, options.force)
+    if options.label is not None and options.ledger is None:
+        raise InvalidArgumentError("--label names a release in a ledger; give --ledger, too")
+    ledger = None if options.ledger is None else Ledger(options.ledger)
     with Builder(params) as builder:
         with _bar("adding rows", options) as bar:
             rows = keys.shape[-2]
@@ -121,7 +131,9 @@ def _release(options: argparse.Namespace) -> int:
         if options.diagnostics:
             print(f"SECRET diagnostics, do not publish: {builder.diagnostics()}", file=sys.stderr)
         with _bar("adding noise", options) as bar:
-            release = builder.release(epsilon=options.epsilon, delta=options.delta, progress=bar)
+            release = builder.release(
+                epsilon=options.epsilon, delta=options.delta, ledger=ledger, label=options.label, progress=bar
+            )
     _check_outputs(outputs, options.force)
     if options.certificate:
         _files.write(options.certificate, _json(release.certificate()))
@@ -194,11 +206,68 @@ def _plan(options: argparse.Namespace) -> int:
     return OK
 
 
+def _ledger_create(options: argparse.Namespace) -> int:
+    if os.path.lexists(options.ledger):
+        raise FileExistsError(f"ledger {options.ledger} exists; a ledger is never replaced")
+    names = ("epsilon", "delta", "mu", "other_epsilon", "other_delta")
+    allowance = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    if not allowance:
+        raise InvalidArgumentError("give --epsilon and --delta, or --mu")
+    with Ledger(options.ledger, **allowance) as ledger:
+        _print_statement(options, ledger)
+    return OK
+
+
+def _ledger_show(options: argparse.Namespace) -> int:
+    with Ledger(options.ledger) as ledger:
+        _print_statement(options, ledger)
+    return OK
+
+
+def _ledger_export(options: argparse.Namespace) -> int:
+    _check_outputs([options.output], options.force)
+    with Ledger(options.ledger) as ledger:
+        release = ledger.load(options.label)
+    release.save(options.output)
+    _print(options, {"output": options.output, **_info(release)}, _summary(release))
+    return OK
+
+
+def _print_statement(options: argparse.Namespace, ledger: Ledger) -> None:
+    statement = ledger.show()
+    lines = [f"{name:<10} {_facts(statement[name])}" for name in ("allowance", "spent", "left")]
+    neighbours = (
+        f"{statement['adjacency']}, {statement['unit']}s" if statement["unit"] else "those of the first release"
+    )
+    lines.append(f"{'neighbours':<10} {neighbours}")
+    lines += [
+        f"{'':<10} {share['releases']:>3} more of epsilon {share['epsilon']:.6g} each, at delta {share['delta']:g}"
+        for share in statement["shares"]
+    ]
+    lines += [
+        f"{entry['number']:>4}  {entry['time']}  ({entry['epsilon']:g}, {entry['delta']:g})  {entry['label']}"
+        for entry in statement["releases"]
+    ]
+    _print(options, statement, "\n".join(lines))
+
+
+def _facts(numbers: Dict[str, Optional[float]]) -> str:
+    return ", ".join(f"{name} {value:.6g}" for name, value in numbers.items() if value)
+
+
 def _verify(options: argparse.Namespace) -> int:
     from . import verify
 
     with open(options.context, "rb") as file:
         data = file.read()
+    if _bolt.is_store(memoryview(data)):
+        from . import verify_ledger
+
+        if options.certificate:
+            raise InvalidArgumentError("--certificate is for a release; a ledger has none")
+        report = verify_ledger.verify_ledger(data)
+        _print(options, report.as_dict(), str(report))
+        return OK if report.ok else FAILED
     certificate = None
     if options.certificate:
         with open(options.certificate, "rb") as file:
@@ -306,6 +375,10 @@ def _numbers(text: str) -> List[float]:
     return [float(part) for part in text.split(",")]
 
 
+if TYPE_CHECKING:
+    _Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
+
+
 def _parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--json", action="store_true", help="print one JSON object on stdout")
@@ -353,8 +426,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action=_Version, nargs=0, help="print versions and exit")
     commands = parser.add_subparsers(title="commands", dest="command", required=True, metavar="COMMAND")
 
-    def command(name: str, run: Any, text: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
-        sub = commands.add_parser(
+    def command(
+        name: str, run: Any, text: str, *parents: argparse.ArgumentParser, of: Optional[_Subparsers] = None
+    ) -> argparse.ArgumentParser:
+        sub = (of or commands).add_parser(
             name,
             help=text,
             description=text[0].upper() + text[1:] + ".",
@@ -371,6 +446,8 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--owners", metavar="OWNERS.npy", help="(n,) integers: the owner of each row; needs --owner-rows")
     sub.add_argument("-o", "--output", required=True, metavar="CONTEXT.dpa", help="the release file")
     sub.add_argument("--certificate", metavar="CERT.json", help="also write the certificate")
+    sub.add_argument("--ledger", metavar="FILE", help="the account of this data set: refuse what it cannot afford")
+    sub.add_argument("--label", help="name of the release in the ledger; the same name gives the same release again")
     sub.add_argument("--diagnostics", action="store_true", help="print SECRET counts of clipped rows on stderr")
 
     sub = command("attend", _attend, "answer queries from a release", writes)
@@ -392,8 +469,25 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--target-error", type=float, default=0.0, help="wanted standard deviation, in units of a value")
 
     sub = command("verify", _verify, "recompute the guarantee independently, without the C library")
-    sub.add_argument("context", metavar="CONTEXT.dpa")
+    sub.add_argument("context", metavar="CONTEXT.dpa", help="a release, or a ledger")
     sub.add_argument("--certificate", metavar="CERT.json", help="also check that this certificate says the same")
+
+    text = "keep the privacy account of a data set"
+    account = commands.add_parser("ledger", help=text, description=text[0].upper() + text[1:] + ".")
+    ledgers = account.add_subparsers(title="commands", dest="ledger_command", required=True, metavar="COMMAND")
+    sub = command("create", _ledger_create, "make a ledger", of=ledgers)
+    sub.add_argument("ledger", metavar="FILE")
+    sub.add_argument("--epsilon", type=float, help="what all releases may cost together")
+    sub.add_argument("--delta", type=float)
+    sub.add_argument("--mu", type=float, help="instead of epsilon and delta: releases by the Gaussian mechanism only")
+    sub.add_argument("--other-epsilon", type=float, help="the part set aside for mechanisms that are not Gaussian")
+    sub.add_argument("--other-delta", type=float)
+    sub = command("show", _ledger_show, "show what was spent and what is left", of=ledgers)
+    sub.add_argument("ledger", metavar="FILE")
+    sub = command("export", _ledger_export, "write a release of a ledger to a file of its own", writes, of=ledgers)
+    sub.add_argument("ledger", metavar="FILE")
+    sub.add_argument("label")
+    sub.add_argument("-o", "--output", required=True, metavar="CONTEXT.dpa", help="the release file")
     return parser
 
 

@@ -104,6 +104,24 @@ class InternalError(DpattnError, RuntimeError):
     status = STATUS["INTERNAL"]
 
 
+class OverspentError(DpattnError, ValueError):
+    """The ledger cannot afford the release; no noise was drawn, nothing was spent."""
+
+    status = STATUS["OVERSPENT"]
+
+
+class BusyError(DpattnError, TimeoutError):
+    """Another process or thread has been working on the ledger for too long."""
+
+    status = STATUS["BUSY"]
+
+
+class FileError(DpattnError, OSError):
+    """A ledger's file could not be read or written."""
+
+    status = STATUS["IO"]
+
+
 _BY_STATUS: Dict[int, Type[DpattnError]] = {
     kind.status: kind
     for kind in (
@@ -120,6 +138,9 @@ _BY_STATUS: Dict[int, Type[DpattnError]] = {
         EntropyError,
         LimitError,
         InternalError,
+        OverspentError,
+        BusyError,
+        FileError,
     )
 }
 _NAMES = {number: name for name, number in STATUS.items()}

@@ -1,4 +1,4 @@
-"""What Builder and Release have in common: each owns one handle of the C library and frees it once."""
+"""What Builder, Release and Ledger have in common: each owns one handle of the C library and frees it once."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ _Self = TypeVar("_Self", bound="Handle")
 class Handle:
     """Owner of a C handle: closed by `close`, at the end of a `with` block, or by the collector."""
 
-    _kind: ClassVar[str]  # "builder" or "release"
+    _kind: ClassVar[str]  # "builder", "release" or "ledger"
+    _end: ClassVar[str] = "free"  # what the C function is called that ends a handle
     _handle: int
     _finalizer: Callable[[], object]
 
     def _own(self, handle: int) -> None:
         self._handle = handle
-        self._finalizer = weakref.finalize(self, free, f"dpattn_{self._kind}_free", handle)
+        self._finalizer = weakref.finalize(self, free, f"dpattn_{self._kind}_{self._end}", handle)
 
     def _open(self) -> int:
         if not self._handle:

@@ -83,8 +83,8 @@ class Report:
         if not self.ok:
             return "\n".join(["FAILED: the guarantee was not confirmed", *lines])
         f = self.facts
-        head = f"OK: ({f['epsilon']:g}, {f['delta']:g})-differential privacy, {f['adjacency']}, unit: {f['unit']}"
-        return "\n".join([head, *lines])
+        claim = f.get("claim") or f"({f['epsilon']:g}, {f['delta']:g})-differential privacy"
+        return "\n".join([f"OK: {claim}, {f['adjacency']}, unit: {f['unit']}", *lines])
 
     def _check(self, holds: bool, good: str, bad: str) -> bool:
         (self.checks if holds else self.problems).append(good if holds else bad)
