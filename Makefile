@@ -138,6 +138,10 @@ $(VENV)/ready-torch: bindings/python/requirements-torch.txt tests/torch_without_
 demo: build $(VENV)/ready ## release real data privately and show what comes out
 	$(VENV_PYTHON) bindings/python/examples/digits.py
 
+.PHONY: owners
+owners: build $(VENV)/ready ## compare the two rules for owners of many rows on real data: ten minutes
+	$(VENV_PYTHON) bindings/python/examples/owners.py --releases 40
+
 # ---- Tests ----------------------------------------------------------------------------------------------------------
 
 WARNINGS := -Wall -Wextra -Wpedantic -Werror
