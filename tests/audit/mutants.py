@@ -105,6 +105,33 @@ MUTANTS = (
         "noise(part, r.heads[h].sigma*99/100)",
         (("row", 6_000),),
     ),
+    Mutant(
+        "owner-rows-forgotten",
+        "the sensitivity of an owner is that of one of his rows",
+        "core/moment",
+        SQUARED,
+        "m.SetInt64(1)\n\t" + SQUARED,
+        (("owner, mu 4", 1_000),),
+        small=False,
+    ),
+    Mutant(
+        "owner-unclipped",
+        "the sum of an owner's rows is not clipped",
+        "core",
+        "use(alone.Clip(o.d.clip))",
+        "use(false)",
+        (("clipped owner, mu 4", 3_000),),
+        small=False,
+    ),
+    Mutant(
+        "heads-uncomposed",
+        "every head spends the whole budget",
+        "core",
+        "t.Mul(t, sum).Quo(t, w)",
+        "t.Mul(t, w).Quo(t, w)",
+        (("two heads, mu 4", 3_000),),
+        small=False,
+    ),
 )
 
 

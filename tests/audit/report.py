@@ -16,6 +16,8 @@ from typing import Any, Callable, Dict, Iterable, Sequence
 Result = Dict[str, Any]
 
 MILLION = 1_000_000
+# The game whose bins are single integers.
+TINY = "tiny noise"
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -28,7 +30,13 @@ def power(p: float) -> str:
     """A p value in few characters."""
     if p >= 0.001:
         return f"{p:.2g}"
-    return "< 1e-300" if p < 1e-300 else f"{p:.0e}"
+    return "< 1e-300" if p < 1e-300 else scientific(p)
+
+
+def scientific(number: float) -> str:
+    """One digit and a power of ten."""
+    digit, exponent = f"{number:.0e}".split("e")
+    return f"{digit}e{int(exponent)}"
 
 
 def line(game: Result) -> str:
@@ -55,7 +63,7 @@ def run(result: Result) -> str:
     tests = sum(len(game["tests"]) for game in result["games"])
     draws = sum(game["noise"]["draws"] for game in result["games"])
     where = f"Measured on {result['date']}: {result['cpu']}, {result['threads']} threads, {result['size']} size"
-    alarm = f"All tests together raise a false alarm with a chance of at most {result['false_alarm']:g}"
+    alarm = f"All tests together raise a false alarm with a chance of at most {scientific(result['false_alarm'])}"
     return f"{where}; {tests} tests of {draws:,} numbers, {result['seconds']:,} s. {alarm}."
 
 
@@ -90,15 +98,26 @@ def claims(result: Result) -> str:
     return table(head, rows) + words
 
 
-def noise(result: Result) -> str:
-    """The tests of the noise."""
-    rows = []
+def noise(result: Result, every: bool = True) -> str:
+    """The tests of the noise: of every game, or of those with the most numbers and the tiny noise."""
+    rows, others = [], []
     for game in result["games"]:
         for test in game["tests"]:
             if test["name"].startswith("the claimed"):
                 continue
-            rows.append((game["name"], f"{game['noise']['draws']:,}", test["name"], test["detail"], power(test["p"])))
-    return table(("game", "numbers", "test", "measured", "p"), rows)
+            if every or game is result["games"][0] or game["name"] == TINY:
+                rows.append(
+                    (game["name"], f"{game['noise']['draws']:,}", test["name"], test["detail"], power(test["p"]))
+                )
+            else:
+                others.append(test["p"])
+    words = f"\n\nThe other games: {len(others)} tests, least p value {power(min(others))}." if others else ""
+    return table(("game", "numbers", "test", "measured", "p"), rows) + words
+
+
+def some_noise(result: Result) -> str:
+    """What the document says of the noise."""
+    return noise(result, every=False)
 
 
 def mutants(result: Result) -> str:
@@ -110,7 +129,7 @@ def mutants(result: Result) -> str:
     return table(("mistake", "releases", "caught by", "measured", "p"), rows)
 
 
-SECTIONS: Dict[str, Callable[[Result], str]] = {"run": run, "claims": claims, "noise": noise, "mutants": mutants}
+SECTIONS: Dict[str, Callable[[Result], str]] = {"run": run, "claims": claims, "noise": some_noise, "mutants": mutants}
 
 
 # ---- Plots ----------------------------------------------------------------------------------------------------------
@@ -130,7 +149,7 @@ def plot_noise(result: Result, path: Path) -> None:
         xlabel="bin, from the lowest numbers to the highest", ylabel="(count - expected) / sqrt(expected)", ylim=(-5, 5)
     )
     panels[0].set_title(f"{first['draws']:,} numbers in 64 bins of equal mass", fontsize=10)
-    tiny = next(game for game in result["games"] if game["name"] == "tiny noise")["noise"]
+    tiny = next(game for game in result["games"] if game["name"] == TINY)["noise"]
     total, cuts = sum(tiny["bins"][0]), tiny["cuts"][0]
     inner = [(cut, seen, mass) for cut, seen, mass in zip(cuts[1:], tiny["bins"][0][1:-1], tiny["masses"][0][1:-1])]
     panels[1].bar(
@@ -156,7 +175,7 @@ def plot_claims(result: Result, path: Path) -> None:
     panels[0].set(
         xscale="log",
         xlabel="releases a side",
-        ylabel=f"epsilon at delta = {first['delta']:g}",
+        ylabel=f"epsilon at delta = {scientific(first['delta'])}",
         ylim=(0, 1.1 * first["epsilon"]),
     )
     panels[0].set_title(first["what"], fontsize=10)

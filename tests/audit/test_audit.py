@@ -1,9 +1,13 @@
-"""The audit's own arithmetic: its curve against golden values, its p values against chances that are known."""
+"""The audit's own arithmetic: its curve against golden values, its p values against chances that are known.
+
+And docs/privacy.md: the tests that it names are there.
+"""
 
 from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 
 import bounds
@@ -11,7 +15,8 @@ import laws
 import numpy as np
 import pytest
 
-VECTORS = Path(__file__).resolve().parents[1] / "vectors" / "accounting.json"
+ROOT = Path(__file__).resolve().parents[2]
+VECTORS = ROOT / "tests" / "vectors" / "accounting.json"
 
 
 def test_the_curve_is_golden() -> None:
@@ -61,3 +66,14 @@ def test_true_noise_passes(sigmas: tuple[int, ...]) -> None:
         assert min(values) > 1e-5, name
         assert np.mean(np.array(values) < 0.05) < 0.25, name
     assert np.mean([value < 0.05 for values in p.values() for value in values]) < 0.08
+
+
+def test_the_document_names_tests_that_are_there() -> None:
+    document = (ROOT / "docs" / "privacy.md").read_text()
+    sources = [*(ROOT / "core").rglob("*_test.go"), *(ROOT / "simd").glob("*_test.go"), *(ROOT / "tests").rglob("*.py")]
+    code = "\n".join(path.read_text() for path in sources)
+    names = set(re.findall(r"`((?:Test|Fuzz)\w+|test_\w+)\*?`", document))
+    assert len(names) > 50
+    assert [name for name in sorted(names) if not re.search(rf"(?:func|def) {name}", code)] == []
+    paths = set(re.findall(r"`(tests/[\w./]+)`", document))
+    assert [path for path in sorted(paths) if not (ROOT / path).exists()] == []
