@@ -1,6 +1,9 @@
 package core
 
 import (
+	"slices"
+	"sync"
+
 	"dpattn/core/internal/memory"
 	"dpattn/core/internal/parallel"
 	"dpattn/core/moment"
@@ -52,7 +55,7 @@ func (b *gaussianSums) ingest(c chunk, p *Progress) (tally Diagnostics, err erro
 				sinks[i].keep(d, &grid, keys, values, c.owners[lo:hi])
 				continue
 			}
-			sinks[i].tally.add(d.quantise(&grid, keys, values, func(row int, x, u []int16, bad bool) { b.intake.Set(row, x, u) }))
+			sinks[i].tally.add(d.quantise(&grid, keys, values, func(first int, p *piece) { b.intake.SetRows(first, p.rows, p.x, p.u) }))
 			sinks[i].tally.RowsShrunk += b.intake.AddTo(sinks[i].sums, hi-lo)
 		}
 	}
@@ -97,14 +100,17 @@ func (s *sink) wipe(aside bool) {
 // keep offers rows to their owners. A row of NaN or Inf is none of the owner's rows.
 func (s *sink) keep(d *gaussian, grid *quant.Grid, keys, values tensor.Tensor, ids []uint64) {
 	rows := make([]ownerRow, len(ids))
-	s.tally.add(d.quantise(grid, keys, values, func(i int, x, u []int16, bad bool) {
-		if bad {
-			return
+	s.tally.add(d.quantise(grid, keys, values, func(first int, p *piece) {
+		for i := range p.rows {
+			if p.bad[i] {
+				continue
+			}
+			row := &rows[first+i]
+			row.data = make([]int16, d.KeyDim+d.ValueDim)
+			copy(row.data, p.x[i*d.KeyDim:][:d.KeyDim])
+			copy(row.data[d.KeyDim:], p.u[i*d.cols:][:d.ValueDim])
+			row.rank = rankOf(row.data)
 		}
-		rows[i].data = make([]int16, d.KeyDim+d.ValueDim)
-		copy(rows[i].data, x)
-		copy(rows[i].data[d.KeyDim:], u[:d.ValueDim])
-		rows[i].rank = rankOf(rows[i].data)
 	}))
 	for i, id := range ids {
 		s.owners.touch(id)
@@ -115,52 +121,81 @@ func (s *sink) keep(d *gaussian, grid *quant.Grid, keys, values tensor.Tensor, i
 	clear(rows)
 }
 
-// piece is how many rows one goroutine quantises at a time.
-const piece = 32
+// pieceRows is how many rows one goroutine quantises at a time: as many as the kernels take side by side.
+const pieceRows = 32
 
-// quantise turns rows into integers, in parallel, and hands each to emit: key x [d], right factor u [cols] (value and lambda). Rows of NaN or Inf
-// are bad: x and u are zero, which makes the contribution zero whatever phi is and keeps no trace of the row. emit must not keep x and u.
-func (d *gaussian) quantise(grid *quant.Grid, keys, values tensor.Tensor, emit func(i int, x, u []int16, bad bool)) (tally Diagnostics) {
+// piece is a goroutine's memory for that. It is zero between uses.
+type piece struct {
+	rows int
+	wide []float64 // one key and one value
+	x    []int16   // keys [rows, d]
+	u    []int16   // right factors [rows, cols]: value and lambda
+	bad  [pieceRows]bool
+}
+
+// pieces are used again, so that the memory of a builder does not grow with its rows.
+var pieces = sync.Pool{New: func() any { return new(piece) }}
+
+// newPiece takes memory for rows rows.
+func (d *gaussian) newPiece(rows int) *piece {
+	p := pieces.Get().(*piece)
+	p.rows = rows
+	p.wide = slices.Grow(p.wide[:0], d.KeyDim+d.ValueDim)[:d.KeyDim+d.ValueDim]
+	p.x = slices.Grow(p.x[:0], pieceRows*d.KeyDim)[:rows*d.KeyDim]
+	p.u = slices.Grow(p.u[:0], pieceRows*d.cols)[:rows*d.cols]
+	return p
+}
+
+// free gives it back.
+func (p *piece) free() {
+	clear(p.wide)
+	clear(p.x)
+	clear(p.u)
+	clear(p.bad[:])
+	pieces.Put(p)
+}
+
+// quantise turns rows into integers, in parallel, and hands them to emit, a piece at a time with the number of its first row. Rows of NaN or Inf
+// are bad: x and u are zero, which makes the contribution zero whatever phi is and keeps no trace of the row. emit must not keep the piece.
+func (d *gaussian) quantise(grid *quant.Grid, keys, values tensor.Tensor, emit func(first int, p *piece)) (tally Diagnostics) {
 	n := keys.Shape[0]
-	tallies := make([]Diagnostics, (n+piece-1)/piece)
-	parallel.Do(len(tallies), func(_, i int) {
-		simd.Plain(func() {
-			lo, hi := i*piece, min((i+1)*piece, n)
-			tallies[i] = d.quantisePiece(grid, &keys, &values, lo, hi, emit)
-		})
-	})
-	for _, t := range tallies {
+	var mutex sync.Mutex
+	parallel.Do((n+pieceRows-1)/pieceRows, func(_, i int) {
+		lo, hi := i*pieceRows, min((i+1)*pieceRows, n)
+		p := d.newPiece(hi - lo)
+		defer p.free()
+		var t Diagnostics
+		simd.Plain(func() { t = d.quantisePiece(grid, &keys, &values, lo, p) })
+		emit(lo, p)
+		mutex.Lock()
+		defer mutex.Unlock()
 		tally.add(t)
-	}
+	})
 	return tally
 }
 
-// quantisePiece is quantise for rows lo..hi-1, on one goroutine.
-func (d *gaussian) quantisePiece(grid *quant.Grid, keys, values *tensor.Tensor, lo, hi int, emit func(i int, x, u []int16, bad bool)) (t Diagnostics) {
-	wide, narrow := make([]float64, d.KeyDim+d.ValueDim), make([]int16, d.KeyDim+d.cols)
-	defer clear(wide)
-	defer clear(narrow)
-	k, v := wide[:d.KeyDim], wide[d.KeyDim:]
-	x, u := narrow[:d.KeyDim], narrow[d.KeyDim:]
-	for j := lo; j < hi; j++ {
-		keys.LoadRow(j, k)
-		values.LoadRow(j, v)
+// quantisePiece quantises the piece's rows, of which the first is row lo.
+func (d *gaussian) quantisePiece(grid *quant.Grid, keys, values *tensor.Tensor, lo int, p *piece) (t Diagnostics) {
+	k, v := p.wide[:d.KeyDim], p.wide[d.KeyDim:]
+	for i := range p.rows {
+		x, u := p.x[i*d.KeyDim:][:d.KeyDim], p.u[i*d.cols:][:d.cols]
+		keys.LoadRow(lo+i, k)
+		values.LoadRow(lo+i, v)
 		key, value := grid.Key(k, x), grid.Value(v, u[:d.ValueDim])
 		u[d.ValueDim] = d.lambda
 		t.Rows++
-		bad := key == quant.Bad || value == quant.Bad
-		if bad {
+		if p.bad[i] = key == quant.Bad || value == quant.Bad; p.bad[i] {
 			t.RowsZeroed++
-			clear(narrow)
-		} else {
-			if key == quant.Clipped {
-				t.KeysClipped++
-			}
-			if value == quant.Clipped {
-				t.ValuesClipped++
-			}
+			clear(x)
+			clear(u)
+			continue
 		}
-		emit(j, x, u, bad)
+		if key == quant.Clipped {
+			t.KeysClipped++
+		}
+		if value == quant.Clipped {
+			t.ValuesClipped++
+		}
 	}
 	return t
 }

@@ -154,7 +154,11 @@ func nothingIsLeft(t *testing.T, name string, p Params, owners int) {
 		must = append(must, columns, columns+1)
 		// The last rows that were rounded, as they lie side by side in a batch.
 		grid, rows := d.grid(0), make([]int16, n)
-		d.quantise(&grid, k.view(), v.view(), func(i int, x, _ []int16, _ bool) { rows[i] = x[2] })
+		d.quantise(&grid, k.view(), v.view(), func(first int, p *piece) {
+			for i := range p.rows {
+				rows[first+i] = p.x[i*d.KeyDim+2]
+			}
+		})
 		needles = append(needles, hide("an index of rounded keys", rows[100:], 16, 1))
 		must = append(must, len(needles)-1)
 		clear(rows)

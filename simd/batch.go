@@ -1,6 +1,9 @@
 package simd
 
-import "math"
+import (
+	"math"
+	"unsafe"
+)
 
 // Lanes is how many features one block of the state holds side by side.
 const Lanes = 32
@@ -123,6 +126,34 @@ func (b *Batch) Set(i int, x, u []int16) {
 		row := b.u[c0*b.capacity+i/2*width*2+i%2:]
 		for c, v := range u[c0 : c0+width] {
 			row[2*c] = v
+		}
+	}
+}
+
+// SetRows is Set for rows first..first+n-1: keys x [n, d] and right factors u [n, cols]. first is a multiple of 32.
+func (b *Batch) SetRows(first, n int, x, u []int16) {
+	dim, cols, tile := b.layout.Map.Dim, b.layout.Cols, b.layout.tile
+	i := 0
+	for ; i+2*step <= n; i += 2 * step {
+		active.pack(&b.f[b.capacity+first+i], &x[i*dim], dim, 2*b.capacity)
+		for c0 := 0; c0 < cols; c0 += tile {
+			width := min(tile, cols-c0)
+			interleave(b.u[c0*b.capacity+(first+i)*width:][:2*step*width], u[i*cols+c0:], cols)
+		}
+	}
+	for ; i < n; i++ {
+		b.Set(first+i, x[i*dim:][:dim], u[i*cols:][:cols])
+	}
+}
+
+// interleave fills dst with pairs of rows of src, which are stride numbers apart, two rows to a word.
+func interleave(dst, src []int16, stride int) {
+	width := len(dst) / (2 * step)
+	words := unsafe.Slice((*[2]int16)(unsafe.Pointer(&dst[0])), step*width)
+	for pair := range step {
+		even, odd, to := src[2*pair*stride:][:width], src[(2*pair+1)*stride:][:width], words[pair*width:][:width]
+		for c, v := range even {
+			to[c] = [2]int16{v, odd[c]}
 		}
 	}
 }

@@ -13,6 +13,8 @@ type kernels struct {
 	scale func(dst, src *int16, gain int16, rows, stride, n int)
 	// lift: dst[r][i] = clamp((mulhrs(f[parent][i], x[last][i]) * lifts[run] + 2^13) >> 14) for r < rows, of nodes[r].
 	lift func(dst, f, x *int16, nodes *node, lifts *int32, rows, stride, n int)
+	// pack transposes 32 rows of dim numbers: dst[j][i] = src[i*dim+j], where the rows of dst are stride bytes apart.
+	pack func(dst, src *int16, dim, stride int)
 	// gen makes 16 features of pairs pairs (a multiple of 16), two rows to a word:
 	//	dst[p*32+i] = mulhrs(f[at[2i] bytes + p], g[at[2i+1] bytes + p])
 	// and adds their squares to norms, [pairs/16][2][16]: of the even rows, of both rows.

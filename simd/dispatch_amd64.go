@@ -19,17 +19,17 @@ func available() []*kernels {
 	bw := cpuid.CPU.Supports(cpuid.AVX512F, cpuid.AVX512BW, cpuid.AVX512VL)
 	// The assembler's VPDPWSSD is the EVEX form, which AVX512VNNI brings; AVX-VNNI alone does not.
 	if bw && cpuid.CPU.Supports(cpuid.AVX512VNNI) {
-		list = append(list, &kernels{name: "avx512vnni", scale: scaleBW, lift: lift512, gen: genVNNI, tiles: tilesVNNI[:],
+		list = append(list, &kernels{name: "avx512vnni", scale: scaleBW, lift: lift512, pack: pack512, gen: genVNNI, tiles: tilesVNNI[:],
 			runs: runs512, products: products512, gemv: gemv512, gemm: gemm512, round32: round32AVX512, gather: gatherAVX512,
 			widen: widenAVX512, squares: squaresAVX512, norm16: norm16AVX512, multiply: multiplyAVX512, hadamard: hadamard512, round16: round16AVX512})
 	}
 	if bw {
-		list = append(list, &kernels{name: "avx512bw", scale: scaleBW, lift: lift512, gen: genBW, tiles: tilesBW[:],
+		list = append(list, &kernels{name: "avx512bw", scale: scaleBW, lift: lift512, pack: pack512, gen: genBW, tiles: tilesBW[:],
 			runs: runs512, products: products512, gemv: gemv512, gemm: gemm512, round32: round32AVX512, gather: gatherAVX512,
 			widen: widenAVX512, squares: squaresAVX512, norm16: norm16AVX512, multiply: multiplyAVX512, hadamard: hadamard512, round16: round16AVX512})
 	}
 	if cpuid.CPU.Supports(cpuid.AVX2, cpuid.FMA3) {
-		list = append(list, &kernels{name: "avx2", scale: scaleAVX2, lift: lift256, gen: genAVX2, tiles: tilesAVX2[:],
+		list = append(list, &kernels{name: "avx2", scale: scaleAVX2, lift: lift256, pack: pack256, gen: genAVX2, tiles: tilesAVX2[:],
 			runs: runs256, products: products256, gemv: gemv256, gemm: gemm256, round32: round32AVX2, gather: gatherAVX2,
 			widen: widenAVX2, squares: squaresAVX2, norm16: norm16AVX2, multiply: multiplyAVX2, hadamard: hadamard256, round16: round16AVX2})
 	}
@@ -94,6 +94,33 @@ func lift512(dst, f, x *int16, nodes *node, lifts *int32, rows, stride, n int) {
 
 func lift256(dst, f, x *int16, nodes *node, lifts *int32, rows, stride, n int) {
 	liftAVX2(dst, f, x, (*int32)(unsafe.Pointer(nodes)), lifts, rows, stride, n)
+}
+
+// pack512 leaves what is left of a granule of dimensions to the twin.
+func pack512(dst, src *int16, dim, stride int) {
+	whole := dim - dim%16
+	if whole > 0 {
+		packBW(dst, src, whole, 2*dim, stride)
+	}
+	packRest(dst, src, dim, stride, whole)
+}
+
+func pack256(dst, src *int16, dim, stride int) {
+	whole := dim - dim%8
+	if whole > 0 {
+		packAVX2(dst, src, whole, 2*dim, stride)
+	}
+	packRest(dst, src, dim, stride, whole)
+}
+
+// packRest packs dimensions from.. of dim.
+func packRest(dst, src *int16, dim, stride, from int) {
+	all := unsafe.Slice(src, 2*step*dim)
+	for j := from; j < dim; j++ {
+		for i, out := 0, row16(dst, j*stride, 2*step); i < 2*step; i++ {
+			out[i] = all[i*dim+j]
+		}
+	}
 }
 
 func runs512(dst, f, g *float32, nodes *node, count, dim int) {

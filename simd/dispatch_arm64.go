@@ -6,7 +6,7 @@ import "unsafe"
 var tilesNEON = [...]tileFunc{nil, tileNEON1, tileNEON2, tileNEON3, tileNEON4, tileNEON5, tileNEON6}
 
 // Queries and the float64 loops have no kernels of their own here.
-var neon = kernels{name: "neon", scale: scaleNEON, lift: liftBlocks, gen: genNEON, tiles: tilesNEON[:],
+var neon = kernels{name: "neon", scale: scaleNEON, lift: liftBlocks, pack: packGeneric, gen: genNEON, tiles: tilesNEON[:],
 	runs: runsGeneric, products: productsGeneric, gemv: gemvGeneric, gemm: gemmGeneric, round32: round32Generic, gather: gatherGeneric,
 	widen: widenGeneric, squares: squaresGeneric, norm16: norm16Generic, multiply: multiplyGeneric, hadamard: hadamardGeneric, round16: round16Generic}
 

@@ -2,7 +2,7 @@ package simd
 
 import "unsafe"
 
-var generic = kernels{name: "generic", scale: scaleGeneric, lift: liftGeneric, gen: genGeneric, tiles: tilesGeneric(),
+var generic = kernels{name: "generic", scale: scaleGeneric, lift: liftGeneric, pack: packGeneric, gen: genGeneric, tiles: tilesGeneric(),
 	runs: runsGeneric, products: productsGeneric, gemv: gemvGeneric, gemm: gemmGeneric, round32: round32Generic, gather: gatherGeneric,
 	widen: widenGeneric, squares: squaresGeneric, norm16: norm16Generic, multiply: multiplyGeneric, hadamard: hadamardGeneric, round16: round16Generic}
 
@@ -34,6 +34,16 @@ func liftGeneric(dst, f, x *int16, nodes *node, lifts *int32, rows, stride, n in
 		lift := *(*int32)(unsafe.Add(unsafe.Pointer(lifts), 4*int(node.run)))
 		for i, v := range row16(f, int(node.parent)*stride, n) {
 			d[i] = lifted(v, b[i], lift)
+		}
+	}
+}
+
+func packGeneric(dst, src *int16, dim, stride int) {
+	all := unsafe.Slice(src, 2*step*dim)
+	for j := range dim {
+		out := row16(dst, j*stride, 2*step)
+		for i := range out {
+			out[i] = all[i*dim+j]
 		}
 	}
 }

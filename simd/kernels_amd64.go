@@ -10,6 +10,9 @@ func scaleBW(dst *int16, src *int16, gain int16, rows int, stride int, n int)
 // liftBW is liftGeneric.
 func liftBW(dst *int16, f *int16, x *int16, nodes *int32, lifts *int32, rows int, stride int, n int)
 
+// packBW is packGeneric for a multiple of 16 dimensions; rows of src are step bytes apart.
+func packBW(dst *int16, src *int16, dims int, step int, stride int)
+
 // genVNNI is genGeneric.
 func genVNNI(dst *int32, at *[32]int, f *int16, gt *int16, pairs int, norms *uint32)
 
@@ -99,6 +102,9 @@ func scaleAVX2(dst *int16, src *int16, gain int16, rows int, stride int, n int)
 
 // liftAVX2 is liftGeneric.
 func liftAVX2(dst *int16, f *int16, x *int16, nodes *int32, lifts *int32, rows int, stride int, n int)
+
+// packAVX2 is packGeneric for a multiple of 8 dimensions; rows of src are step bytes apart.
+func packAVX2(dst *int16, src *int16, dims int, step int, stride int)
 
 // genAVX2 is genGeneric.
 func genAVX2(dst *int32, at *[32]int, f *int16, gt *int16, pairs int, norms *uint32)

@@ -118,6 +118,21 @@ func TestLiftKernel(t *testing.T) {
 	})
 }
 
+func TestPackKernel(t *testing.T) {
+	eachFill(t, func(t *testing.T, r *rand.Rand, fill func(*rand.Rand, int) int16) {
+		for dim := 1; dim <= 70; dim++ {
+			stride := 2*step + r.IntN(20)
+			src, got := filled(t, fill, r, 2*step*dim, 32767), fenced[int16](t, (dim-1)*stride+2*step)
+			want := slices.Clone(got)
+			packGeneric(&want[0], &src[0], dim, 2*stride)
+			active.pack(&got[0], &src[0], dim, 2*stride)
+			if !slices.Equal(got, want) {
+				t.Fatalf("%d dimensions: got %v, want %v", dim, got, want)
+			}
+		}
+	})
+}
+
 func TestGenKernel(t *testing.T) {
 	eachFill(t, func(t *testing.T, r *rand.Rand, fill func(*rand.Rand, int) int16) {
 		for _, pairs := range []int{step, 3 * step, strip} {

@@ -84,9 +84,7 @@ func TestBatchLimits(t *testing.T) {
 func compareBatch(b *Batch, x, u []int16, rows int) string {
 	l := b.layout
 	m, cols := l.Map, l.Cols
-	for i := range rows {
-		b.Set(i, x[i*m.Dim:][:m.Dim], u[i*cols:][:cols])
-	}
+	b.SetRows(0, rows, x, u)
 	b.Ready(rows)
 	for i := range b.Tasks() {
 		b.Prepare(i)

@@ -62,6 +62,15 @@ func (in *polynomialIntake) Set(i int, x, u []int16) {
 	in.batch.Set(i, x, u)
 }
 
+// SetRows implements Intake.
+func (in *polynomialIntake) SetRows(first, n int, x, u []int16) {
+	dim := in.m.table.Dim
+	for i := range n {
+		in.shrunk[first+i] = shrinkKey(x[i*dim:][:dim])
+	}
+	in.batch.SetRows(first, n, x, u)
+}
+
 // AddTo implements Intake.
 func (in *polynomialIntake) AddTo(sums Sums, rows int) (shrunk uint64) {
 	state := sums.(*polynomialSums).state

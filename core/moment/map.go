@@ -59,6 +59,8 @@ type Intake interface {
 	Capacity() int
 	// Set puts row i in place: the key x [d] and the right factor u [cols], or zeros. Different rows may be set at once.
 	Set(i int, x, u []int16)
+	// SetRows is Set for rows first..first+n-1, x [n, d] and u [n, cols]. It overwrites x.
+	SetRows(first, n int, x, u []int16)
 	// AddTo makes rows 0..rows-1 admissible, by a rule that for each row depends on that row alone: it shrinks x until |x|^2 < 2^30 and
 	// |phi(x)|^2 <= Norm2 hold in exact integers. It adds phi(x) (x) u of each to sums, and returns how many rows it had to shrink.
 	// The bits do not depend on the number of threads.

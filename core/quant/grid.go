@@ -94,6 +94,12 @@ func measure(v []float64) (length float64, down int, ok bool) {
 // clip returns the factor that takes a vector, which stands for itself times 2^down, to the integer grid on which a vector of length bound has length
 // scale; longer vectors are taken to length scale.
 func clip(length float64, down int, bound, scale float64) (float64, Fate) {
+	if down == 0 { // nearly always
+		if length > bound {
+			return scale / length, Clipped
+		}
+		return scale / bound, Kept
+	}
 	// Compared as length > bound * 2^-down: the right side may overflow to Inf or vanish, and both compare rightly.
 	if length > math.Ldexp(bound, -down) {
 		return scale / length, Clipped

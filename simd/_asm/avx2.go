@@ -61,6 +61,43 @@ func lift256() {
 	})
 }
 
+// pack256 transposes 8 dimensions of 16 rows at a time, two rows to a word.
+func pack256() {
+	TEXT("packAVX2", NOSPLIT, packArgs)
+	Doc("packAVX2 is packGeneric for a multiple of 8 dimensions; rows of src are step bytes apart.")
+	k := packing()
+	to := GP64()
+	Label("loop")
+	MOVQ(k.src, k.at)
+	for half := range 2 {
+		var z [8]VecVirtual
+		t := YMM()
+		for i := range z {
+			z[i] = YMM()
+			VPMOVZXWD(Mem{Base: k.at}, z[i])
+			VPMOVZXWD(Mem{Base: k.at, Index: k.step, Scale: 1}, t)
+			VPSLLD(Imm(16), t, t)
+			VPOR(t, z[i], z[i])
+			LEAQ(Mem{Base: k.at, Index: k.step, Scale: 2}, k.at)
+		}
+		x := &transposition{z[:], t}
+		x.whole256()
+		MOVQ(k.dst, to)
+		for l := range 2 {
+			for j := range 4 {
+				VMOVDQU(x.z[4*l+quadOrder[j]], Mem{Base: to, Disp: 32 * half}) // quadOrder is its own inverse
+				ADDQ(k.stride, to)
+			}
+		}
+	}
+	MOVQ(to, k.dst)
+	ADDQ(Imm(16), k.src)
+	SUBQ(Imm(8), k.dims)
+	JNZ(LabelRef("loop"))
+	VZEROUPPER()
+	RET()
+}
+
 // gen256 makes 8 features of 8 pairs at a time.
 func gen256() {
 	TEXT("genAVX2", NOSPLIT, "func(dst *int32, at *[32]int, f *int16, gt *int16, pairs int, norms *uint32)")
@@ -92,11 +129,7 @@ func gen256() {
 		VMOVDQU(even, Mem{Base: norms, Disp: 32 * of})
 		VMOVDQU(both, Mem{Base: norms, Disp: 64 + 32*of})
 		x := &transposition{z[:], t}
-		x.quads()
-		// Lane l of z[4k+n] holds features 4k..4k+3 of pair 4l + quadOrder[n].
-		for n := range quadOrder {
-			x.couple(n, 4+n, func(x, y, d Op) { VPERM2I128(Imm(0x20), x, y, d) }, func(x, y, d Op) { VPERM2I128(Imm(0x31), x, y, d) })
-		}
+		x.whole256()
 		for n, pair := range quadOrder {
 			for l := range 2 {
 				VMOVDQU(x.z[4*l+n], Mem{Base: dst, Disp: row*(8*of+4*l+pair) + 4*first})

@@ -74,6 +74,38 @@ func lift512() {
 	})
 }
 
+// pack512 transposes 16 dimensions of 32 rows at a time, two rows to a word.
+func pack512() {
+	TEXT("packBW", NOSPLIT, packArgs)
+	Doc("packBW is packGeneric for a multiple of 16 dimensions; rows of src are step bytes apart.")
+	k := packing()
+	Label("loop")
+	var z [16]VecVirtual
+	t := ZMM()
+	MOVQ(k.src, k.at)
+	for i := range z {
+		z[i] = ZMM()
+		VPMOVZXWD(Mem{Base: k.at}, z[i])
+		VPMOVZXWD(Mem{Base: k.at, Index: k.step, Scale: 1}, t)
+		VPSLLD(Imm(16), t, t)
+		VPORD(t, z[i], z[i])
+		LEAQ(Mem{Base: k.at, Index: k.step, Scale: 2}, k.at)
+	}
+	x := &transposition{z[:], t}
+	x.whole512()
+	for l := range 4 {
+		for j := range 4 {
+			VMOVDQU32(x.z[4*l+quadOrder[j]], Mem{Base: k.dst}) // quadOrder is its own inverse
+			ADDQ(k.stride, k.dst)
+		}
+	}
+	ADDQ(Imm(32), k.src)
+	SUBQ(Imm(16), k.dims)
+	JNZ(LabelRef("loop"))
+	VZEROUPPER()
+	RET()
+}
+
 // gen512 makes 16 features of 16 pairs at a time: a vector holds one feature of 16 pairs until a 16 x 16 transposition makes it 16 features of
 // one pair.
 func gen512(vnni bool) {
@@ -112,15 +144,8 @@ func gen512(vnni bool) {
 	VMOVDQU32(both[0], Mem{Base: norms, Disp: 64})
 
 	x := &transposition{z[:], t}
-	x.quads()
-	// Now 128-bit lane l of z[4k+n] holds features 4k..4k+3 of pair 4l + quadOrder[n].
-	even128, odd128 := func(x, y, d Op) { VSHUFI32X4(Imm(0x88), x, y, d) }, func(x, y, d Op) { VSHUFI32X4(Imm(0xdd), x, y, d) }
-	for n := range quadOrder {
-		for _, c := range [][2]int{{0, 4}, {8, 12}, {0, 8}, {4, 12}} {
-			x.couple(c[0]+n, c[1]+n, even128, odd128)
-		}
-	}
-	// Now z[4l+n] holds all features of pair 4*[0 1 2 3][l] + quadOrder[n].
+	x.whole512()
+	// Now z[4l+n] holds all features of pair 4l + quadOrder[n].
 	for n, pair := range quadOrder {
 		for l := range 4 {
 			VMOVDQU32(x.z[4*l+n], Mem{Base: dst, Disp: row * (4*l + pair)})

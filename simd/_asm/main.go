@@ -20,6 +20,7 @@ func main() {
 	ConstraintExpr("amd64")
 	scale512()
 	lift512()
+	pack512()
 	for _, vnni := range []bool{true, false} {
 		gen512(vnni)
 		for w := 1; w <= cols512; w++ {
@@ -28,6 +29,7 @@ func main() {
 	}
 	scale256()
 	lift256()
+	pack256()
 	gen256()
 	for w := 1; w <= cols256; w++ {
 		tile256(w)

@@ -9,6 +9,7 @@ import (
 // What kernels of all instruction sets have in common.
 
 const (
+	packArgs  = "func(dst *int16, src *int16, dims int, step int, stride int)"
 	scaleArgs = "func(dst *int16, src *int16, gain int16, rows int, stride int, n int)"
 	liftArgs  = "func(dst *int16, f *int16, x *int16, nodes *int32, lifts *int32, rows int, stride int, n int)"
 )
@@ -83,4 +84,13 @@ func liftRows(factor func(Mem), work func(f, x, dst Mem)) {
 	JNZ(LabelRef("row"))
 	VZEROUPPER()
 	RET()
+}
+
+// packed are the registers of pack.
+type packed struct{ dst, src, dims, step, stride, at Register }
+
+func packing() packed {
+	return packed{
+		Load(Param("dst"), GP64()), Load(Param("src"), GP64()), Load(Param("dims"), GP64()), Load(Param("step"), GP64()), Load(Param("stride"), GP64()), GP64(),
+	}
 }

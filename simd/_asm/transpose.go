@@ -33,3 +33,22 @@ func (x *transposition) quads() {
 		}
 	}
 }
+
+// whole512 transposes 16 x 16 words: z[4l+n] then is column 4l + quadOrder[n].
+func (x *transposition) whole512() {
+	x.quads()
+	even128, odd128 := func(x, y, d Op) { VSHUFI32X4(Imm(0x88), x, y, d) }, func(x, y, d Op) { VSHUFI32X4(Imm(0xdd), x, y, d) }
+	for n := range quadOrder {
+		for _, c := range [][2]int{{0, 4}, {8, 12}, {0, 8}, {4, 12}} {
+			x.couple(c[0]+n, c[1]+n, even128, odd128)
+		}
+	}
+}
+
+// whole256 transposes 8 x 8 words: z[4l+n] then is column 4l + quadOrder[n].
+func (x *transposition) whole256() {
+	x.quads()
+	for n := range quadOrder {
+		x.couple(n, 4+n, func(x, y, d Op) { VPERM2I128(Imm(0x20), x, y, d) }, func(x, y, d Op) { VPERM2I128(Imm(0x31), x, y, d) })
+	}
+}
