@@ -157,9 +157,12 @@ func (p *piece) free() {
 
 // quantise turns rows into integers, in parallel, and hands them to emit, a piece at a time with the number of its first row. Rows of NaN or Inf
 // are bad: x and u are zero, which makes the contribution zero whatever phi is and keeps no trace of the row. emit must not keep the piece.
-func (d *gaussian) quantise(grid *quant.Grid, keys, values tensor.Tensor, emit func(first int, p *piece)) (tally Diagnostics) {
+func (d *gaussian) quantise(grid *quant.Grid, keys, values tensor.Tensor, emit func(first int, p *piece)) Diagnostics {
 	n := keys.Shape[0]
-	var mutex sync.Mutex
+	var sum struct {
+		sync.Mutex
+		tally Diagnostics
+	}
 	parallel.Do((n+pieceRows-1)/pieceRows, func(_, i int) {
 		lo, hi := i*pieceRows, min((i+1)*pieceRows, n)
 		p := d.newPiece(hi - lo)
@@ -167,11 +170,11 @@ func (d *gaussian) quantise(grid *quant.Grid, keys, values tensor.Tensor, emit f
 		var t Diagnostics
 		simd.Plain(func() { t = d.quantisePiece(grid, &keys, &values, lo, p) })
 		emit(lo, p)
-		mutex.Lock()
-		defer mutex.Unlock()
-		tally.add(t)
+		sum.Lock()
+		defer sum.Unlock()
+		sum.tally.add(t)
 	})
-	return tally
+	return sum.tally
 }
 
 // quantisePiece quantises the piece's rows, of which the first is row lo.

@@ -120,14 +120,16 @@ func (b *Batch) Set(i int, x, u []int16) {
 	for j, v := range x {
 		b.f[(1+j)*b.capacity+i] = v
 	}
-	tile := b.layout.tile
-	for c0 := 0; c0 < len(u); c0 += tile {
-		width := min(tile, len(u)-c0)
-		row := b.u[c0*b.capacity+i/2*width*2+i%2:]
-		for c, v := range u[c0 : c0+width] {
-			row[2*c] = v
-		}
+	for c, v := range u {
+		b.u[b.right(i, c)] = v
 	}
+}
+
+// right is where the right factor of row i for column c lies in u.
+func (b *Batch) right(i, c int) int {
+	tile := b.layout.tile
+	c0 := c / tile * tile
+	return c0*b.capacity + i/2*min(tile, b.layout.Cols-c0)*2 + (c-c0)*2 + i%2
 }
 
 // SetRows is Set for rows first..first+n-1: keys x [n, d] and right factors u [n, cols]. first is a multiple of 32.
@@ -163,22 +165,21 @@ func (b *Batch) Row(i int, x, u []int16) {
 	for j := range x {
 		x[j] = b.f[(1+j)*b.capacity+i]
 	}
-	tile := b.layout.tile
-	for c0 := 0; c0 < len(u); c0 += tile {
-		width := min(tile, len(u)-c0)
-		row := b.u[c0*b.capacity+i/2*width*2+i%2:]
-		for c := range width {
-			u[c0+c] = row[2*c]
-		}
+	for c := range u {
+		u[c] = b.u[b.right(i, c)]
 	}
 }
 
 // Ready says that rows 0..rows-1 are in. Rows from there to the next multiple of the kernels' granule become zero rows.
 func (b *Batch) Ready(rows int) {
 	b.rows = rows
-	zero := make([]int16, max(b.layout.Map.Dim, b.layout.Cols))
 	for i := rows; i < b.padded(); i++ {
-		b.Set(i, zero[:b.layout.Map.Dim], zero[:b.layout.Cols])
+		for j := range b.layout.Map.Dim {
+			b.f[(1+j)*b.capacity+i] = 0
+		}
+		for c := range b.layout.Cols {
+			b.u[b.right(i, c)] = 0
+		}
 	}
 }
 
@@ -212,7 +213,7 @@ func (b *Batch) Prepare(i int) {
 
 // Worker is the memory of one goroutine in Accumulate. It holds secrets; Wipe clears it.
 type Worker struct {
-	panel  []int32  // [strip, 32]
+	panel  []int32  // [pairs of a panel, 32]
 	norms  []uint32 // [capacity/32][2][16]: squares of the even rows, of both rows of a pair, over the last blocks
 	blocks int      // how many
 	total  []uint64 // [capacity]: squares over all blocks before
@@ -221,7 +222,7 @@ type Worker struct {
 
 // NewWorker makes a Worker for the batch.
 func (b *Batch) NewWorker() *Worker {
-	return &Worker{panel: make([]int32, strip*Lanes), norms: make([]uint32, b.capacity), total: make([]uint64, b.capacity)}
+	return &Worker{panel: make([]int32, b.layout.panel()*Lanes), norms: make([]uint32, b.capacity), total: make([]uint64, b.capacity)}
 }
 
 // Wipe zeroes the worker.

@@ -16,9 +16,13 @@ type polynomialIntake struct {
 	rows    int // that it takes
 	batch   *simd.Batch
 	workers []*simd.Worker
-	shrunk  []bool   // rows that Set shrank
-	norms   []uint64 // of the last AddTo
-	mend    *mender
+	// The tasks of AddTo, made once, and the sums that they work on.
+	prepare, accumulate func(worker, i int)
+	state               []int64
+
+	shrunk []bool   // rows that Set shrank
+	norms  []uint64 // of the last AddTo
+	mend   *mender
 }
 
 // mender replaces rows.
@@ -49,6 +53,8 @@ func (s *polynomialSums) NewIntake(rows int) Intake {
 	for range parallel.Threads() {
 		in.workers = append(in.workers, in.batch.NewWorker())
 	}
+	in.prepare = func(_, i int) { in.batch.Prepare(i) }
+	in.accumulate = func(worker, i int) { in.batch.Accumulate(in.state, i, in.workers[worker]) }
 	in.shrunk, in.norms = make([]bool, in.rows), make([]uint64, in.rows)
 	return in
 }
@@ -75,12 +81,14 @@ func (in *polynomialIntake) SetRows(first, n int, x, u []int16) {
 func (in *polynomialIntake) AddTo(sums Sums, rows int) (shrunk uint64) {
 	state := sums.(*polynomialSums).state
 	in.batch.Ready(rows)
-	parallel.DoN(len(in.workers), in.batch.Tasks(), func(_, i int) { in.batch.Prepare(i) })
+	parallel.DoN(len(in.workers), in.batch.Tasks(), in.prepare)
 	for _, w := range in.workers {
 		w.Reset()
 	}
 	// Goroutines own disjoint features: the same bits for any number of them.
-	parallel.DoN(len(in.workers), in.layout.Blocks(), func(worker, i int) { in.batch.Accumulate(state, i, in.workers[worker]) })
+	in.state = state
+	parallel.DoN(len(in.workers), in.layout.Blocks(), in.accumulate)
+	in.state = nil
 	norms := in.norms[:rows]
 	clear(norms)
 	for _, w := range in.workers {
