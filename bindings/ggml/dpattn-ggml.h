@@ -13,8 +13,8 @@
  * `heads` may be a multiple of the release's heads: query heads i*n .. i*n + n-1 then share head i of the release (grouped queries).
  * The release's own scale applies, longer queries are scaled to its query_bound, and there is no mask: all of a release is past.
  *
- * Threads  Heads and queries are shared out among the threads that compute the graph, so the library need not have threads of its own beside them:
- *          call functions.set_threads(1, NULL) once unless something else in the process builds releases meanwhile.
+ * Threads  Heads and queries are shared out among the threads that compute the graph, so the library need not have threads of its own
+ *          beside them: call functions.set_threads(1, NULL) once, unless something else in the process builds releases meanwhile.
  * Backend  The CPU's; ggml's scheduler moves the tensors there and back.
  * Errors   A graph that does not fit the release, and a call that fails (in a child made by fork()), end the process as GGML_ASSERT does.
  * Privacy  A graph sees the release alone, which is public: computing it costs no privacy, however often.

@@ -93,7 +93,7 @@ int main(void)
     struct ggml_tensor *w_o = ggml_new_tensor_2d(ctx, GGML_TYPE_F32, VALUE_DIM * HEADS, EMBD);
     fill(tokens, 1), fill(w_q, 0.1F), fill(w_o, 0.3F);
 
-    struct ggml_tensor *projected = ggml_mul_mat(ctx, w_q, tokens);                                 /* [key_dim * heads, tokens] */
+    struct ggml_tensor *projected = ggml_mul_mat(ctx, w_q, tokens); /* [key_dim * heads, tokens] */
     struct ggml_tensor *q = ggml_reshape_3d(ctx, projected, KEY_DIM, HEADS, TOKENS);
     struct ggml_tensor *attended = dpattn_ggml_attend(ctx, &context, ggml_permute(ctx, q, 0, 2, 1, 3)); /* [value_dim, heads, tokens] */
     struct ggml_tensor *out = ggml_mul_mat(ctx, w_o, ggml_reshape_2d(ctx, attended, VALUE_DIM * HEADS, TOKENS));
@@ -104,8 +104,8 @@ int main(void)
         return 1;
 
     float apart = difference(release, projected, attended);
-    printf("ggml %s, dpattn %s: layer of %d tokens, first output %+.4f, %g from a direct call\n", ggml_version(), functions.version_string(), TOKENS,
-           (double)((float *)out->data)[0], (double)apart);
+    printf("ggml %s, dpattn %s: layer of %d tokens, first output %+.4f, %g from a direct call\n", ggml_version(),
+           functions.version_string(), TOKENS, (double)((float *)out->data)[0], (double)apart);
     ggml_free(ctx);
     dpattn_ggml_free(&context);
     dpattn_release_free(release, NULL);

@@ -21,7 +21,8 @@ enum { HEADS = 2, KEY_DIM = 8, VALUE_DIM = 5, ROWS = 300, MOST_THREADS = 5 };
 
 static int passed, failed;
 
-#define CHECK(condition) ((condition) ? (void)passed++ : (void)(failed++, printf("%s:%d: does not hold: %s\n", __FILE__, __LINE__, #condition)))
+#define CHECK(condition) \
+    ((condition) ? (void)passed++ : (void)(failed++, printf("%s:%d: does not hold: %s\n", __FILE__, __LINE__, #condition)))
 
 static dpattn_plugin_v1 library;
 static dpattn_release release;
@@ -43,8 +44,8 @@ static int within(const void *at, const struct ggml_tensor *tensor)
     return (const char *)at >= start && (const char *)at < start + ggml_nbytes(tensor);
 }
 
-static int32_t watched_attend(dpattn_release r, int32_t head, const dpattn_tensor *queries, const dpattn_tensor *out, const dpattn_tensor *lse,
-                              const dpattn_tensor *stddev, uint64_t *clipped, dpattn_error *err)
+static int32_t watched_attend(dpattn_release r, int32_t head, const dpattn_tensor *queries, const dpattn_tensor *out,
+                              const dpattn_tensor *lse, const dpattn_tensor *stddev, uint64_t *clipped, dpattn_error *err)
 {
     int known = 0;
     pthread_mutex_lock(&watch);
@@ -105,8 +106,9 @@ static void ask(int head, const float *query, double *answer)
 {
     float queries[HEADS * KEY_DIM] = { 0 };
     double answers[HEADS * VALUE_DIM];
-    dpattn_tensor q = { queries, DPATTN_F32, 3, { HEADS, 1, KEY_DIM }, { KEY_DIM * sizeof(float), KEY_DIM * sizeof(float), sizeof(float) } };
-    dpattn_tensor o = { answers, DPATTN_F64, 3, { HEADS, 1, VALUE_DIM }, { VALUE_DIM * sizeof(double), VALUE_DIM * sizeof(double), sizeof(double) } };
+    const int64_t f = sizeof(float), d = sizeof(double);
+    dpattn_tensor q = { queries, DPATTN_F32, 3, { HEADS, 1, KEY_DIM }, { KEY_DIM * f, KEY_DIM * f, f } };
+    dpattn_tensor o = { answers, DPATTN_F64, 3, { HEADS, 1, VALUE_DIM }, { VALUE_DIM * d, VALUE_DIM * d, d } };
     memcpy(queries + head * KEY_DIM, query, KEY_DIM * sizeof(float));
     CHECK(library.release_attend(release, &q, &o, NULL, NULL, NULL, NULL) == DPATTN_OK);
     memcpy(answer, answers + head * VALUE_DIM, VALUE_DIM * sizeof(double));
@@ -143,7 +145,8 @@ static double distance(const struct ggml_tensor *q, const struct ggml_tensor *ou
 /* How queries lie in memory; each is [KEY_DIM, queries, heads, batch] in the end. */
 enum layout { PLAIN, PROJECTED, PADDED, LAYOUTS };
 
-static struct ggml_tensor *queries_in(struct ggml_context *ctx, enum layout layout, enum ggml_type type, int64_t queries, int64_t heads, int64_t batch)
+static struct ggml_tensor *queries_in(struct ggml_context *ctx, enum layout layout, enum ggml_type type, int64_t queries, int64_t heads,
+                                      int64_t batch)
 {
     int64_t ne[3] = { KEY_DIM, queries, heads };
     if (layout == PROJECTED)
@@ -158,11 +161,13 @@ static struct ggml_tensor *queries_in(struct ggml_context *ctx, enum layout layo
     if (layout == PROJECTED)
         return ggml_permute(ctx, whole, 0, 2, 1, 3);
     if (layout == PADDED)
-        return ggml_view_4d(ctx, whole, KEY_DIM, queries, heads, batch, whole->nb[1], whole->nb[2], whole->nb[3], whole->nb[0] * 2 + whole->nb[1]);
+        return ggml_view_4d(ctx, whole, KEY_DIM, queries, heads, batch, whole->nb[1], whole->nb[2], whole->nb[3],
+                            whole->nb[0] * 2 + whole->nb[1]);
     return whole;
 }
 
-static void test_graph(const dpattn_ggml *context, enum layout layout, enum ggml_type type, int64_t queries, int64_t groups, int64_t batch, int threads)
+static void test_graph(const dpattn_ggml *context, enum layout layout, enum ggml_type type, int64_t queries, int64_t groups, int64_t batch,
+                       int threads)
 {
     struct ggml_init_params memory = { 4 << 20, NULL, false };
     struct ggml_context *ctx = ggml_init(memory);
@@ -182,8 +187,8 @@ static void test_graph(const dpattn_ggml *context, enum layout layout, enum ggml
     double apart = distance(q, out);
     CHECK(apart <= 1e-6);
     if (!(apart <= 1e-6))
-        printf("layout %d, %s, %d queries, %d groups, batch %d, %d threads: %g apart\n", (int)layout, ggml_type_name(type), (int)queries, (int)groups,
-               (int)batch, threads, apart);
+        printf("layout %d, %s, %d queries, %d groups, batch %d, %d threads: %g apart\n", (int)layout, ggml_type_name(type), (int)queries,
+               (int)groups, (int)batch, threads, apart);
     ggml_free(ctx);
 }
 
@@ -253,8 +258,8 @@ static int ends(const dpattn_ggml *context, enum ggml_type type, int64_t key_dim
 }
 
 /* Stands in for the library, so that a child made by fork() has one that answers. */
-static int32_t content(dpattn_release r, int32_t head, const dpattn_tensor *queries, const dpattn_tensor *out, const dpattn_tensor *lse, const dpattn_tensor *stddev,
-                       uint64_t *clipped, dpattn_error *err)
+static int32_t content(dpattn_release r, int32_t head, const dpattn_tensor *queries, const dpattn_tensor *out, const dpattn_tensor *lse,
+                       const dpattn_tensor *stddev, uint64_t *clipped, dpattn_error *err)
 {
     (void)r, (void)head, (void)queries, (void)out, (void)lse, (void)stddev, (void)clipped, (void)err;
     return DPATTN_OK;

@@ -37,6 +37,24 @@ def test_candidates_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     assert os.sep not in paths[-1]
 
 
+@pytest.mark.parametrize(
+    ("platform", "folder", "names"),
+    [
+        ("linux", "lib", ["libdpattn.so", "libdpattn.so.0"]),
+        ("darwin", "lib", ["libdpattn.dylib", "libdpattn.0.dylib"]),
+        ("win32", "bin", ["dpattn.dll"]),
+    ],
+)
+def test_names_on_each_platform(run_python, platform: str, folder: str, names: list[str]) -> None:
+    code = f"import sys, numpy, pathlib; sys.platform = {platform!r}; from dpattn import _library"
+    code += "; print(sys.prefix, *_library.candidates(), sep='\\n')"
+    done = run_python("-c", code, DPATTN_LIBRARY="")
+    prefix, *paths = done.stdout.splitlines()
+    assert [os.path.basename(path) for path in paths[: len(names)]] == names
+    assert {os.path.join(prefix, folder, name) for name in names} < set(paths)
+    assert paths[-1] == names[-1]
+
+
 def test_override_is_the_only_candidate(run_python, tmp_path) -> None:
     wrong = tmp_path / "libdpattn.so"
     wrong.write_bytes(b"not a library")
