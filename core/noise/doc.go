@@ -1,5 +1,6 @@
 // Package noise draws the noise of the release: the Gaussian rounded to
-// integers, from the kernel's randomness, with an exactly sampled law.
+// integers and the truncated Laplace law on integers, from the kernel's
+// randomness, with exactly sampled laws.
 //
 // # Why exact
 //
@@ -27,7 +28,12 @@
 // is a rejection from a histogram, and takes little more than one random word a
 // draw. PROOF.md, beside this file, has the proof.
 //
+// The truncated Laplace law has rational parameters, and its probabilities are
+// made of exp(-u/n) for integers u <= n, which finitely many uniform integers
+// decide (Canonne, Kamath and Steinke, NeurIPS 2020). LAPLACE.md has that proof.
+//
 //   - gaussian.go: the public function
+//   - laplace.go: the truncated Laplace law
 //   - sample.go: a trial, from the word to the rounded number
 //   - boxes.go: the cover
 //   - accept.go: under or over the curve
