@@ -1,7 +1,7 @@
-// Package privacy answers what a release with Gaussian noise promises, and how much noise a promise needs. It never understates
+// Package privacy answers what a release with noise promises, and how much noise a promise needs. It never understates
 // what is spent: every result is rounded in the safe direction.
 //
-// The measure is mu = sensitivity/sigma. Telling the sum over one data set from the sum over its neighbour is then as hard as telling
+// For Gaussian noise the measure is mu = sensitivity/sigma. Telling the sum over one data set from the sum over its neighbour is then as hard as telling
 // N(0, 1) from N(mu, 1), whatever the dimension ("mu-GDP", Dong, Roth and Su 2022), which means (epsilon, delta)-differential
 // privacy for exactly the pairs on the curve
 //
@@ -18,6 +18,13 @@
 //	Group             mu for several units of data
 //	Delta, Epsilon    from mu to points of the curve
 //	Table, GroupTable the points that a certificate prints
+//
+// Releases with truncated Laplace noise, those of package dptree, are made of many mechanisms whose epsilons and deltas add up:
+//
+//	SplitBudget       from a promise and a number of mechanisms to the promise of each, by the better of two rules
+//	Laplace           from that and a sensitivity to the law of the noise
+//	LaplaceDelta      the exact delta of a law
+//	Composition.Total what all of them spend
 //
 // The proof is in PROOF.md beside this file. What is trusted: math/big, and the inclusion of numbers in the intervals of
 // core/internal/bigmath.

@@ -19,7 +19,7 @@ const laplacePrec = 256
 //
 //	P(X > Support - shift) = rho^(Support-shift+1) (1 - rho^shift) / (1 + rho - 2 rho^(Support+1)),   rho = e^(-1/lambda),
 //
-// for shift <= Support. It is 1 for a larger shift and a law that cannot be drawn, 0 for shift 0. PROOF.md, section 9, has the proof, also for vectors
+// for shift <= Support. It is 1 for a larger shift and a law that cannot be drawn, 0 for shift 0. PROOF.md, section 10, has the proof, also for vectors
 // that differ by shift in the l1 norm.
 func LaplaceDelta(law noise.TruncatedLaplace, shift uint64) float64 {
 	switch {
@@ -56,9 +56,10 @@ func above(x *big.Float) *big.Float { return expBound(x, 1, big.ToPositiveInf) }
 
 func expBound(x *big.Float, side int64, mode big.RoundingMode) *big.Float {
 	f := bigmath.Exp(new(big.Float).Neg(x), laplacePrec)
-	if f.Sign() == 0 { // below the range of big.Float
+	if f.Sign() == 0 || f.MantExp(nil) < big.MinExp/2 { // too near the end of big.Float's range
+		f = new(big.Float).SetPrec(laplacePrec)
 		if side > 0 {
-			f.SetMantExp(big.NewFloat(1), big.MinExp+1)
+			f.SetMantExp(big.NewFloat(1), big.MinExp/2)
 		}
 		return f
 	}
@@ -100,12 +101,20 @@ func Laplace(sensitivity uint64, epsilon0, delta0 float64) (noise.TruncatedLapla
 		law.Support = support
 		return LaplaceDelta(law, sensitivity) <= delta0
 	}
-	lo, hi := sensitivity-1, sensitivity // enough(hi), or it is not yet known; never enough(lo)
-	for !enough(hi) {
-		if hi > noise.MaxLaplace/2/law.Den {
+	// From a guess by the continuous law upwards; a guess that is too high is not used.
+	lo, step := sensitivity-1, uint64(2) // never enough(lo)
+	lambda := float64(law.Num) / float64(law.Den)
+	if guess := lambda * math.Log1p(math.Expm1(float64(sensitivity)/lambda)/(2*delta0)); guess < noise.MaxLaplace {
+		if low := uint64(guess * (1 - 1e-12)); low > lo+2 && !enough(low-2) {
+			lo, step = low-2, 4+uint64(guess*2e-12)
+		}
+	}
+	hi := lo + 1
+	for ; !enough(hi); step *= 2 {
+		if lo = hi; lo+step > noise.MaxLaplace/law.Den {
 			return none, tooSmall(sensitivity, epsilon0)
 		}
-		lo, hi = hi, 2*hi
+		hi = lo + step
 	}
 	for hi-lo > 1 {
 		if middle := lo + (hi-lo)/2; enough(middle) {
