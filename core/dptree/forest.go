@@ -101,18 +101,17 @@ func (f *forest) clear() {
 // addTo adds the exact sums to the noise.
 func (s *sums) addTo(f *forest, step func(n uint64) bool) bool {
 	d := s.d
+	trees := uint64(0)
 	for t := range d.terms {
 		if !d.terms[t].scalar {
+			trees++
 			continue
 		}
 		for i := range f.numbers[t] {
 			f.numbers[t][i] += s.whole[2*(i/d.Copies)+t-termNorm]
 		}
-	}
-	trees := uint64(0)
-	for t := range d.terms {
-		if !d.terms[t].scalar {
-			trees++
+		if !step(uint64(len(f.numbers[t]))) {
+			return false
 		}
 	}
 	work := make([][]int64, parallel.Threads())
