@@ -46,7 +46,8 @@ from ._library import build_info, set_threads
 from ._merge import merge
 from ._params import Params
 from ._plan import Plan, plan
-from ._release import Info, Release, load
+from ._release import Info, Release
+from ._structures import DPTree, DPTreeDistance, StructureInfo, load
 from ._version import __version__
 
 __all__ = [
@@ -56,6 +57,8 @@ __all__ = [
     "CancelledError",
     "ConsumedError",
     "CorruptError",
+    "DPTree",
+    "DPTreeDistance",
     "Diagnostics",
     "DpattnError",
     "EntropyError",
@@ -74,6 +77,7 @@ __all__ = [
     "Params",
     "Plan",
     "Release",
+    "StructureInfo",
     "UnsupportedError",
     "__version__",
     "build_info",

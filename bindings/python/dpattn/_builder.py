@@ -22,7 +22,7 @@ from ._release import Release
 _NOISE_COST = 300
 
 # In a secret partial (docs/format.md): after 16 bytes of magic and a u32 version.
-_PARTIAL_SHAPE = struct.Struct("<4I")
+_PARTIAL_SHAPE = struct.Struct("<5I")
 _PARTIAL_SHAPE_OFFSET = 20
 
 
@@ -33,6 +33,12 @@ class _Shape(NamedTuple):
     key_dim: int
     value_dim: int
     degree: int
+    mechanism: int
+
+    @classmethod
+    def of(cls, params: Params) -> _Shape:
+        number = _abi.MECHANISM[params.mechanism]
+        return cls(params.heads, params.key_dim, params.value_dim, params.degree or 2, number)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,6 +73,11 @@ class Diagnostics:
     owners_clipped: int
 
 
+def diagnostics_of(raw: _abi.Diagnostics) -> Diagnostics:
+    """The counts of a C struct."""
+    return Diagnostics(**{field.name: getattr(raw, field.name) for field in dataclasses.fields(Diagnostics)})
+
+
 class Builder(Handle):
     """Collects private rows in one trusted process. SECRET until `release` has spent the budget.
 
@@ -99,7 +110,7 @@ class Builder(Handle):
             raise InvalidArgumentError(f"params is a {type(params).__name__}; it must be a dpattn.Params")
         handle = ctypes.c_uint64()
         call("dpattn_builder_create", ctypes.byref(params._to_c()), ctypes.byref(handle))
-        self._adopt(handle.value, _Shape(params.heads, params.key_dim, params.value_dim, params.degree or 2))
+        self._adopt(handle.value, _Shape.of(params))
 
     def _adopt(self, handle: int, shape: _Shape) -> None:
         self._own(handle)
@@ -206,7 +217,7 @@ class Builder(Handle):
         """
         result = _abi.Diagnostics(struct_size=ctypes.sizeof(_abi.Diagnostics))
         call("dpattn_builder_diagnostics", self._open(), ctypes.byref(result))
-        return Diagnostics(**{field.name: getattr(result, field.name) for field in dataclasses.fields(Diagnostics)})
+        return diagnostics_of(result)
 
     def release(
         self,
@@ -283,7 +294,7 @@ class Builder(Handle):
 
     def __repr__(self) -> str:
         state = "open" if self._handle else "closed"
-        shape = " ".join(f"{name}={value}" for name, value in self._shape._asdict().items())
+        shape = " ".join(f"{name}={value}" for name, value in self._shape._asdict().items() if name != "mechanism")
         return f"<dpattn.Builder SECRET: un-noised sums of private rows; {shape}; {state}>"
 
     def __reduce__(self) -> NoReturn:
@@ -294,7 +305,7 @@ class Builder(Handle):
 
     def _check_shapes(self, keys: Tuple[int, ...], values: Tuple[int, ...], head: Optional[int]) -> int:
         """The C head number, after naming K, V or head as what is wrong."""
-        heads, key_dim, value_dim, _ = self._shape
+        heads, key_dim, value_dim, *_ = self._shape
         if len(keys) != len(values) or keys[:-1] != values[:-1]:
             raise InvalidArgumentError(
                 f"K has shape {keys} and V has shape {values}; they must agree in all but the last axis"
@@ -317,5 +328,7 @@ class Builder(Handle):
 
     def _state_size(self) -> int:
         """Numbers in the state."""
-        heads, key_dim, value_dim, degree = self._shape
+        heads, key_dim, value_dim, degree, mechanism = self._shape
+        if mechanism != _abi.MECHANISM["gaussian"]:
+            return _work.LONG  # trees: as much as anything
         return heads * math.comb(key_dim + degree, degree) * (value_dim + 1)

@@ -32,7 +32,8 @@ from ._library import build_info, set_threads
 from ._params import Params
 from ._plan import plan
 from ._progress import Bar
-from ._release import Release, load
+from ._release import Release
+from ._structures import load
 from ._version import __version__
 
 OK, FAILED, USAGE, TROUBLE, INTERRUPTED = 0, 1, 2, 3, 130
@@ -144,6 +145,10 @@ def _release(options: argparse.Namespace) -> int:
 
 def _attend(options: argparse.Namespace) -> int:
     release = load(options.context)
+    if not isinstance(release, Release):
+        raise InvalidArgumentError(
+            f"{options.context} is a {type(release).__name__}; it must be a release of attention"
+        )
     queries = _read(options.queries, "Q")
     if not 1 <= queries.ndim <= 3:
         raise InvalidArgumentError(f"Q has shape {queries.shape}; it must have 1 to 3 axes")
@@ -330,7 +335,7 @@ def _print(options: argparse.Namespace, facts: Dict[str, Any], text: str) -> Non
         print(text)
 
 
-def _info(release: Release) -> Dict[str, Any]:
+def _info(release: Any) -> Dict[str, Any]:
     return dataclasses.asdict(release.info)
 
 
@@ -343,7 +348,7 @@ def _number(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else f"{value:,}" if type(value) is int else str(value)
 
 
-def _summary(release: Release) -> str:
+def _summary(release: Any) -> str:
     return f"{release.info.guarantee}\n\n{_table(_info(release))}"
 
 
@@ -368,6 +373,16 @@ def _params(options: argparse.Namespace, heads: int, key_dim: int, value_dim: in
         lambda_=options.lambda_,
         center=None if options.center is None else _read(options.center, "center"),
         head_weights=options.head_weights,
+        mechanism=options.mechanism,
+        range=options.range,
+        value_range=options.value_range,
+        rows=options.public_rows,
+        leaves=options.leaves,
+        copies=options.copies,
+        copy_factor=options.copy_factor,
+        relative_error=options.relative_error,
+        failure_probability=options.failure_probability,
+        trees=False if options.no_trees else None,
     )
 
 
@@ -392,9 +407,9 @@ def _parser() -> argparse.ArgumentParser:
     group = private.add_argument_group("guarantee (required; choose all of it without looking at the private data)")
     group.add_argument("--epsilon", type=float, required=True, help="privacy loss, > 0")
     group.add_argument("--delta", type=float, required=True, help="in (0, 1), well below 1 / number of units")
-    group.add_argument("--key-bound", type=float, required=True, help="norm bound of a (centred) key")
-    group.add_argument("--value-bound", type=float, required=True, help="norm bound of a value")
-    group.add_argument("--query-bound", type=float, required=True, help="norm bound of a query")
+    group.add_argument("--key-bound", type=float, default=0.0, help="norm bound of a (centred) key")
+    group.add_argument("--value-bound", type=float, default=0.0, help="norm bound of a value")
+    group.add_argument("--query-bound", type=float, default=0.0, help="norm bound of a query")
     group.add_argument(
         "--adjacency",
         choices=list(_abi.ADJACENCY),
@@ -416,6 +431,26 @@ def _parser() -> argparse.ArgumentParser:
     )
     group.add_argument("--center", metavar="C.npy", help="public vector to subtract from every key")
     group.add_argument("--head-weights", type=_numbers, metavar="W,W,...", help="shares of the heads in the budget")
+    group = private.add_argument_group("mechanism")
+    group.add_argument(
+        "--mechanism",
+        choices=list(_abi.MECHANISM),
+        default="gaussian",
+        help="default gaussian; dptree takes --range and --value-range instead of the three bounds",
+    )
+    group.add_argument("--range", type=float, metavar="R", help="dptree: entries of keys and queries are in [0, R]")
+    group.add_argument("--value-range", type=float, metavar="W", help="dptree: entries of values are in [-W, W]")
+    group.add_argument(
+        "--public-rows", type=int, metavar="N", help="dptree: a declared number of rows: leaves' default"
+    )
+    group.add_argument("--leaves", type=int, metavar="N", help="dptree: points of the fixed grid under the trees")
+    group.add_argument(
+        "--copies", type=int, metavar="L", help="dptree: copies whose median answers; default the paper's"
+    )
+    group.add_argument("--copy-factor", type=float, metavar="C", help="dptree: c in that default; default 1")
+    group.add_argument("--relative-error", type=float, metavar="E", help="dptree: eps_s; default 0.1")
+    group.add_argument("--failure-probability", type=float, metavar="P", help="dptree: p_f; default 0.01")
+    group.add_argument("--no-trees", action="store_true", help="dptree: linear sums instead of trees")
 
     parser = argparse.ArgumentParser(
         prog="dpattn",

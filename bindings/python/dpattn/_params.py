@@ -34,8 +34,11 @@ class Params:
         1..65536. Row j is one unit across all heads: one budget covers them all.
     degree : int, optional
         Degree of the polynomial that stands for exp, 1..8; None: 2, except that `plan` chooses.
-    mechanism : {"gaussian"}
-        The Gaussian moment release.
+    mechanism : {"gaussian", "dptree"}
+        The Gaussian moment release; or DPTreeCrossAttention of arXiv 2407.14717, a reference whose error is larger by
+        orders of magnitude (docs/paper.md). That one takes `range` and `value_range` instead of the three bounds, its
+        logit is <q, k> / key_dim, and polynomial, rotate, scale, lambda_, owner_bound, center and head_weights are not
+        for it.
     polynomial : {"minimax", "taylor"}
         "minimax" has the smallest relative error; "taylor" often serves better when only the arg-max matters.
     owner_rows : int
@@ -56,6 +59,21 @@ class Params:
         A public vector subtracted from every key: (key_dim,), or (heads, key_dim).
     head_weights : array_like, optional
         (heads,) positive numbers: head h gets the share w_h / sum(w) of the squared privacy loss; None: equal shares.
+    range, value_range : float
+        "dptree" only, required there: entries of keys and queries are in [0, range], range**2 <= 64; entries of values
+        in [-value_range, value_range]. Others are clipped.
+    rows : int, optional
+        "dptree": a public number of rows, the default of `leaves`; never one counted in private data.
+    leaves : int, optional
+        "dptree": points of the fixed grid under the trees, 1..2**20.
+    copies : int, optional
+        "dptree": independent copies whose median answers; None: the paper's
+        ceil(copy_factor * r * ln(key_dim * range / (relative_error * failure_probability))).
+    copy_factor, relative_error, failure_probability : float, optional
+        "dptree": c, eps_s and p_f of that formula; None: 1, 0.1, 0.01. eps_s chooses the degree where that is None, and
+        p_f bounds accuracy only: neither enters the guarantee.
+    trees : bool
+        "dptree": False releases the linear sums that the trees' distances come down to.
 
     Raises
     ------
@@ -80,16 +98,25 @@ class Params:
     lambda_: Optional[float]
     center: Optional[np.ndarray[Any, np.dtype[np.float64]]]
     head_weights: Optional[np.ndarray[Any, np.dtype[np.float64]]]
+    range: Optional[float]
+    value_range: Optional[float]
+    rows: Optional[int]
+    leaves: Optional[int]
+    copies: Optional[int]
+    copy_factor: Optional[float]
+    relative_error: Optional[float]
+    failure_probability: Optional[float]
+    trees: Optional[bool]
 
     def __init__(
         self,
         *,
         key_dim: int,
         value_dim: int,
-        key_bound: float,
-        value_bound: float,
-        query_bound: float,
         adjacency: str,
+        key_bound: float = 0.0,
+        value_bound: float = 0.0,
+        query_bound: float = 0.0,
         heads: int = 1,
         degree: Optional[int] = None,
         mechanism: str = "gaussian",
@@ -102,6 +129,15 @@ class Params:
         lam: Optional[float] = None,
         center: Any = None,
         head_weights: Any = None,
+        range: Optional[float] = None,  # noqa: A002 (the name in the paper and in C)
+        value_range: Optional[float] = None,
+        rows: Optional[int] = None,
+        leaves: Optional[int] = None,
+        copies: Optional[int] = None,
+        copy_factor: Optional[float] = None,
+        relative_error: Optional[float] = None,
+        failure_probability: Optional[float] = None,
+        trees: Optional[bool] = None,
     ) -> None:
         if lam is not None:
             if lambda_ is not None:
@@ -121,14 +157,26 @@ class Params:
         put("mechanism", choice("mechanism", mechanism, _abi.MECHANISM))
         put("polynomial", choice("polynomial", polynomial, _abi.POLYNOMIAL))
         put("rotate", flag("rotate", rotate))
-        put("key_bound", real("key_bound", key_bound, 0.0, math.inf))
-        put("value_bound", real("value_bound", value_bound, 0.0, math.inf))
-        put("query_bound", real("query_bound", query_bound, 0.0, math.inf))
+        tree = self.mechanism == "dptree"
+        for name, value in (("key_bound", key_bound), ("value_bound", value_bound), ("query_bound", query_bound)):
+            put(name, 0.0 if tree and value == 0 else real(name, value, 0.0, math.inf))
+        for name, wide in (("range", range), ("value_range", value_range)):
+            if tree and wide is None:
+                raise InvalidArgumentError(f"{name} is None; mechanism 'dptree' requires it")
+            put(name, None if wide is None else real(name, wide, 0.0, math.inf))
+        put("rows", None if rows is None else integer("rows", rows, 1, 1 << 30))
+        put("leaves", None if leaves is None else integer("leaves", leaves, 1, 1 << 20))
+        put("copies", None if copies is None else integer("copies", copies, 1, 1 << 24))
+        put("copy_factor", None if copy_factor is None else real("copy_factor", copy_factor, 0.0, math.inf))
+        put("relative_error", None if relative_error is None else real("relative_error", relative_error, 0.0, 1.0))
+        share = failure_probability
+        put("failure_probability", None if share is None else real("failure_probability", share, 0.0, 1.0))
+        put("trees", None if trees is None else flag("trees", trees))
         put("scale", None if scale is None else real("scale", scale, 0.0, math.inf))
         put("lambda_", None if lambda_ is None else real("lambda_", lambda_, 0.0, math.inf))
         put("center", None if center is None else _center(center, self.heads, self.key_dim))
         put("head_weights", None if head_weights is None else _head_weights(head_weights, self.heads))
-        if self.logit_bound > _abi.MAX_LOGIT_BOUND:
+        if not tree and self.logit_bound > _abi.MAX_LOGIT_BOUND:
             raise InvalidArgumentError(
                 f"scale * query_bound * key_bound is {self.logit_bound:g}; it must be at most {_abi.MAX_LOGIT_BOUND:g}"
             )
@@ -145,7 +193,9 @@ class Params:
 
     @property
     def logit_bound(self) -> float:
-        """The bound b on a logit: scale * query_bound * key_bound."""
+        """The bound b on a logit: scale * query_bound * key_bound, or range**2 with mechanism "dptree"."""
+        if self.mechanism == "dptree":
+            return (self.range or 0.0) ** 2
         scale = self.scale if self.scale is not None else 1.0 / math.sqrt(self.key_dim)
         return scale * self.query_bound * self.key_bound
 
@@ -171,6 +221,7 @@ class Params:
 
     def _to_c(self) -> _abi.Params:
         """The C struct; it points into this object's arrays, which must outlive the call."""
+        tree = self.mechanism == "dptree"
         return _abi.Params(
             struct_size=ctypes.sizeof(_abi.Params),
             heads=self.heads,
@@ -178,17 +229,26 @@ class Params:
             value_dim=self.value_dim,
             degree=self.degree or 0,
             mechanism=_abi.MECHANISM[self.mechanism],
-            polynomial=_abi.POLYNOMIAL[self.polynomial],
+            polynomial=0 if tree and self.polynomial == "minimax" else _abi.POLYNOMIAL[self.polynomial],
             adjacency=_abi.ADJACENCY[self.adjacency],
             owner_rows=self.owner_rows,
             owner_bound=self.owner_bound or 0.0,
-            rotation=_abi.ROTATION[self.rotate],
+            rotation=0 if tree and self.rotate else _abi.ROTATION[self.rotate],
             key_bound=self.key_bound,
             value_bound=self.value_bound,
             query_bound=self.query_bound,
             scale=self.scale or 0.0,
             center=None if self.center is None else self.center.ctypes.data,
             head_weights=None if self.head_weights is None else self.head_weights.ctypes.data,
+            range=self.range or 0.0,
+            value_range=self.value_range or 0.0,
+            relative_error=self.relative_error or 0.0,
+            failure_probability=self.failure_probability or 0.0,
+            copy_factor=self.copy_factor or 0.0,
+            rows=self.rows or 0,
+            leaves=self.leaves or 0,
+            copies=self.copies or 0,
+            trees=0 if self.trees is None else _abi.TREES[self.trees],
             **{"lambda": self.lambda_ or 0.0},
         )
 

@@ -50,6 +50,9 @@ class Info:
         Sizes of `Release.state` and of the saved file.
     id : str
         32 hexadecimal digits, random and public: the release's name.
+    range, value_range, leaves, copies, trees : object
+        With mechanism "dptree", as in `Params` with defaults filled in (the norm bounds are 0 then, and so is mu); else
+        0 and False.
     """
 
     heads: int
@@ -76,20 +79,32 @@ class Info:
     state_bytes: int
     save_bytes: int
     id: str
+    range: float
+    value_range: float
+    leaves: int
+    copies: int
+    trees: bool
 
     @property
     def guarantee(self) -> str:
         """What is promised, in words."""
-        unit = "one row" if self.owner_rows == 0 else f"one owner with up to {self.owner_rows:,} rows"
-        if self.owner_bound is not None:
-            unit += f" within the norm of {self.owner_bound:g}"
-        hidden = {"add_remove": "the presence of", "replace": "the content of"}.get(self.adjacency, self.adjacency)
-        return f"({self.epsilon:g}, {self.delta:g})-differential privacy for {hidden} {unit}"
+        within = "" if self.owner_bound is None else f" within the norm of {self.owner_bound:g}"
+        return promise(self) + within
 
     @property
     def bounds(self) -> str:
-        """What keys, values and queries are scaled down to, in words."""
+        """What keys, values and queries are scaled down or clipped to, in words."""
+        if self.mechanism == "dptree":
+            r, w = self.range, self.value_range
+            return f"entries of k and q in [0, {r:g}], of v in [{-w:g}, {w:g}]"
         return f"|k| <= {self.key_bound:g}, |v| <= {self.value_bound:g}, |q| <= {self.query_bound:g}"
+
+
+def promise(info: Any) -> str:
+    """The guarantee of anything with epsilon, delta, adjacency and owner_rows."""
+    unit = "one row" if info.owner_rows == 0 else f"one owner with up to {info.owner_rows:,} rows"
+    hidden = {"add_remove": "the presence of", "replace": "the content of"}.get(info.adjacency, info.adjacency)
+    return f"({info.epsilon:g}, {info.delta:g})-differential privacy for {hidden} {unit}"
 
 
 class Bound:
@@ -145,6 +160,8 @@ class Release(Handle):
         self.info = _info(handle)
         self._heads, self._key_dim, self._value_dim = self.info.heads, self.info.key_dim, self.info.value_dim
         per_query = self._heads * self.info.features * (self._value_dim + 1)
+        if self.info.mechanism == "dptree":  # three trees a copy, some nodes a level
+            per_query *= self.info.copies * (6 * self.info.leaves.bit_length() if self.info.trees else 1)
         self._chunk = max(64, _CHUNK_COST // per_query)
         return self
 
@@ -296,8 +313,12 @@ class Release(Handle):
         return certificate
 
     def state(self) -> np.ndarray[Any, np.dtype[np.int64]]:
-        """The noisy integers, int64 (heads, features, value_dim + 1); sigma and grid step are in the certificate."""
-        state = np.empty((self._heads, self.info.features, self._value_dim + 1), np.int64)
+        """The noisy integers, int64 (heads, features, value_dim + 1); sigma and grid step are in the certificate.
+
+        With mechanism "dptree" one axis: head after head the numbers of each term of the certificate.
+        """
+        shape = (self._heads, self.info.features, self._value_dim + 1)
+        state = np.empty((self.info.state_bytes // 8,) if self.info.mechanism == "dptree" else shape, np.int64)
         needed = ctypes.c_size_t()
         call("dpattn_release_state", self._open(), state.ctypes.data, state.size, ctypes.byref(needed))
         return state
@@ -411,7 +432,7 @@ def _info(handle: int) -> Info:
     raw = _abi.Info(struct_size=ctypes.sizeof(_abi.Info))
     call("dpattn_release_info", handle, ctypes.byref(raw))
     values = {name: getattr(raw, name) for name, *_ in _abi.Info._fields_}
-    for name in ("struct_size", "rotation", "lambda"):
+    for name in ("struct_size", "rotation", "lambda", "reserved"):
         del values[name]
     values.update(
         mechanism=_word(_abi.MECHANISM, raw.mechanism),
@@ -419,6 +440,7 @@ def _info(handle: int) -> Info:
         adjacency=_word(_abi.ADJACENCY, raw.adjacency),
         owner_bound=raw.owner_bound or None,
         rotate=raw.rotation == _abi.ROTATION[True],
+        trees=raw.trees == _abi.TREES[True],
         lambda_=getattr(raw, "lambda"),
         id=bytes(raw.id).hex(),
     )
@@ -427,25 +449,3 @@ def _info(handle: int) -> Info:
 
 def _word(words: Dict[str, int], number: int) -> str:
     return next((word for word, value in words.items() if value == number), str(number))
-
-
-def load(path: _files.PathLike) -> Release:
-    """Load a release file.
-
-    Parameters
-    ----------
-    path : path-like
-
-    Returns
-    -------
-    Release
-
-    Raises
-    ------
-    OSError
-        If the file cannot be read.
-    CorruptError
-        If it was cut, altered, or is no release.
-    """
-    with open(path, "rb") as file:
-        return Release.from_bytes(file.read())
