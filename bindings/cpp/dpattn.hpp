@@ -107,7 +107,10 @@ enum class Status : std::int32_t {
     mismatch = DPATTN_MISMATCH,
     entropy = DPATTN_ENTROPY,
     limit = DPATTN_LIMIT,
-    internal = DPATTN_INTERNAL
+    internal = DPATTN_INTERNAL,
+    overspent = DPATTN_OVERSPENT,
+    busy = DPATTN_BUSY,
+    io = DPATTN_IO
 };
 
 /// The name of a status, such as "INVALID_ARGUMENT"; static.
@@ -572,7 +575,7 @@ private:
     std::exception_ptr cause_;
 };
 
-/// Owns a handle: moves, never copies; Free is dpattn_builder_free or dpattn_release_free.
+/// Owns a handle: moves, never copies; Free is dpattn_builder_free or another of its type.
 template <std::int32_t (*Free)(std::uint64_t, dpattn_error *)>
 class Handle {
 public:
@@ -916,6 +919,7 @@ public:
 
 private:
     friend class Builder;
+    friend class Ledger;
 
     Release(dpattn_release handle, const Info &info) noexcept : handle_(handle), info_(info) {}
 
@@ -968,6 +972,84 @@ public:
 private:
     std::unique_ptr<std::byte[]> data_;
     std::size_t size_ = 0;
+};
+
+/// What all releases of one data set may cost together: epsilon and delta, or mu alone.
+struct Allowance {
+    double epsilon = 0;       ///< > 0; 0 when mu is given
+    double delta = 0;         ///< in (0, 1); 0 when mu is given
+    double mu = 0;            ///< > 0, for releases by the Gaussian mechanism only; 0 when epsilon and delta are given
+    double other_epsilon = 0; ///< the part of epsilon and delta that is set aside for mechanisms that are not Gaussian
+    double other_delta = 0;
+};
+
+/// The account of one private data set, in a file: a release through it (Builder::release) is on disk before it is handed out, and what
+/// cannot be afforded is refused. Move-only; any thread may use it; between calls no file is open. dpattn.h says more.
+class Ledger {
+public:
+    /// Makes a new file, which replaces none. Errors: invalid_argument, io.
+    static Result<Ledger> try_create(const std::filesystem::path &path, const Allowance &allowance) noexcept
+    {
+        dpattn_allowance a{};
+        a.struct_size = static_cast<std::uint32_t>(sizeof(a));
+        a.epsilon = allowance.epsilon;
+        a.delta = allowance.delta;
+        a.mu = allowance.mu;
+        a.other_epsilon = allowance.other_epsilon;
+        a.other_delta = allowance.other_delta;
+        return own(path, [&a](const char *name, dpattn_ledger *ledger, dpattn_error *err) { return dpattn_ledger_create(name, &a, ledger, err); });
+    }
+    static Ledger create(const std::filesystem::path &path, const Allowance &allowance) { return try_create(path, allowance).value(); }
+
+    /// A file that is there. Errors: io, busy, corrupt, unsupported.
+    static Result<Ledger> try_open(const std::filesystem::path &path) noexcept { return own(path, &dpattn_ledger_open); }
+    static Ledger open(const std::filesystem::path &path) { return try_open(path).value(); }
+
+    /// The release with this label, once more, at no cost. Errors: invalid_argument, invalid_handle, mismatch, busy, io, corrupt, out_of_memory.
+    Result<Release> try_load(const std::string &label) const noexcept
+    {
+        detail::ErrorText text;
+        dpattn_release release = 0;
+        const std::int32_t code = dpattn_ledger_load(handle(), label.c_str(), &release, &text);
+        return code == DPATTN_OK ? Release::own(release) : Result<Release>(detail::outcome(code, text));
+    }
+    Release load(const std::string &label) const { return try_load(label).value(); }
+
+    /// The statement, a JSON object (docs/format.md). Errors: invalid_handle, mismatch, busy, io, corrupt, out_of_memory; buffer_too_small if another
+    /// process released in between.
+    Result<std::string> try_show() const noexcept
+    {
+        Result<std::string> json = detail::read_all<std::string>([](std::size_t n) { return std::string(n, '\0'); },
+                                                                 [this](char *data, std::size_t capacity, std::size_t *needed, dpattn_error *err) {
+                                                                     return dpattn_ledger_show(handle(), data, capacity, needed, err);
+                                                                 });
+        if (json) {
+            json->resize(std::strlen(json->c_str())); // less the NUL
+        }
+        return json;
+    }
+    std::string show() const { return try_show().value(); }
+
+    /// The C handle, still owned by this object; 0 after a move.
+    dpattn_ledger handle() const noexcept { return handle_.get(); }
+
+private:
+    explicit Ledger(dpattn_ledger handle) noexcept : handle_(handle) {}
+
+    template <class Open>
+    static Result<Ledger> own(const std::filesystem::path &path, const Open &open) noexcept
+    {
+        try {
+            detail::ErrorText text;
+            dpattn_ledger ledger = 0;
+            const std::int32_t code = open(path.string().c_str(), &ledger, &text);
+            return code == DPATTN_OK ? Result<Ledger>(Ledger(ledger)) : Result<Ledger>(detail::outcome(code, text));
+        } catch (const std::exception &e) { // the name of the file
+            return Failure(Status::invalid_argument, e.what());
+        }
+    }
+
+    detail::Handle<dpattn_ledger_close> handle_;
 };
 
 /// SECRET: exact sums over private rows, without noise. Move-only; its memory is wiped by release() and by destruction. A moved-from
@@ -1075,17 +1157,27 @@ public:
     /// Errors: invalid_argument, invalid_handle, consumed, cancelled, entropy, limit, out_of_memory.
     Result<Release> try_release(const Budget &budget, const Progress &progress = {}) noexcept
     {
-        const dpattn_budget b = detail::to_c(budget);
-        detail::Watch watch(progress);
-        detail::ErrorText text;
-        dpattn_release release = 0;
-        const std::int32_t code = dpattn_builder_release(handle(), &b, watch.pointer(), &release, &text);
-        if (code != DPATTN_OK) {
-            return detail::outcome(code, text, watch.cause());
-        }
-        return Release::own(release);
+        return make_release(progress, [&](const dpattn_progress *watch, dpattn_release *release, dpattn_error *err) {
+            const dpattn_budget b = detail::to_c(budget);
+            return dpattn_builder_release(handle(), &b, watch, release, err);
+        });
     }
     Release release(const Budget &budget, const Progress &progress = {}) { return try_release(budget, progress).value(); }
+
+    /// The same through a ledger: the release that it has under label, at no cost, else a new one if it can be afforded, which is on disk
+    /// before it is returned. "": a label of its own, the release's id.
+    /// Errors: those above; overspent, mismatch, busy, io, corrupt.
+    Result<Release> try_release(const Budget &budget, const Ledger &ledger, const std::string &label, const Progress &progress = {}) noexcept
+    {
+        return make_release(progress, [&](const dpattn_progress *watch, dpattn_release *release, dpattn_error *err) {
+            const dpattn_budget b = detail::to_c(budget);
+            return dpattn_ledger_release(ledger.handle(), label.c_str(), handle(), &b, watch, release, err);
+        });
+    }
+    Release release(const Budget &budget, const Ledger &ledger, const std::string &label, const Progress &progress = {})
+    {
+        return try_release(budget, ledger, label, progress).value();
+    }
 
     /// The C handle, still owned by this object; 0 after a move.
     dpattn_builder handle() const noexcept { return handle_.get(); }
@@ -1094,6 +1186,19 @@ public:
 
 private:
     explicit Builder(detail::Handle<dpattn_builder_free> handle) noexcept : handle_(std::move(handle)) {}
+
+    template <class Make>
+    static Result<Release> make_release(const Progress &progress, const Make &make) noexcept
+    {
+        detail::Watch watch(progress);
+        detail::ErrorText text;
+        dpattn_release release = 0;
+        const std::int32_t code = make(watch.pointer(), &release, &text);
+        if (code != DPATTN_OK) {
+            return detail::outcome(code, text, watch.cause());
+        }
+        return Release::own(release);
+    }
 
     /// [rows, dim] as [1, rows, dim]: one head, and an error that names the axis if there are more.
     static detail::View all_heads(detail::View view) noexcept

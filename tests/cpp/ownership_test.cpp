@@ -310,6 +310,35 @@ TEST(a_flag_cancels)
     CHECK(builder.diagnostics().rows == 3000);
 }
 
+TEST(a_ledger_spends_once)
+{
+    const Scratch scratch;
+    const Memory memory(20);
+    const auto filled = [&] {
+        Builder builder(memory.params());
+        builder.add(memory.K(), memory.V());
+        return builder;
+    };
+    CHECK_FAILS(dpattn::Ledger::try_open(scratch.path), Status::io, "no such file");
+    CHECK_FAILS(dpattn::Ledger::try_create(scratch.path, {}), Status::invalid_argument, "epsilon");
+    dpattn::Ledger ledger = dpattn::Ledger::create(scratch.path, {2, 1e-5});
+    CHECK_THROWS(dpattn::Ledger::create(scratch.path, {2, 1e-5}), Status::io, "exists");
+    const Release first = filled().release({1, 1e-6}, ledger, "v1");
+    const Release again = filled().release({1, 1e-6}, dpattn::Ledger::open(scratch.path), "v1");
+    CHECK(first.to_bytes() == again.to_bytes() && first.to_bytes() == ledger.load("v1").to_bytes());
+    Builder builder = filled();
+    CHECK_FAILS(builder.try_release({2, 1e-5}, ledger, "v2"), Status::overspent, "mu would be");
+    CHECK_FAILS(builder.try_release({0.5, 1e-6}, ledger, "v1"), Status::mismatch, "label");
+    CHECK_FAILS(builder.try_release({0.5, 1e-6}, ledger, "v2", [](std::uint64_t, std::uint64_t) { return false; }), Status::cancelled, "");
+    CHECK_FAILS(ledger.try_load("v2"), Status::invalid_argument, "no release");
+    CHECK(builder.release({0.5, 1e-6}, ledger, "").info().epsilon == 0.5);
+    const std::string statement = ledger.show();
+    CHECK(statement.find("\"label\": \"v1\"") != std::string::npos && statement.back() == '}');
+    const dpattn::Ledger moved = std::move(ledger);
+    CHECK(moved.show() == statement);
+    CHECK_FAILS(ledger.try_show(), Status::invalid_handle, "ledger is 0"); // NOLINT: a moved-from ledger answers so
+}
+
 #ifdef HAS_FORK
 TEST(a_forked_child_is_told)
 {
