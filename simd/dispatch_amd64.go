@@ -78,14 +78,13 @@ var (
 	}
 	gemms512    = [...]gemmFunc{nil, gemmAVX512x1, gemmAVX512x2, gemmAVX512x3, gemmAVX512x4, gemmAVX512x5, gemmAVX512x6}
 	gemms512One = [...]gemmFunc{nil, gemmAVX512One1, gemmAVX512One2, gemmAVX512One3, gemmAVX512One4, gemmAVX512One5, gemmAVX512One6, gemmAVX512One7, gemmAVX512One8, gemmAVX512One9, gemmAVX512One10, gemmAVX512One11, gemmAVX512One12, gemmAVX512One13, gemmAVX512One14, gemmAVX512One15, gemmAVX512One16, gemmAVX512One17, gemmAVX512One18, gemmAVX512One19, gemmAVX512One20, gemmAVX512One21, gemmAVX512One22, gemmAVX512One23, gemmAVX512One24}
-	gemms256    = [...]gemm256Func{nil, gemmAVX2x1, gemmAVX2x2, gemmAVX2x3, gemmAVX2x4, gemmAVX2x5, gemmAVX2x6}
+	gemms256    = [...]gemmTile{nil, gemmAVX2x1, gemmAVX2x2, gemmAVX2x3, gemmAVX2x4, gemmAVX2x5, gemmAVX2x6}
 )
 
 type (
 	gemvFunc    func(out, psi, body, rest *float32, rows, stride, step int, mask uint64, last *float32, outs, psis int)
 	gemv256Func func(out, psi, body, rest *float32, rows, stride, step int, mask *[16]uint32, last *float32)
 	gemmFunc    func(out, psi, state, last *float32, rows, stride, step int, ahead uintptr, tiles int)
-	gemm256Func func(out, psi, state *float32, rows, stride, lanes int)
 )
 
 func lift512(dst, f, x *int16, nodes *node, lifts *int32, rows, stride, n int) {
@@ -230,16 +229,7 @@ func gemm512(out, psi *float32, factors *factor, f, g, body, tail *float32, rows
 
 func gemm256(out, psi *float32, factors *factor, f, g, body, tail *float32, rows, wide, narrow, lanes int) {
 	products256(psi, factors, rows, f, g, lanes)
-	columns := func(out, state *float32, cols int) {
-		tile := evenly(cols, len(gemms256)-1)
-		for q := 0; q < lanes; q += 16 {
-			for c := 0; c < cols; c += tile {
-				gemms256[min(tile, cols-c)](index(out, c*lanes+q), index(psi, q), index(state, c), rows, 4*cols, 4*lanes)
-			}
-		}
-	}
-	columns(out, body, wide)
-	columns(index(out, wide*lanes), tail, narrow)
+	gemmTiles(gemms256[:], out, psi, body, tail, rows, wide, narrow, lanes)
 }
 
 func hadamard512(v *float64, n int) {

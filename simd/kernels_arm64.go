@@ -30,3 +30,42 @@ func tileNEON5(sums *int64, panel *int32, u *int16, pairs int)
 
 // tileNEON6 is tileGeneric for width 6.
 func tileNEON6(sums *int64, panel *int32, u *int16, pairs int)
+
+// runsNEON is runsGeneric.
+func runsNEON(dst *float32, f *float32, gt *float32, nodes *int32, count int, dim int)
+
+// productsNEON is productsGeneric.
+func productsNEON(dst *float32, factors *int32, count int, f *float32, gt *float32, lanes int)
+
+// gemvNEON1 is gemvGeneric for one query and 1 groups of 16 columns of body, whose rows are stride bytes apart.
+func gemvNEON1(out *float32, psi *float32, body *float32, rows int, stride int)
+
+// gemvNEON2 is gemvGeneric for one query and 2 groups of 16 columns of body, whose rows are stride bytes apart.
+func gemvNEON2(out *float32, psi *float32, body *float32, rows int, stride int)
+
+// gemvNEON3 is gemvGeneric for one query and 3 groups of 16 columns of body, whose rows are stride bytes apart.
+func gemvNEON3(out *float32, psi *float32, body *float32, rows int, stride int)
+
+// gemvNEON4 is gemvGeneric for one query and 4 groups of 16 columns of body, whose rows are stride bytes apart.
+func gemvNEON4(out *float32, psi *float32, body *float32, rows int, stride int)
+
+// gemvNEONOne is gemvGeneric for one query and one column, whose rows are stride bytes apart.
+func gemvNEONOne(out *float32, psi *float32, state *float32, rows int, stride int)
+
+// gemmNEON1 is gemmGeneric for 1 columns and 16 queries; rows of psi and out are lanes bytes apart.
+func gemmNEON1(out *float32, psi *float32, state *float32, rows int, stride int, lanes int)
+
+// gemmNEON2 is gemmGeneric for 2 columns and 16 queries; rows of psi and out are lanes bytes apart.
+func gemmNEON2(out *float32, psi *float32, state *float32, rows int, stride int, lanes int)
+
+// gemmNEON3 is gemmGeneric for 3 columns and 16 queries; rows of psi and out are lanes bytes apart.
+func gemmNEON3(out *float32, psi *float32, state *float32, rows int, stride int, lanes int)
+
+// gemmNEON4 is gemmGeneric for 4 columns and 16 queries; rows of psi and out are lanes bytes apart.
+func gemmNEON4(out *float32, psi *float32, state *float32, rows int, stride int, lanes int)
+
+// gemmNEON5 is gemmGeneric for 5 columns and 16 queries; rows of psi and out are lanes bytes apart.
+func gemmNEON5(out *float32, psi *float32, state *float32, rows int, stride int, lanes int)
+
+// gemmNEON6 is gemmGeneric for 6 columns and 16 queries; rows of psi and out are lanes bytes apart.
+func gemmNEON6(out *float32, psi *float32, state *float32, rows int, stride int, lanes int)

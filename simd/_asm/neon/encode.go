@@ -20,6 +20,8 @@ var (
 	sqrdmulh = inst{"sqrdmulh", 0x6e60b400, "8h", "8h", "8h", ""} // (2 n m + 2^15) >> 16, saturated: mulhrs unless n = m = -2^15
 	smax     = inst{"smax", 0x4e606400, "8h", "8h", "8h", ""}
 	mul      = inst{"mul", 0x4ea09c00, "4s", "4s", "4s", ""}
+	// Floating point: 0 Q U 01110 0 sz 1 Rm opcode 1 Rn Rd, sz 0 for 32 bits.
+	fmul = inst{"fmul", 0x6e20dc00, "4s", "4s", "4s", ""}
 	// Three registers of different kinds: 0 Q U 01110 size 1 Rm opcode 00 Rn Rd.
 	smlal  = inst{"smlal", 0x0e608000, "4s", "4h", "4h", ""} // d += n m, of the lower halves
 	smlal2 = inst{"smlal2", 0x4e608000, "4s", "8h", "8h", ""}

@@ -15,6 +15,8 @@ func TestEncodings(t *testing.T) {
 		{sqrdmulh.word(1, 2, 31), 0x6e7fb441, "sqrdmulh v1.8h, v2.8h, v31.8h"},
 		{smax.word(31, 0, 17), 0x4e71641f, "smax v31.8h, v0.8h, v17.8h"},
 		{mul.word(8, 9, 16), 0x4eb09d28, "mul v8.4s, v9.4s, v16.4s"},
+		{fmul.word(1, 2, 31), 0x6e3fdc41, "fmul v1.4s, v2.4s, v31.4s"},
+		{fmul.word(30, 17, 8), 0x6e28de3e, "fmul v30.4s, v17.4s, v8.4s"},
 		{smlal.word(30, 21, 10), 0x0e6a82be, "smlal v30.4s, v21.4h, v10.4h"},
 		{smlal2.word(30, 21, 10), 0x4e6a82be, "smlal2 v30.4s, v21.8h, v10.8h"},
 		{saddw.word(5, 2, 29), 0x0ebd1045, "saddw v5.2d, v2.2d, v29.2s"},

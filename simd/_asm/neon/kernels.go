@@ -36,9 +36,7 @@ func (f *file) scale() {
 // lift takes 32 numbers at a time, in four vectors. SQRSHRN leaves only -2^15 to clamp.
 func (f *file) lift() {
 	f.text("liftNEON", "liftGeneric", "dst *int16", "f *int16", "x *int16", "nodes *int32", "lifts *int32", "rows int", "stride int", "n int")
-	for i, name := range []string{"dst", "f", "x", "nodes", "lifts", "rows", "stride", "n"} {
-		f.op("MOVD %s+%d(FP), R%d", name, 8*i, i)
-	}
+	f.load("dst", "f", "x", "nodes", "lifts", "rows", "stride", "n")
 	f.op("MOVD $-32767, R8")
 	f.op("VDUP R8, V17.H8")
 	f.op("row:")
@@ -82,9 +80,7 @@ func (f *file) lift() {
 // features of one pair.
 func (f *file) gen() {
 	f.text("genNEON", "genGeneric", "dst *int32", "at *[32]int", "f *int16", "gt *int16", "pairs int", "norms *uint32")
-	for i, name := range []string{"dst", "at", "f", "gt", "pairs", "norms"} {
-		f.op("MOVD %s+%d(FP), R%d", name, 8*i, i)
-	}
+	f.load("dst", "at", "f", "gt", "pairs", "norms")
 	// z(i, q) is feature i of pairs 4q..4q+3; lo(q) and hi(q) sum their squares, two pairs each: even row, odd row, even row, odd row.
 	z := func(i, q int) int { return 4*i + q }
 	lo := func(q int) int { return 16 + 2*q }

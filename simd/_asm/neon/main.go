@@ -75,6 +75,7 @@ func main() {
 	for w := 1; w <= cols; w++ {
 		f.tile(w)
 	}
+	f.queries()
 	formatted, err := format.Source(f.stubs.Bytes())
 	for _, err := range []error{err, os.WriteFile(*out, f.asm.Bytes(), 0o644), os.WriteFile(*stubs, formatted, 0o644)} {
 		if err != nil {
