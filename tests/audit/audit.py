@@ -223,6 +223,7 @@ def main() -> int:
             result["mutants"].append(catch(mutant, options.mutants))
             print(report.mutant_line(result["mutants"][-1]), flush=True)
     result["seconds"] = round(time.monotonic() - began)
+    result["cpu_seconds"] = round(sum(os.times()[:4]))
     result["problems"] = problems(result)
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "audit.json").write_text(json.dumps(result, indent=1))

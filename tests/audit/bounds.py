@@ -9,13 +9,14 @@ The number of right guesses among 2N is a sum of independent bits of mean at mos
 most that of Binomial(2N, Phi(mu/2)): equal chances have the heaviest tails (Hoeffding 1956, theorem 4). Therefore
 
     p value of the claim   = P(Binomial(2N, Phi(mu/2)) >= right)
-    certified mu           = 2 Phi^-1(lower Clopper-Pearson bound of right/2N): no smaller mu is true, probably
+    certified mu           = 2 Phi^-1(lower Clopper-Pearson bound of right/2N), of confidence 1 - alpha
     certified epsilon      = the epsilon of that mu at the delta in question
 
-Nothing is assumed of the library: neither that its noise is Gaussian nor that its sums are what they should be. What
-is refuted is a curve (as in Nasr et al. 2023, arXiv 2302.07956). To refute one point (epsilon, delta) of it takes more:
-a rule that says D' with chances a on D and b on D' with b > e^epsilon a + delta. `point_bound` certifies in this way,
-too, but far below the claim for any affordable N: rules that come near the point say D' once in 10,000 releases.
+The library is assumed to make releases independently of each other, as it says, and that is tested by itself; nothing
+else is, neither that its noise is Gaussian nor that its sums are what they should be. What is refuted is a curve (as in
+Nasr et al. 2023, arXiv 2302.07956). To refute one point (epsilon, delta) of it takes more: a rule that says D' with
+chances a on D and b on D' with b > e^epsilon a + delta. `point_bound` certifies in this way, too, but far below the
+claim for any affordable N: rules that come near the point say D' once in 10,000 releases.
 """
 
 from __future__ import annotations

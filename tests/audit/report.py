@@ -63,8 +63,9 @@ def run(result: Result) -> str:
     tests = sum(len(game["tests"]) for game in result["games"])
     draws = sum(game["noise"]["draws"] for game in result["games"])
     where = f"Measured on {result['date']}: {result['cpu']}, {result['threads']} threads, {result['size']} size"
+    spent = f"{result['seconds']:,} s, {result['cpu_seconds']:,} s of processor time"
     alarm = f"All tests together raise a false alarm with a chance of at most {scientific(result['false_alarm'])}"
-    return f"{where}; {tests} tests of {draws:,} numbers, {result['seconds']:,} s. {alarm}."
+    return f"{where}; {tests} tests of {draws:,} numbers, {spent}. {alarm}."
 
 
 def claims(result: Result) -> str:
