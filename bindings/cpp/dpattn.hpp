@@ -486,6 +486,15 @@ Failure invalid(const char *format, Numbers... numbers) noexcept
     return Failure(Status::invalid_argument, message.data());
 }
 
+/// A head goes to the library as int32_t, in which -1 means all.
+inline Failure check_head(std::uint32_t head) noexcept
+{
+    if (head > static_cast<std::uint32_t>(std::numeric_limits<std::int32_t>::max())) {
+        return invalid("head is %lu; it must be below heads", static_cast<unsigned long>(head));
+    }
+    return {};
+}
+
 inline Failure check(const View &view, const char *name) noexcept
 {
     if (view.held >= view.needed) {
@@ -809,25 +818,25 @@ public:
     /// Any dtypes. Errors: invalid_argument, invalid_handle.
     Result<std::uint64_t> try_attend(const Input &queries, const Output &out, const Output &lse = {}, const Output &stddev = {}) const noexcept
     {
-        const std::pair<const detail::View *, const char *> views[] = {
-            {&queries.view(), "queries"}, {&out.view(), "out"}, {&lse.view(), "lse"}, {&stddev.view(), "stddev"}};
-        for (const auto &[view, name] : views) {
-            if (Failure f = detail::check(*view, name); !f.ok()) {
-                return f;
-            }
-        }
-        detail::ErrorText text;
-        std::uint64_t clipped = 0;
-        const std::int32_t code =
-            dpattn_release_attend(handle(), &queries.view().raw, out.pointer(), lse.pointer(), stddev.pointer(), &clipped, &text);
-        if (code != DPATTN_OK) {
-            return detail::outcome(code, text);
-        }
-        return clipped;
+        return answer(DPATTN_ALL_HEADS, queries, out, lse, stddev);
     }
     std::uint64_t attend(const Input &queries, const Output &out, const Output &lse = {}, const Output &stddev = {}) const
     {
         return try_attend(queries, out, lse, stddev).value();
+    }
+
+    /// The same for one head, with 2-D tensors: for callers that share out heads among threads of their own.
+    Result<std::uint64_t> try_attend_head(std::uint32_t head, const Input &queries, const Output &out, const Output &lse = {},
+                                          const Output &stddev = {}) const noexcept
+    {
+        if (Failure f = detail::check_head(head); !f.ok()) {
+            return f;
+        }
+        return answer(static_cast<std::int32_t>(head), queries, out, lse, stddev);
+    }
+    std::uint64_t attend_head(std::uint32_t head, const Input &queries, const Output &out, const Output &lse = {}, const Output &stddev = {}) const
+    {
+        return try_attend_head(head, queries, out, lse, stddev).value();
     }
 
     /// The answers as a new row-major vector: [m, value_dim] or [heads, m, value_dim]. Errors: as above, out_of_memory.
@@ -918,6 +927,25 @@ public:
     }
 
 private:
+    Result<std::uint64_t> answer(std::int32_t head, const Input &queries, const Output &out, const Output &lse, const Output &stddev) const noexcept
+    {
+        const std::pair<const detail::View *, const char *> views[] = {
+            {&queries.view(), "queries"}, {&out.view(), "out"}, {&lse.view(), "lse"}, {&stddev.view(), "stddev"}};
+        for (const auto &[view, name] : views) {
+            if (Failure f = detail::check(*view, name); !f.ok()) {
+                return f;
+            }
+        }
+        detail::ErrorText text;
+        std::uint64_t clipped = 0;
+        const std::int32_t code =
+            dpattn_release_attend_head(handle(), head, &queries.view().raw, out.pointer(), lse.pointer(), stddev.pointer(), &clipped, &text);
+        if (code != DPATTN_OK) {
+            return detail::outcome(code, text);
+        }
+        return clipped;
+    }
+
     friend class Builder;
     friend class Ledger;
 
@@ -1108,8 +1136,8 @@ public:
     Result<> try_add_head(std::uint32_t head, const Input &keys, const Input &values, span<const std::uint64_t> owners = {},
                           const Progress &progress = {}) noexcept
     {
-        if (head > static_cast<std::uint32_t>(std::numeric_limits<std::int32_t>::max())) {
-            return detail::invalid("head is %lu; it must be below heads", static_cast<unsigned long>(head));
+        if (Failure f = detail::check_head(head); !f.ok()) {
+            return f;
         }
         return add_rows(static_cast<std::int32_t>(head), keys.view(), values.view(), owners, progress);
     }

@@ -2,6 +2,7 @@
 #include "harness.hpp"
 #include "memory.hpp"
 
+#include <algorithm>
 #include <limits>
 #include <thread>
 
@@ -185,6 +186,12 @@ TEST(heads_go_together_or_one_by_one)
     CHECK(out.size() == 6);
     for (std::size_t head = 0; head < 2; head++) {
         const std::vector<double> expected = memory.attend(&two_heads[4 * head], head);
+        std::vector<float> alone(3);
+        const Tensor<const float> query(&two_heads[4 * head], 1, 4);
+        CHECK(release.attend_head(static_cast<std::uint32_t>(head), query, Tensor(alone, 1, 3)) == 0);
+        CHECK(std::equal(alone.begin(), alone.end(), &out[3 * head]));
+        CHECK_FAILS(release.try_attend_head(2, query, Tensor(alone, 1, 3)), Status::invalid_argument, "head");
+        CHECK_FAILS(release.try_attend_head(4000000000U, query, Tensor(alone, 1, 3)), Status::invalid_argument, "head");
         for (std::size_t c = 0; c < 3; c++) {
             CHECK_NEAR(static_cast<double>(out[3 * head + c]), expected[c], 2e-3);
         }
