@@ -1,9 +1,7 @@
 package core
 
 import (
-	"bytes"
-	"crypto/sha256"
-	"encoding/binary"
+	"cmp"
 	"slices"
 
 	"dpattn/core/internal/wire"
@@ -11,26 +9,26 @@ import (
 
 // ownerRow is one kept row of an owner: its quantised key and value, and the number that decides which rows are kept. SECRET.
 type ownerRow struct {
-	rank [16]byte
+	rank uint64
 	data []int16 // [key_dim + value_dim]
 }
 
 // rankOf is a public pseudo-random function of the row alone, so that which rows of an owner are kept depends on that owner's rows
-// and on nothing else: not on other owners, order, chunks or shards.
-func rankOf(data []int16) (rank [16]byte) {
-	raw := make([]byte, 2*len(data))
-	for i, v := range data {
-		binary.LittleEndian.PutUint16(raw[2*i:], uint16(v))
+// and on nothing else: not on other owners, order, chunks or shards. Privacy needs no more of it than that. It is FNV-1a over the numbers, mixed as MurmurHash3
+// ends, and not a cryptographic hash, because it stays in registers: SHA-256 leaves the last row and its hash in memory that nobody can wipe.
+func rankOf(data []int16) uint64 {
+	h := uint64(14695981039346656037)
+	for _, v := range data {
+		h = (h ^ uint64(uint16(v))) * 1099511628211
 	}
-	sum := sha256.Sum256(raw)
-	clear(raw)
-	copy(rank[:], sum[:])
-	return rank
+	h = (h ^ h>>33) * 0xff51afd7ed558ccd
+	h = (h ^ h>>33) * 0xc4ceb9fe1a85ec53
+	return h ^ h>>33
 }
 
-// compare orders rows by rank. Rows of the same rank are the same rows (or a SHA-256 collision, which the data then decide).
+// compare orders rows by rank, and where two have the same by their numbers: then they are the same rows, or rare.
 func (r ownerRow) compare(o ownerRow) int {
-	if c := bytes.Compare(r.rank[:], o.rank[:]); c != 0 {
+	if c := cmp.Compare(r.rank, o.rank); c != 0 {
 		return c
 	}
 	return slices.Compare(r.data, o.data)
