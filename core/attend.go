@@ -47,7 +47,7 @@ func (r *Release) attend(first, heads int, queries, out tensor.Tensor, lse, stdd
 		}
 		return clipped, nil
 	}
-	return r.sideBySide(b, heads*b.count, queries, out, lse, stddev), nil
+	return r.sideBySide(b, heads*b.count, &queries, &out, lse, stddev), nil
 }
 
 // blocks says how a call's queries are shared out: count blocks a head, of size queries, m in all, for the heads from first on.
@@ -59,17 +59,55 @@ const leastShare = 16
 // short bounds the calls that do not wake threads, in bytes of state for all their queries: a millisecond's work.
 const short = 1 << 30
 
-// sideBySide runs many blocks in parallel. It is a function of its own so that what its goroutines share does not make Attend allocate.
-func (r *Release) sideBySide(b blocks, tasks int, queries, out tensor.Tensor, lse, stddev *tensor.Tensor) uint64 {
-	var clipped atomic.Uint64
+// together is one call of Attend whose blocks are answered side by side. It is used again, so that what its goroutines share costs no allocation.
+type together struct {
+	release               *Release
+	blocks                blocks
+	queries, out          tensor.Tensor
+	lse, stddev           tensor.Tensor
+	wantsLSE, wantsSpread bool
+	clipped               atomic.Uint64
+	task                  func(worker, i int)
+}
+
+func (r *Release) newTogether() *together {
+	c := &together{release: r}
+	c.task = func(_, i int) {
+		var lse, stddev *tensor.Tensor
+		if c.wantsLSE {
+			lse = &c.lse
+		}
+		if c.wantsSpread {
+			stddev = &c.stddev
+		}
+		c.clipped.Add(c.release.block(c.blocks, i, &c.queries, &c.out, lse, stddev, 1))
+	}
+	return c
+}
+
+// sideBySide runs many blocks in parallel.
+func (r *Release) sideBySide(b blocks, tasks int, queries, out *tensor.Tensor, lse, stddev *tensor.Tensor) uint64 {
+	c, _ := r.calls.Get().(*together)
+	if c == nil {
+		c = r.newTogether()
+	}
+	defer r.calls.Put(c)
+	c.blocks, c.queries, c.out = b, *queries, *out
+	if c.wantsLSE = lse != nil; c.wantsLSE {
+		c.lse = *lse
+	}
+	if c.wantsSpread = stddev != nil; c.wantsSpread {
+		c.stddev = *stddev
+	}
+	c.clipped.Store(0)
 	do := parallel.DoN
 	if r.mechanism.stateBytes() < short/uint64(b.m) {
 		do = parallel.Near
 	}
-	do(parallel.Threads(), tasks, func(_, i int) {
-		clipped.Add(r.block(b, i, &queries, &out, lse, stddev, 1))
-	})
-	return clipped.Load()
+	do(parallel.Threads(), tasks, c.task)
+	// The caller's memory is not ours any longer.
+	c.queries, c.out, c.lse, c.stddev = tensor.Tensor{}, tensor.Tensor{}, tensor.Tensor{}, tensor.Tensor{}
+	return c.clipped.Load()
 }
 
 // block answers the queries of one block.

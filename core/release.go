@@ -20,6 +20,7 @@ type Release struct {
 	id        [16]byte
 	size      int       // of the saved release
 	spare     sync.Pool // *answers
+	calls     sync.Pool // *together
 }
 
 // draw fills dst with independent round(N(0, sigma^2)).

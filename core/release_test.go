@@ -526,13 +526,14 @@ func TestEmptyRelease(t *testing.T) {
 	}
 }
 
-// Attending allocates nothing, alone and in batches.
+// Attending allocates nothing, alone and in batches, on one thread and on several.
 func TestAttendAllocatesNothing(t *testing.T) {
 	defer func() { _ = SetThreads(0) }()
-	_ = SetThreads(1)
 	p := Params{KeyDim: 8, ValueDim: 4, Degree: 2, Adjacency: AddRemove, KeyBound: 1, ValueBound: 1, QueryBound: 2, Scale: 1}
 	r := someRelease(t, p)
-	for _, m := range []int{1, 40, 200} {
+	for _, c := range []struct{ threads, m int }{{1, 1}, {1, 40}, {1, 200}, {2, 1}, {2, 40}, {2, 200}} {
+		_ = SetThreads(c.threads)
+		m := c.m
 		q, out, lse, std := ball(rng(1), m, 8, 2), zeros2(m, 4), zeros2(m, 1), zeros2(m, 4)
 		l, s := lse.view(), std.view()
 		attend := func() {
@@ -542,7 +543,7 @@ func TestAttendAllocatesNothing(t *testing.T) {
 		}
 		attend()
 		if n := testing.AllocsPerRun(100, attend); n >= 1 { // a garbage collection may empty the pools once
-			t.Errorf("%d queries: %v allocations a call", m, n)
+			t.Errorf("%d threads, %d queries: %v allocations a call", c.threads, m, n)
 		}
 	}
 }

@@ -140,6 +140,33 @@ func checkBatch(t *testing.T, m *Map, cols, rows int, x, u []int16) {
 	}
 }
 
+// Blocks of 32 features and tiles of columns leave little to do in vain: at most 5 % of the multiply-adds at degrees 2 to 4, and at degree 1, whose d+1
+// features are one more than whole blocks, at most that one block.
+func TestWaste(t *testing.T) {
+	with(t, func(t *testing.T) {
+		for _, dim := range []int{64, 128} {
+			for degree := 1; degree <= 4; degree++ {
+				m := someMap(dim, degree)
+				l := m.NewLayout(dim+1, 1022)
+				need, done := m.Features*l.Cols, 0
+				for c := 0; c < l.Cols; c += l.tile { // a tile is as wide as its columns
+					done += l.Blocks() * Lanes * min(l.tile, l.Cols-c)
+				}
+				if done != l.Len() {
+					t.Errorf("d = %d, degree %d: tiles cover %d sums of %d", dim, degree, done, l.Len())
+				}
+				allowed := need + need/20
+				if degree == 1 {
+					allowed = need + (Lanes-1)*l.Cols
+				}
+				if done < need || done > allowed {
+					t.Errorf("d = %d, degree %d: %d multiply-adds a row for %d", dim, degree, done, need)
+				}
+			}
+		}
+	})
+}
+
 func BenchmarkBatch(b *testing.B) {
 	defer func(k *kernels) { active = k }(active)
 	for _, k := range available() {

@@ -210,6 +210,20 @@ def test_memory_stays_flat(rng) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="no /proc")
+def test_memory_stays_flat_over_a_million_calls() -> None:
+    release = make_release(make_params(key_dim=4, value_dim=4))
+    Q, out = np.full((1, 4), 0.1, dtype=np.float32), np.empty((1, 4), dtype=np.float32)
+    for _ in range(10_000):
+        release.attend(Q, out=out)
+    gc.collect()
+    before = rss()
+    for _ in range(1_000_000):
+        release.attend(Q, out=out)
+    gc.collect()
+    assert rss() - before < 4 << 20  # four bytes a call would be seen
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="no /proc")
 def test_memory_does_not_grow_with_rows() -> None:
     row = np.full(16, 0.1)
     with dpattn.Builder(make_params(key_dim=16, value_dim=16)) as builder:
