@@ -232,7 +232,7 @@ SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 SANITIZER_OPTIONS := ASAN_OPTIONS=detect_leaks=0:handle_segv=0
 # Inputs that a fuzzer found to reach different code, one file each, and how many random ones `make test` adds.
 SURFACE_INPUTS := tests/fuzz/surface
-SURFACE_RANDOM := 1000
+SURFACE_RANDOM := 100
 
 .PHONY: test-asan
 test-asan: ## the tests of the C and C++ interfaces and the kept inputs of their fuzzer under sanitizers, where there are some
@@ -323,7 +323,7 @@ fuzz-surface: ## the C interface under libFuzzer and the address sanitizer; root
 	@$(call apt_get,$(CLANG),clang libclang-rt-dev)
 	@if echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' | $(CLANG) -fsanitize=fuzzer -x c - -o /dev/null 2>/dev/null; then \
 		$(MAKE) --no-print-directory $(FUZZ)/surface && mkdir -p $(FUZZ)/inputs && \
-		$(SANITIZER_OPTIONS) $(FUZZ)/surface -max_total_time=$(FUZZ_SECONDS) -max_len=600 -len_control=0 -print_final_stats=1 \
+		$(SANITIZER_OPTIONS) $(FUZZ)/surface -max_total_time=$(FUZZ_SECONDS) -max_len=600 -len_control=0 -report_slow_units=60 -print_final_stats=1 \
 			-artifact_prefix=$(FUZZ)/ $(FUZZ)/inputs $(SURFACE_INPUTS); \
 	else \
 		echo "fuzz: the C interface was skipped, since there is no $(CLANG) with libFuzzer here"; \

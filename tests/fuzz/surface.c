@@ -52,7 +52,7 @@ static double real(void)
 
 enum { POOL = 8, ARENA = 1024, GUARD = 64 };
 
-static uint64_t builders[POOL], releases[POOL];
+static uint64_t builders[POOL], releases[POOL], trees[POOL], distances[POOL];
 static uint8_t memory[GUARD + ARENA + GUARD];
 static uint8_t file[1 << 14];
 static size_t file_size;
@@ -63,7 +63,7 @@ static uint64_t handle(const uint64_t *right, const uint64_t *wrong)
 {
     uint8_t b = byte();
     if (b < 224)
-        return right[b % POOL];
+        return right[b < 128 ? b % 2 : b % POOL];
     return b < 240 ? wrong[b % POOL] : number(8);
 }
 
@@ -117,7 +117,7 @@ static dpattn_tensor view(void)
     t.ndim = (int32_t)(2 + small(1));
     int64_t size = t.dtype == DPATTN_F64 ? 8 : t.dtype == DPATTN_F32 ? 4 : 2;
     for (int a = 0; a < DPATTN_MAX_NDIM; a++)
-        t.shape[a] = (int64_t)small(4);
+        t.shape[a] = byte() < 160 ? 2 : (int64_t)small(4);
     int64_t dense = size;
     for (int a = (t.ndim == 2 ? 2 : 3) - 1; a >= 0; a--) {
         t.strides[a] = byte() < 240 ? dense : (int64_t)(int8_t)byte();
@@ -168,7 +168,7 @@ static dpattn_params parameters(void)
     p.value_dim = (uint32_t)small(4);
     p.heads = (uint32_t)small(2);
     p.degree = (uint32_t)small(3);
-    p.mechanism = (int32_t)small(1);
+    p.mechanism = byte() < 128 ? 0 : (int32_t)small(2);
     p.polynomial = (int32_t)small(2);
     p.adjacency = (int32_t)small(2);
     p.owner_rows = byte() < 128 ? 0 : (uint32_t)small(2);
@@ -178,6 +178,19 @@ static dpattn_params parameters(void)
     p.query_bound = byte() < 200 ? 1 : real();
     p.scale = byte() < 200 ? 0 : real();
     p.lambda = byte() < 200 ? 0 : real();
+    if (p.mechanism == DPATTN_DPTREE) {
+        /* Few leaves and copies, or more than any machine holds. */
+        p.range = byte() < 200 ? 1 : real();
+        p.value_range = byte() < 200 ? 1 : real();
+        p.relative_error = byte() < 200 ? 0 : real();
+        p.failure_probability = byte() < 200 ? 0 : real();
+        p.copy_factor = byte() < 200 ? 0 : real();
+        p.rows = byte() < 200 ? number(1) : number(8) | (uint64_t)1 << 40;
+        p.leaves = byte() < 240 ? byte() % 40u : 0xFFFFFFFFu;
+        p.copies = byte() < 240 ? 1 + byte() % 3u : 0xFFFFFFFFu;
+        if (byte() < 224)
+            p.key_bound = p.query_bound = p.value_bound = p.scale = p.lambda = 0, p.polynomial = p.rotation = 0;
+    }
     if (byte() >= 224) {
         for (int i = 0; i < 64; i++)
             center[i] = i < 4 ? real() : 0.25;
@@ -261,7 +274,7 @@ static void combine(void)
 /* Fills the file from an export or a save whose buffer is as large as the input says. */
 static void fill_file(int32_t (*write)(uint64_t, void *, size_t, size_t *, dpattn_error *), uint64_t from)
 {
-    size_t needed = 0, capacity = byte() < 224 ? sizeof file : number(2) % sizeof file;
+    size_t needed = 0, capacity = byte() < 128 ? sizeof file : number(1) * 8;
     dpattn_error *e = error();
     int32_t status = checked(write(from, file, capacity, &needed, e), e);
     if (status == DPATTN_OK && (needed > capacity || needed == 0))
@@ -282,20 +295,13 @@ static void spoil_file(void)
         file[number(2) % file_size] ^= byte();
 }
 
-static void import(void)
+static void load(uint64_t *pool, int32_t (*read)(const void *, size_t, uint64_t *, dpattn_error *), int32_t (*release)(uint64_t, dpattn_error *))
 {
     uint64_t made = 0;
+    uint8_t slot = byte() % POOL;
     dpattn_error *e = error();
-    int32_t status = checked(dpattn_builder_import_secret(file, file_size, &made, e), e);
-    store(&builders[byte() % POOL], status, made, dpattn_builder_free);
-}
-
-static void load(void)
-{
-    uint64_t made = 0;
-    dpattn_error *e = error();
-    int32_t status = checked(dpattn_release_load(file, file_size, &made, e), e);
-    store(&releases[byte() % POOL], status, made, dpattn_release_free);
+    int32_t status = checked(read(file, file_size, &made, e), e);
+    store(&pool[slot], status, made, release);
 }
 
 static void diagnose(void)
@@ -332,16 +338,16 @@ static void inform(void)
     checked(dpattn_release_info(handle(releases, builders), &info, e), e);
 }
 
-static void certify(void)
+static void certify(int32_t (*write)(uint64_t, char *, size_t, size_t *, dpattn_error *), uint64_t from)
 {
     static char json[1 << 15];
-    size_t needed = 0;
+    size_t needed = 0, capacity = byte() < 128 ? sizeof json : number(1) * 64;
     dpattn_error *e = error();
-    uint64_t from = handle(releases, builders);
-    size_t capacity = byte() < 224 ? sizeof json : number(2) % sizeof json;
-    int32_t status = checked(dpattn_release_certificate(from, json, capacity, &needed, e), e);
-    if (status == DPATTN_OK && (needed == 0 || json[needed - 1] != 0))
-        FAIL("a certificate that is not terminated");
+    int32_t status = checked(write(from, json, capacity, &needed, e), e);
+    if (status == DPATTN_OK && (needed == 0 || needed > capacity || json[needed - 1] != 0))
+        FAIL("a certificate that is cut or not terminated");
+    if (status == DPATTN_BUFFER_TOO_SMALL && needed <= capacity)
+        FAIL("there was room");
 }
 
 static void state(void)
@@ -350,7 +356,7 @@ static void state(void)
     size_t needed = 0;
     dpattn_error *e = error();
     uint64_t from = handle(releases, builders);
-    size_t capacity = byte() < 224 ? 1 << 11 : number(2) % (1 << 11);
+    size_t capacity = byte() < 128 ? 1 << 11 : number(1);
     checked(dpattn_release_state(from, numbers, capacity, &needed, e), e);
 }
 
@@ -370,6 +376,84 @@ static void plan(void)
     dpattn_error *e = error();
     uint64_t rows = small(200);
     checked(dpattn_plan(&p, rows, &b, byte() < 200 ? 0 : real(), &result, e), e);
+}
+
+static dpattn_structure_params structure(void)
+{
+    dpattn_structure_params p;
+    memset(&p, 0, sizeof p);
+    p.struct_size = size_of(sizeof p);
+    p.adjacency = (int32_t)small(2);
+    p.owner_rows = byte() < 128 ? 0 : (uint32_t)small(2);
+    p.leaves = byte() < 240 ? byte() % 40u : 0xFFFFFFFFu;
+    p.dim = (uint32_t)small(3);
+    p.squared = (int32_t)small(1);
+    p.range = byte() < 200 ? 1 : real();
+    p.weight = byte() < 200 ? 1 : real();
+    return p;
+}
+
+static void make_tree(void)
+{
+    static int64_t positions[] = { 0, 1, 2, -1, 99, INT64_MIN, INT64_MAX, 1 };
+    static const uint64_t owners[] = { 1, 2, 1, 3, 1, 1, 1, 1 };
+    dpattn_structure_params p = structure();
+    if (byte() < 192)
+        p.dim = 0, p.squared = 0, p.range = 0;
+    dpattn_budget b = budget();
+    dpattn_progress watched;
+    const dpattn_progress *watch = progress(&watched);
+    dpattn_diagnostics d = { .struct_size = size_of(sizeof d) };
+    uint8_t which = byte();
+    double values[8];
+    memcpy(values, memory + GUARD + which, sizeof values);
+    uint64_t made = 0, rows = which < 240 ? which % 9 : (uint64_t)1 << 62;
+    dpattn_error *e = error();
+    int32_t status = checked(dpattn_tree_create(&p, which == 255 ? NULL : values, byte() < 128 ? positions : NULL, byte() < 128 ? NULL : owners, rows, &b,
+                                                watch, byte() < 128 ? NULL : &d, &made, e), e);
+    store(&trees[which % POOL], status, made, dpattn_tree_free);
+}
+
+static void make_distance(void)
+{
+    static const uint64_t owners[ARENA] = { 1, 2, 1, 3, 1 };
+    dpattn_structure_params p = structure();
+    dpattn_tensor points = view(), weights = view();
+    dpattn_budget b = budget();
+    dpattn_progress watched;
+    const dpattn_progress *watch = progress(&watched);
+    dpattn_diagnostics d = { .struct_size = size_of(sizeof d) };
+    uint8_t which = byte();
+    uint64_t made = 0;
+    dpattn_error *e = error();
+    int32_t status = checked(dpattn_distance_create(&p, &points, which & 1 ? &weights : NULL, which & 2 ? owners : NULL, &b, watch, which & 4 ? &d : NULL,
+                                                    &made, e), e);
+    store(&distances[which >> 3 & 7], status, made, dpattn_distance_free);
+}
+
+static void ask_tree(void)
+{
+    int64_t first[4], last[4];
+    double sums[4], stddev[4];
+    for (int i = 0; i < 4; i++)
+        first[i] = (int64_t)small(40), last[i] = first[i] + (int64_t)(byte() % 20);
+    uint64_t tree = handle(trees, releases);
+    uint8_t b = byte();
+    dpattn_error *e = error();
+    checked(dpattn_tree_query(tree, b == 255 ? NULL : first, last, b % 5, sums, b & 8 ? stddev : NULL, e), e);
+    dpattn_structure_info info = { .struct_size = size_of(sizeof info) };
+    checked(dpattn_tree_info(tree, &info, e), e);
+}
+
+static void ask_distance(void)
+{
+    dpattn_tensor queries = view(), l1 = view(), l2 = view();
+    uint64_t distance = handle(distances, releases);
+    uint8_t b = byte();
+    dpattn_error *e = error();
+    checked(dpattn_distance_query(distance, &queries, b & 1 ? &l1 : NULL, b & 2 ? &l2 : NULL, e), e);
+    dpattn_structure_info info = { .struct_size = size_of(sizeof info) };
+    checked(dpattn_distance_info(distance, &info, e), e);
 }
 
 static void merge(void)
@@ -393,29 +477,37 @@ static void fill_arena(void)
         memory[GUARD + i] = byte();
 }
 
-/* Right arguments all the way, so that the other calls find something to work on. */
-static void work(void)
+/* Right arguments all the way, so that the other calls find something to work on: slot gets a builder, and a release of its rows if spend. */
+static void work(int slot, int rows, int owner_rows, int spend)
 {
-    dpattn_params p = { .struct_size = sizeof p, .key_dim = 1 + (byte() & 3), .value_dim = 1 + (byte() & 3), .degree = 1 + byte() % 3 };
-    p.adjacency = 1 + (byte() & 1);
+    static const uint64_t owners[] = { 1, 2, 2, 1 };
+    dpattn_params p = { .struct_size = sizeof p, .key_dim = 2, .value_dim = 2, .degree = 2,
+        .polynomial = DPATTN_TAYLOR, .adjacency = 1 + (slot & 1), .owner_rows = (uint32_t)owner_rows };
     p.key_bound = p.value_bound = p.query_bound = 1;
-    p.owner_rows = byte() & 1;
-    uint64_t owners[] = { 1, 2, 2, 1 }, made = 0;
-    uint8_t slot = byte() % POOL;
-    int32_t rows = byte() & 3;
-    dpattn_tensor keys = { memory + GUARD, DPATTN_F32, 2, { rows, p.key_dim }, { 16, 4 } };
-    dpattn_tensor values = { memory + GUARD + 64, DPATTN_F32, 2, { rows, p.value_dim }, { 16, 4 } };
-    dpattn_error *e = error();
-    int32_t status = checked(dpattn_builder_create(&p, &made, e), e);
+    uint64_t made = 0, out = 0;
+    dpattn_tensor keys = { memory + GUARD, DPATTN_F32, 2, { rows, 2, 0 }, { 16, 4, 0 } };
+    dpattn_tensor values = { memory + GUARD + 64, DPATTN_F32, 2, { rows, 2, 0 }, { 16, 4, 0 } };
+    int32_t status = checked(dpattn_builder_create(&p, &made, NULL), NULL);
     store(&builders[slot], status, made, dpattn_builder_free);
-    if (checked(dpattn_builder_add(made, 0, &keys, &values, p.owner_rows ? owners : NULL, NULL, e), e) != DPATTN_OK)
+    if (checked(dpattn_builder_add(made, 0, &keys, &values, owner_rows ? owners : NULL, NULL, NULL), NULL) != DPATTN_OK)
         FAIL("rows, whatever they hold, are refused");
-    if (byte() & 1)
+    if (!spend)
         return;
     dpattn_budget b = { sizeof b, 0, 1, 1e-6 };
-    uint64_t out = 0;
-    status = checked(dpattn_builder_release(made, &b, NULL, &out, e), e);
+    status = checked(dpattn_builder_release(made, &b, NULL, &out, NULL), NULL);
     store(&releases[slot], status, out, dpattn_release_free);
+}
+
+static void forget(void)
+{
+    uint8_t b = byte();
+    dpattn_error *e = error();
+    switch (b % 4) {
+    case 0: checked(dpattn_builder_free(handle(builders, releases), e), e); break;
+    case 1: checked(dpattn_release_free(handle(releases, builders), e), e); break;
+    case 2: checked(dpattn_tree_free(handle(trees, distances), e), e); break;
+    case 3: checked(dpattn_distance_free(handle(distances, trees), e), e); break;
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -423,38 +515,63 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     at = data, end = data + size;
     memset(memory, 0x5A, sizeof memory);
     file_size = 0;
+    /* Builders with rows, with rows and with owners as units; and their releases, which take long to make and never change. */
+    static uint64_t kept[2];
+    for (int i = 0; i < 2; i++) {
+        if (kept[i] == 0) {
+            work(i, 3, 2 * i, 1);
+            kept[i] = releases[i];
+        }
+        work(i, 3, 2 * i, 0);
+        if (dpattn_release_retain(kept[i], &releases[i], NULL) != DPATTN_OK)
+            FAIL("a release is gone");
+    }
     while (at < end) {
-        dpattn_error *e;
-        switch (byte() % 20) {
+        switch (byte() % 26) {
         case 0: create(); break;
         case 1: case 2: add(); break;
         case 3: combine(); break;
         case 4: fill_file(dpattn_builder_export_secret, handle(builders, releases)); break;
         case 5: fill_file(dpattn_release_save, handle(releases, builders)); break;
         case 6: spoil_file(); break;
-        case 7: import(); break;
-        case 8: load(); break;
+        case 7: load(builders, dpattn_builder_import_secret, dpattn_builder_free); break;
+        case 8: load(releases, dpattn_release_load, dpattn_release_free); break;
         case 9: diagnose(); break;
         case 10: release(); break;
         case 11: case 12: attend(); break;
-        case 13: inform(); certify(); break;
+        case 13: inform(); certify(dpattn_release_certificate, handle(releases, builders)); break;
         case 14: state(); retain(); break;
         case 15: plan(); break;
         case 16: merge(); break;
         case 17: fill_arena(); break;
-        case 18: work(); break;
-        case 19:
-            e = error();
+        case 18: {
+            uint8_t b = byte();
+            work(b % POOL, b >> 3 & 3, b >> 5 & 1, b >> 6 & 1);
+            break;
+        }
+        case 19: forget(); break;
+        case 20: make_tree(); break;
+        case 21: make_distance(); break;
+        case 22: ask_tree(); certify(dpattn_tree_certificate, handle(trees, distances)); break;
+        case 23: ask_distance(); certify(dpattn_distance_certificate, handle(distances, trees)); break;
+        case 24: {
+            int tree = byte() & 1;
+            fill_file(tree ? dpattn_tree_save : dpattn_distance_save, tree ? handle(trees, distances) : handle(distances, trees));
+            break;
+        }
+        case 25:
             if (byte() & 1)
-                checked(dpattn_builder_free(handle(builders, releases), e), e);
+                load(trees, dpattn_tree_load, dpattn_tree_free);
             else
-                checked(dpattn_release_free(handle(releases, builders), e), e);
+                load(distances, dpattn_distance_load, dpattn_distance_free);
         }
     }
     for (int i = 0; i < POOL; i++) {
         dpattn_builder_free(builders[i], NULL);
         dpattn_release_free(releases[i], NULL);
-        builders[i] = releases[i] = 0;
+        dpattn_tree_free(trees[i], NULL);
+        dpattn_distance_free(distances[i], NULL);
+        builders[i] = releases[i] = trees[i] = distances[i] = 0;
     }
     return 0;
 }
