@@ -22,8 +22,9 @@ import math
 import struct
 import sys
 from fractions import Fraction
-from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
 
+from . import _verify_trees
 from ._errors import LibraryError
 
 DIGITS = 50
@@ -115,8 +116,12 @@ def verify(
     """
     _mpmath()
     report = Report()
+    view = memoryview(data).cast("B")
+    if _verify_trees.is_mine(view):
+        _verify_tree_file(view, certificate, report)
+        return report
     try:
-        file = _File(memoryview(data).cast("B"))
+        file = _File(view)
     except _BadFileError as error:
         report.problems.append(f"file: {error}")
         return report
@@ -125,6 +130,19 @@ def verify(
     if certificate is not None:
         _verify_certificate(file, certificate, report)
     return report
+
+
+def _verify_tree_file(view: memoryview, certificate: Union[bytes, str, Dict[str, Any], None], report: Report) -> None:
+    """Verify a file of the DPTree family."""
+    try:
+        file = _verify_trees.File(view)
+    except _verify_trees.BadFileError as error:
+        report.problems.append(f"file: {error}")
+        return
+    report.checks.append("file: magic, version, SHA-256 and length agree")
+    _verify_trees.verify_claim(file, report, _mpmath())
+    if certificate is not None:
+        _compare(_verify_trees.expected(file), certificate, report, _verify_trees.verify_numbers, file)
 
 
 # ---- The file ----------------------------------------------------------------------------------------------------
@@ -392,18 +410,32 @@ def _mpmath() -> Any:
 
 
 def _verify_certificate(file: _File, certificate: Union[bytes, str, Dict[str, Any]], report: Report) -> None:
+    def numbers(file: _File, claims: Any, report: Report, _mp: Any) -> None:
+        _verify_numbers(file, claims, report)
+
+    _compare(_expected(file), certificate, report, numbers, file)
+
+
+def _compare(
+    expected: Dict[str, Any],
+    certificate: Union[bytes, str, Dict[str, Any]],
+    report: Report,
+    numbers: Callable[[Any, Any, Report, Any], None],
+    file: Any,
+) -> None:
+    """Compare a certificate with what the file says it must be; `numbers` checks those that are rounded."""
     try:
         claims = certificate if isinstance(certificate, dict) else json.loads(certificate)
     except (ValueError, RecursionError) as error:
         report.problems.append(f"certificate: it is not JSON: {error}")
         return
     before = len(report.problems)
-    for name, value in _expected(file).items():
+    for name, value in expected.items():
         found = _lookup(claims, name)
         if found != value or isinstance(found, bool) != isinstance(value, bool):
             report.problems.append(f"certificate: {name} is {_short(found)}; by the file it must be {_short(value)}")
     if report.facts:
-        _verify_numbers(file, claims, report)
+        numbers(file, claims, report, _mpmath())
     if len(report.problems) == before:
         report.checks.append("certificate: every field agrees with the file")
 
@@ -496,7 +528,10 @@ def _verify_numbers(file: _File, claims: Any, report: Report) -> None:
 
 def _lookup(value: Any, path: str) -> Any:
     for part in path.split("."):
-        value = value.get(part) if isinstance(value, dict) else None
+        if isinstance(value, list) and part.isdecimal():
+            value = value[int(part)] if int(part) < len(value) else None
+        else:
+            value = value.get(part) if isinstance(value, dict) else None
     return value
 
 
