@@ -9,8 +9,7 @@ import (
 	"dpattn/core/privacy"
 )
 
-// Without noise every structure is the brute-force answer, up to what the grids round. Errors of float64 arithmetic are below tiny in all of these tests.
-const tiny = 1e-9
+// Without noise every structure is the brute-force answer, up to what the grids round.
 
 func TestTreeExact(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))

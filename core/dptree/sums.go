@@ -51,13 +51,12 @@ func (t *Diagnostics) count(f Fate) {
 	}
 }
 
-// row is a row as integers: a deterministic function of that row alone. Everything after it is exact.
+// quantise rounds a row to integers, a deterministic function of that row alone; everything after it is exact:
 //
-//	point   [dim]      entries of the key or point, 0..keyScale for 0..R
-//	weight  [columns]  -weightOne..weightOne for -R_w..R_w; the normaliser's is weightOne
-type row struct{ point, weight []int16 }
-
-// quantise rounds a row to dst, which has d.Dim + d.columns entries. A row with NaN or Inf becomes zero in all of dst, and so does its weight in the normaliser.
+//	dst[:Dim]  entries of the key or point, 0..keyScale for 0..R
+//	dst[Dim:]  [columns] weights, -weightOne..weightOne for -R_w..R_w; the normaliser's is weightOne
+//
+// A row with NaN or Inf becomes zero in all of dst, its weight in the normaliser included.
 func (d *design) quantise(point, weight []float64, dst []int16) (f Fate) {
 	for _, list := range [2][]float64{point, weight} {
 		for _, v := range list {
