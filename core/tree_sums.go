@@ -1,6 +1,8 @@
 package core
 
 import (
+	"slices"
+
 	"dpattn/core/dptree"
 	"dpattn/core/internal/wire"
 	"dpattn/core/moment"
@@ -181,7 +183,7 @@ func (b *treeSums) sumOwners(h int) (*dptree.AttentionBuilder, error) {
 	}
 	var flat []int16
 	for _, rows := range b.heads[h].owners.rows {
-		flat = flat[:0]
+		flat = slices.Grow(flat[:0], len(*rows)*(b.trees.KeyDim+b.trees.ValueDim)) // in one piece: append would leave copies
 		for _, row := range *rows {
 			flat = append(flat, row.data...)
 		}

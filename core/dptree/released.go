@@ -25,6 +25,7 @@ type Certificate struct {
 	DeltaPrime  float64    `json:"delta_prime"` // of advanced composition
 	Spent       [2]float64 `json:"spent"`       // epsilon and delta that k mechanisms of (epsilon0, delta0) spend by that rule, rounded up; at most Epsilon and Delta
 	Terms       []Term     `json:"terms"`
+	Heads       int        `json:"heads"`   // that share the budget
 	Columns     int        `json:"columns"` // of V and the normaliser
 	Copies      int        `json:"copies"`
 	Coordinates int        `json:"coordinates"`
@@ -57,7 +58,7 @@ func (r *released) Certificate() Certificate {
 		Epsilon: g.budget.Epsilon, Delta: g.budget.Delta,
 		Composition: g.composition.Rule.String(), Mechanisms: g.composition.Count,
 		Epsilon0: g.composition.Epsilon0, Delta0: g.composition.Delta0, DeltaPrime: g.composition.DeltaPrime, Spent: [2]float64{spent.Epsilon, spent.Delta},
-		Columns: d.columns, Copies: d.Copies, Coordinates: d.coords, Leaves: d.Leaves, Levels: d.shape.levels(), Trees: !d.NoTrees, Rows: r.f.rows,
+		Heads: max(d.heads, 1), Columns: d.columns, Copies: d.Copies, Coordinates: d.coords, Leaves: d.Leaves, Levels: d.shape.levels(), Trees: !d.NoTrees, Rows: r.f.rows,
 	}
 	for i := range d.terms {
 		t, law := &d.terms[i], g.laws[i]
