@@ -36,6 +36,17 @@ func TestBadRows(t *testing.T) {
 	if err := clean.Add(view(good, 2), view([]float64{0.5, 0.5, 0.5, 0.5, 1, -1, 0, 0}, 2)); err != nil {
 		t.Fatal(err)
 	}
+	// Working memory that other rows have used must not shine through.
+	rng := rand.New(rand.NewPCG(21, 21))
+	many, heavy := view(between(rng, 2*600, 0, 2), 2), view(between(rng, 2*600, -1, 1), 2)
+	for _, x := range []*AttentionBuilder{b, clean} {
+		if err := x.Add(many, heavy); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := b.Add(view(slices.Repeat([]float64{1, nan}, 300), 2), view(slices.Repeat([]float64{1, 1}, 300), 2)); err != nil {
+		t.Fatal(err)
+	}
 	if !slices.Equal(b.s.leaf, clean.s.leaf) || !slices.Equal(b.s.whole, clean.s.whole) {
 		t.Error("bad rows leave something, or clipped ones are not what they are clipped to")
 	}
@@ -261,6 +272,29 @@ func TestOwners(t *testing.T) {
 		t.Fatal(tally, err)
 	}
 	within(t, "l1", d.L1(0), 4, 1e-5)
+}
+
+// TestMedian: the answer is the median of the copies' own answers, for odd and even numbers of them.
+func TestMedian(t *testing.T) {
+	y := []float64{0.4, 0.8}
+	for _, copies := range []int{1, 2, 3, 4, 7} {
+		p := Params{Adjacency: privacy.AddRemove, Leaves: 4, Range: 1, Weight: 3, Dim: 2, Degree: 1, Copies: copies}
+		s := must[*SoftmaxAdaptive](t)(NewSoftmaxAdaptive(p, view(y, 2), nil, nil, budget, nil))
+		probe := s.f.d.newProbe()
+		probe.load(s.f.d, y)
+		var each []float64
+		for copy := range copies {
+			each = append(each, 3*s.f.softmax(0, copy, probe))
+		}
+		slices.Sort(each)
+		want := each[copies/2]
+		if copies%2 == 0 {
+			want = (each[copies/2-1] + each[copies/2]) / 2
+		}
+		if got, err := s.Sum(y); err != nil || !(math.Abs(got-want) <= 1e-9*math.Abs(want)) || copies > 1 && each[0] == each[1] {
+			t.Errorf("%d copies: %v, %v; want %v of %v", copies, got, err, want, each)
+		}
+	}
 }
 
 // TestMergeAndOrder: any order, chunks and shards give the same sums, and so does AddRounded.

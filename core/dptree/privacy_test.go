@@ -16,8 +16,9 @@ import (
 
 // recorder is a draw whose noise follows from a seed, and which remembers what it was asked for. It gives the law's support some use: draws are uniform on it.
 type recorder struct {
-	rng  *rand.Rand
-	asks []string
+	rng   *rand.Rand
+	asks  []string
+	drawn []int64 // in the order of the calls, which is that of the noisy integers
 }
 
 func recorded() *recorder { return &recorder{rng: rand.New(rand.NewPCG(8, 8))} }
@@ -27,6 +28,7 @@ func (r *recorder) draw(dst []int64, law noise.TruncatedLaplace) error {
 	for i := range dst {
 		dst[i] = int64(r.rng.Uint64N(2*law.Support+1)) - int64(law.Support)
 	}
+	r.drawn = append(r.drawn, dst...)
 	return nil
 }
 
@@ -152,7 +154,7 @@ func structures(adjacency privacy.Adjacency, ownerRows int) []structure {
 	}
 }
 
-// TestReplay: with the same randomness the noisy integers of neighbouring data differ by exactly what the structures without noise differ by, which is within the sensitivity in every level; and
+// TestReplay: every noisy integer is the exact one and noise of its own; with the same randomness the noisy integers of neighbouring data differ by exactly what the structures without noise differ by, which is within the sensitivity in every level; and
 // the same noise is asked for. The unit that changes has extreme, zero or no weight, and every position.
 func TestReplay(t *testing.T) {
 	rng := rand.New(rand.NewPCG(9, 9))
@@ -243,6 +245,16 @@ func replay(t *testing.T, s structure, x, y data, reached map[string]bool) {
 	}
 	ex, ey := make2(silent, x), make2(silent, y)
 	d := fx.d
+	// Every noisy integer is the exact one and a draw of its own.
+	noisy, exact := slices.Concat(fx.numbers...), slices.Concat(ex.numbers...)
+	if len(noisy) != len(first.drawn) {
+		t.Fatalf("%s: %d numbers, %d draws", name, len(noisy), len(first.drawn))
+	}
+	for i, v := range first.drawn {
+		if noisy[i] != exact[i]+v {
+			t.Fatalf("%s: number %d is %d; it must be %d and noise of %d", name, i, noisy[i], exact[i], v)
+		}
+	}
 	for i := range d.terms {
 		for j := range fx.numbers[i] {
 			if fx.numbers[i][j]-fy.numbers[i][j] != ex.numbers[i][j]-ey.numbers[i][j] {
@@ -346,6 +358,9 @@ func TestCertificate(t *testing.T) {
 				spent := map[string]float64{"basic": basic, "advanced": advanced}[c.Composition]
 				if !(math.Abs(spent/c.Spent[0]-1) < 1e-9) || !(math.Abs((delta+c.DeltaPrime)/c.Spent[1]-1) < 1e-9) || c.Spent[0] > budget.Epsilon || c.Spent[1] > budget.Delta {
 					t.Errorf("%s: %s composition of %d spends %v; recomputed (%v, %v)", c.Mechanism, c.Composition, k, c.Spent, spent, delta+c.DeltaPrime)
+				}
+				if public := adjacency == privacy.Replace && owner == 0; public && c.Rows != 4 || !public && c.Rows != 0 {
+					t.Errorf("%s, %s, owner_rows %d: %d rows are published", c.Mechanism, adjacency, owner, c.Rows)
 				}
 				if c.Epsilon != budget.Epsilon || c.Delta != budget.Delta || c.UnitRows != max(owner, 1) || c.Owners != (owner > 0) || c.Adjacency != adjacency.String() {
 					t.Errorf("%s: %+v", c.Mechanism, c)
