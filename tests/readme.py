@@ -14,7 +14,7 @@ SUFFIX = {"python": ".py", "c": ".c", "cpp": ".cpp"}
 
 
 def works(folder: Path, language: str, program: str, command: str) -> bool:
-    """Whether the program builds, runs, and says that the east votes yes and the north no."""
+    """Whether the program builds, runs, and says that the east votes yes and the north no, or how many came to visit."""
     source = folder / f"people{SUFFIX[language]}"
     source.write_text(program, encoding="utf-8")
     run = [sys.executable, source.resolve()]
@@ -28,7 +28,10 @@ def works(folder: Path, language: str, program: str, command: str) -> bool:
     where = folder if language == "python" else Path.cwd()
     result = subprocess.run(run, check=False, capture_output=True, text=True, cwd=where)
     print(f"README, {language}: {result.stdout.strip()}{result.stderr.strip()}")
-    return result.returncode == 0 and re.search(r"east \+?0\.\d.*north -0\.\d", result.stdout) is not None
+    return (
+        result.returncode == 0
+        and re.search(r"east \+?0\.\d.*north -0\.\d|five: 1\d{3} visits", result.stdout) is not None
+    )
 
 
 def main() -> int:

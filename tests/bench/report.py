@@ -325,17 +325,22 @@ def crossing(ns: Sequence[float], ours: Sequence[float], theirs: Sequence[float]
     return None
 
 
-def main() -> None:
-    """Put the figures into the document."""
-    source, document = (Path(argument) for argument in sys.argv[1:])
-    result = json.loads(source.read_text())
+def fill(document: Path, kind: str, sections: Dict[str, Callable[[Result], str]], result: Result) -> None:
+    """Put each section between its marks <!-- kind:NAME --> and <!-- /kind --> in the document."""
     body = document.read_text()
-    for name, section in SECTIONS.items():
-        mark = re.compile(rf"(<!-- bench:{name} -->\n).*?(<!-- /bench -->)", re.DOTALL)
+    for name, section in sections.items():
+        mark = re.compile(rf"(<!-- {kind}:{name} -->\n).*?(<!-- /{kind} -->)", re.DOTALL)
         body, found = mark.subn(lambda m, s=section: f"{m[1]}\n{s(result)}\n\n{m[2]}", body)  # type: ignore[misc]
         if found != 1:
             sys.exit(f"{document}: it has {found} sections named {name}; it must have 1")
     document.write_text(body)
+
+
+def main() -> None:
+    """Put the figures into the document."""
+    source, document = (Path(argument) for argument in sys.argv[1:])
+    result = json.loads(source.read_text())
+    fill(document, "bench", SECTIONS, result)
     plot(result, document.with_suffix(".png"))
     print(f"{document}: the figures are those of {source}")
 
