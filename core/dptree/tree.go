@@ -5,6 +5,7 @@ import (
 
 	"dpattn/core/fault"
 	"dpattn/core/privacy"
+	"dpattn/simd"
 )
 
 // tree is a noisy binary tree: one list of nodes.
@@ -63,6 +64,18 @@ func newTree(p Params, positions []int, values []float64, owners []uint64, budge
 		return nil, Diagnostics{}, err
 	}
 	var tally Diagnostics
+	simd.Plain(func() { tally = s.addValues(positions, values, keep) })
+	s.rows = uint64(len(values))
+	f, err := s.release(budget, noise, report)
+	if err != nil {
+		return nil, Diagnostics{}, err
+	}
+	return &Tree{&released{f}}, tally, nil
+}
+
+// addValues adds values to the leaves that their positions name.
+func (s *sums) addValues(positions []int, values []float64, keep func(i int) bool) (tally Diagnostics) {
+	d := s.d
 	for i, v := range values {
 		if !keep(i) {
 			tally.Rows++
@@ -89,12 +102,7 @@ func newTree(p Params, positions []int, values []float64, owners []uint64, budge
 		}
 		tally.count(f)
 	}
-	s.rows = uint64(len(values))
-	f, err := s.release(budget, noise, report)
-	if err != nil {
-		return nil, Diagnostics{}, err
-	}
-	return &Tree{&released{f}}, tally, nil
+	return tally
 }
 
 // firstOf reports for each row whether it is one of the first OwnerRows of its owner. That is a function of the owner's own rows in their order: who else is there does
