@@ -258,56 +258,41 @@ func (t *Diagnostics) list() []*uint64 {
 	return []*uint64{&t.Rows, &t.PointsClipped, &t.WeightsClipped, &t.RowsZeroed, &t.RowsDropped}
 }
 
-// DecodeTree reads a Tree from its file.
-func DecodeTree(data []byte) (*Tree, error) {
-	r, err := decode(data, kindTree)
+// decodeAs reads a structure of one kind from its file.
+func decodeAs[T any](data []byte, k kind, wrap func(r *released) *T) (*T, error) {
+	r, err := decode(data, k)
 	if err != nil {
 		return nil, err
 	}
-	return &Tree{r}, nil
+	return wrap(r), nil
+}
+
+// DecodeTree reads a Tree from its file.
+func DecodeTree(data []byte) (*Tree, error) {
+	return decodeAs(data, kindTree, func(r *released) *Tree { return &Tree{r} })
 }
 
 // DecodeDistance reads a Distance from its file.
 func DecodeDistance(data []byte) (*Distance, error) {
-	r, err := decode(data, kindDistance)
-	if err != nil {
-		return nil, err
-	}
-	return &Distance{r}, nil
+	return decodeAs(data, kindDistance, func(r *released) *Distance { return &Distance{r} })
 }
 
 // DecodeHighDim reads a HighDim from its file.
 func DecodeHighDim(data []byte) (*HighDim, error) {
-	r, err := decode(data, kindHighDim)
-	if err != nil {
-		return nil, err
-	}
-	return &HighDim{r}, nil
+	return decodeAs(data, kindHighDim, func(r *released) *HighDim { return &HighDim{r} })
 }
 
 // DecodeSoftmax reads a Softmax from its file.
 func DecodeSoftmax(data []byte) (*Softmax, error) {
-	r, err := decode(data, kindSoftmax)
-	if err != nil {
-		return nil, err
-	}
-	return &Softmax{r}, nil
+	return decodeAs(data, kindSoftmax, func(r *released) *Softmax { return &Softmax{r} })
 }
 
 // DecodeSoftmaxAdaptive reads a SoftmaxAdaptive from its file.
 func DecodeSoftmaxAdaptive(data []byte) (*SoftmaxAdaptive, error) {
-	r, err := decode(data, kindAdaptive)
-	if err != nil {
-		return nil, err
-	}
-	return &SoftmaxAdaptive{r}, nil
+	return decodeAs(data, kindAdaptive, func(r *released) *SoftmaxAdaptive { return &SoftmaxAdaptive{r} })
 }
 
 // DecodeCrossAttention reads a CrossAttention from its file.
 func DecodeCrossAttention(data []byte) (*CrossAttention, error) {
-	r, err := decode(data, kindAttention)
-	if err != nil {
-		return nil, err
-	}
-	return &CrossAttention{released: r}, nil
+	return decodeAs(data, kindAttention, func(r *released) *CrossAttention { return &CrossAttention{released: r} })
 }

@@ -262,15 +262,7 @@ func (l TruncatedLaplace) masses() []float64 {
 // sampleLaplace calls visit with runs of draws, n in all.
 func sampleLaplace(t *testing.T, n int, law TruncatedLaplace, visit func(run []int64)) {
 	t.Helper()
-	buf := make([]int64, 1<<18)
-	for n > 0 {
-		run := buf[:min(n, len(buf))]
-		if err := Laplace(run, law, 2); err != nil {
-			t.Fatal(err)
-		}
-		visit(run)
-		n -= len(run)
-	}
+	sampleBy(t, n, func(run []int64) error { return Laplace(run, law, 2) }, visit)
 }
 
 // smallLaws have supports whose integers can be counted one by one.

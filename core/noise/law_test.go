@@ -27,10 +27,16 @@ func draws(n int) int {
 // sample calls visit with runs of draws, n in all.
 func sample(t *testing.T, n int, sigma uint64, visit func(run []int64)) {
 	t.Helper()
+	sampleBy(t, n, func(run []int64) error { return Gaussian(run, sigma, 2) }, visit)
+}
+
+// sampleBy calls visit with runs that fill has filled, n numbers in all.
+func sampleBy(t *testing.T, n int, fill func(run []int64) error, visit func(run []int64)) {
+	t.Helper()
 	buf := make([]int64, 1<<18)
 	for n > 0 {
 		run := buf[:min(n, len(buf))]
-		if err := Gaussian(run, sigma, 2); err != nil {
+		if err := fill(run); err != nil {
 			t.Fatal(err)
 		}
 		visit(run)
