@@ -14,7 +14,7 @@ SUFFIX = {"python": ".py", "c": ".c", "cpp": ".cpp"}
 
 
 def works(folder: Path, language: str, program: str, command: str) -> bool:
-    """Whether the program builds, runs, and says that the east votes yes and the north no, or how many came to visit."""
+    """Whether the program builds, runs, and says that east votes yes and north no, or how many visited."""
     source = folder / f"people{SUFFIX[language]}"
     source.write_text(program, encoding="utf-8")
     run = [sys.executable, source.resolve()]
@@ -37,7 +37,9 @@ def works(folder: Path, language: str, program: str, command: str) -> bool:
 def main() -> int:
     readme, folder = Path(sys.argv[1]), Path(sys.argv[2])
     folder.mkdir(parents=True, exist_ok=True)
-    programs = PROGRAM.findall(readme.read_text(encoding="utf-8"))
+    found = PROGRAM.findall(readme.read_text(encoding="utf-8"))
+    # C without a command to build it is an extract of a program.
+    programs = [(language, text, command) for language, text, command in found if language == "python" or command]
     passed = sum(works(folder, *program) for program in programs)
     missing = {"python", "c", "cpp"} - {language for language, *_ in programs}
     for language in sorted(missing):
