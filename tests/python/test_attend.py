@@ -159,6 +159,13 @@ def test_out_may_lie_over_the_queries(rng) -> None:
     wanted = release.attend(Q)
     assert release.attend(Q, out=Q) is Q
     np.testing.assert_array_equal(Q, wanted)
+    many = rng.uniform(-0.4, 0.4, size=(5000, 5))
+    wanted = release.attend(many)
+    for shift in (5, 25, 5000):  # each answer lies over queries that come later
+        memory = np.zeros(25000 + shift)
+        memory[:25000] = many.ravel()
+        release.attend(memory[:25000].reshape(5000, 5), out=memory[shift:].reshape(5000, 5))
+        np.testing.assert_array_equal(memory[shift:].reshape(5000, 5), wanted)
     memory = np.zeros((6, 8))
     memory[:, :5] = Q
     wanted, wanted_std = release.attend(Q, return_std=True)
@@ -173,6 +180,8 @@ def test_the_short_way_says_what_the_long_way_says(rng) -> None:
     wanted, _ = release.attend(Q, return_std=True)  # the long way
     out = np.full((6, 5), 7.0, np.float32)
     np.testing.assert_array_equal(release.attend(Q, out), wanted)
+    np.testing.assert_array_equal(release.attend(Q, np.empty((6, 5))).astype(np.float32), wanted)
+    np.testing.assert_array_equal(release.attend(Q, np.empty((6, 5), np.float16)), wanted.astype(np.float16))
     frozen = np.full((6, 5), 7.0, np.float32)
     frozen.flags.writeable = False
     integers, short = np.full((6, 5), 7), np.full((5, 5), 7.0, np.float32)

@@ -13,8 +13,8 @@ number of queries, however they depend on earlier answers:
     out = release.attend(Q)
 
 `plan` says beforehand what a release costs and how accurate it is. `scaled_dot_product_attention` is the call that
-torch users know, on [batch, heads, m, d]; `dpattn.torch.PrivateContext` is an nn.Module that merges private context with
-public keys and values, as `merge` does for two answers. `Release.bind` is for loops over one buffer.
+torch users know, on [batch, heads, m, d]; `dpattn.torch.PrivateContext` is an nn.Module that merges private context
+with public keys and values, as `merge` does for two answers. `Release.bind` is for loops over one buffer.
 
 The guarantee is about rows (k_j, v_j) as given, or about owners of up to `owner_rows` rows. All bounds must be chosen
 without looking at the private data. Importing this package loads nothing; the C library is loaded on first use.
