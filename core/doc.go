@@ -21,6 +21,9 @@
 //	Builder.Release -> privacy (sigma from epsilon, delta) -> noise (exact rounded Gaussian) -> Release
 //	Release.Attend -> moment.Reader -> simd (psi, dot products) -> the caller's buffer
 //
+// What differs between mechanisms lies behind three interfaces (mechanism.go): the default, the Gaussian moment release above, and the paper's
+// DPTreeCrossAttention (package dptree), whose rows are clipped to boxes instead of balls and whose noise is truncated Laplace.
+//
 // No floating-point number lies between the gate and the noise. No error, log line or early exit depends on a private value.
 //
 // # Symbols
