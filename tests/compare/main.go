@@ -61,18 +61,29 @@ func cpu() float64 {
 	return float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9
 }
 
-// timed is the processor time that work takes: the least of several runs, as long as they together take less than a second.
+// timed is the processor time that work takes: the least of several runs, as long as they together take less than a second. Short work is repeated within a run, since
+// the clock of processor time is coarse.
 func timed(work func()) float64 {
+	const short = 0.02
 	runtime.GC()
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
-	best, all := 0.0, 0.0
-	for runs := 0; runs < 9 && (runs == 0 || all < 1); runs++ {
+	run := func(times int) float64 {
 		start := cpu()
-		work()
-		took := cpu() - start
-		if all += took; runs == 0 || took < best {
-			best = took
+		for range times {
+			work()
 		}
+		return (cpu() - start) / float64(times)
+	}
+	best := run(1)
+	all, times := best, 1
+	if best < short {
+		times = int(short/max(best, 1e-6)) + 1
+		best = run(times)
+	}
+	for runs := 0; runs < 8 && all < 1; runs++ {
+		took := run(times)
+		all += took * float64(times)
+		best = min(best, took)
 	}
 	return best
 }
