@@ -257,3 +257,30 @@ func TestReleaseToKeepsTheBuilder(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Both kinds of mechanisms in one ledger: each pays from its own pocket, and a ledger that sets nothing aside refuses the paper's.
+func TestLedgerOfBothKinds(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.ledger")
+	l := must[*ledger.Ledger](t)(ledger.Create(path, must[privacy.Allowance](t)(privacy.NewAllowance(privacy.Budget{Epsilon: 2, Delta: 1e-5}, privacy.Budget{Epsilon: 1, Delta: 2e-6}))))
+	each := privacy.Budget{Epsilon: 0.5, Delta: 1e-6}
+	k, v := box(1, 9, 3, 0, 1), box(2, 9, 2, -1, 1)
+	tree := func() *Builder { return treeBuilder(t, treeParams(), k, v, nil) }
+	first := must[*Release](t)(tree().ReleaseTo(l, "tree 1", each, nil))
+	must[*Release](t)(must[*Builder](t)(NewBuilder(spendParams)).ReleaseTo(l, "moments", each, nil))
+	must[*Release](t)(tree().ReleaseTo(l, "tree 2", each, nil))
+	if _, err := tree().ReleaseTo(l, "tree 3", each, nil); fault.CodeOf(err) != fault.Overspent {
+		t.Errorf("a third tree: %v", err)
+	}
+	must[*Release](t)(must[*Builder](t)(NewBuilder(spendParams)).ReleaseTo(l, "moments 2", each, nil))
+	if again := must[*Release](t)(tree().ReleaseTo(l, "tree 1", each, nil)); digestOf(again) != digestOf(first) {
+		t.Error("the same label gave another release")
+	}
+	book := must[ledger.Book](t)(l.Book())
+	if s := book.State(); s.Other != (privacy.Budget{Epsilon: 1, Delta: 2e-6}) || s.OtherLeft != (privacy.Budget{}) || !(s.MuLeft > 0) || !(s.Epsilon < 2) {
+		t.Errorf("%+v", s)
+	}
+	l, _ = afford(t, 9)
+	if _, err := tree().ReleaseTo(l, "tree", each, nil); fault.CodeOf(err) != fault.Overspent || !strings.Contains(err.Error(), "other_epsilon") {
+		t.Error(err)
+	}
+}

@@ -196,6 +196,43 @@ func TestBusy(t *testing.T) {
 	}
 }
 
+// Whoever waits while the file is replaced, or removed, does not spend from the one that is gone.
+func TestReplacedMeanwhile(t *testing.T) {
+	l, other := some(t, 3), some(t, 3)
+	for _, change := range []func() error{func() error { return os.Rename(other.path, l.path) }, func() error { return os.Remove(l.path) }} {
+		inside, waits, leave := make(chan bool), make(chan bool), make(chan bool)
+		go openStoreAndStay(t, l.path, inside, leave)
+		<-inside
+		done := make(chan error)
+		go func() {
+			_, err := (&Ledger{path: l.path}).Spend(request("late", 1), func() bool {
+				select {
+				case waits <- true:
+				default:
+				}
+				return true
+			}, func() ([16]byte, []byte, error) { return [16]byte{}, []byte{1}, nil })
+			done <- err
+		}()
+		<-waits
+		if err := change(); err != nil {
+			t.Fatal(err)
+		}
+		close(leave)
+		wants(t, <-done, fault.IO)
+	}
+}
+
+func openStoreAndStay(t *testing.T, path string, inside chan<- bool, leave <-chan bool) {
+	s, err := openStore(path, true, nil)
+	if err != nil {
+		t.Error(err)
+	}
+	inside <- true
+	<-leave
+	s.close()
+}
+
 // Threads with one handle and with several cannot overspend, and those with one label get one release.
 func TestConcurrentThreadsCannotOverspend(t *testing.T) {
 	l := some(t, 3) // 9 of mu^2

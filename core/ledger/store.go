@@ -47,6 +47,12 @@ func openStore(path string, write bool, wait func() (goOn bool)) (*store, error)
 		if err := lockFile(file, path, write, wait); err != nil {
 			return err
 		}
+		// Whoever waited may hold a file that has lost its name meanwhile: what is spent there, nobody would find again.
+		if named, err := os.Stat(path); err != nil {
+			return err
+		} else if locked, err := file.Stat(); err != nil || !os.SameFile(named, locked) {
+			return fault.New(fault.IO, "ledger %s: another file was put in its place meanwhile", path)
+		}
 		return check(file)
 	})
 }
