@@ -19,6 +19,7 @@
 //
 //	Builder.Add -> quant (centre, rotate, clip, int16) -> feature map's integer norm gate -> simd.Accumulate (exact int64 sums)
 //	Builder.Release -> privacy (sigma from epsilon, delta) -> noise (exact rounded Gaussian) -> Release
+//	Builder.ReleaseTo -> the same through package ledger, which keeps what was spent, and the release itself, on disk
 //	Release.Attend -> moment.Reader -> simd (psi, dot products) -> the caller's buffer
 //
 // What differs between mechanisms lies behind three interfaces (mechanism.go): the default, the Gaussian moment release above, and the paper's
