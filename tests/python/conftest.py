@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,9 @@ PACKAGE = ROOT / "bindings" / "python"
 sys.path.insert(0, str(PACKAGE))
 
 import dpattn  # noqa: E402
+
+# A shell starts what it runs in the background with SIGINT ignored; the tests of Ctrl-C are about what is usual.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def make_params(**changes: Any) -> dpattn.Params:

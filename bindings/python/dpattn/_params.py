@@ -114,9 +114,9 @@ class Params:
         key_dim: int,
         value_dim: int,
         adjacency: str,
-        key_bound: float = 0.0,
-        value_bound: float = 0.0,
-        query_bound: float = 0.0,
+        key_bound: Optional[float] = None,
+        value_bound: Optional[float] = None,
+        query_bound: Optional[float] = None,
         heads: int = 1,
         degree: Optional[int] = None,
         mechanism: str = "gaussian",
@@ -159,7 +159,7 @@ class Params:
         put("rotate", flag("rotate", rotate))
         tree = self.mechanism == "dptree"
         for name, value in (("key_bound", key_bound), ("value_bound", value_bound), ("query_bound", query_bound)):
-            put(name, 0.0 if tree and value == 0 else real(name, value, 0.0, math.inf))
+            put(name, 0.0 if tree and not value else real(name, value, 0.0, math.inf))
         for name, wide in (("range", range), ("value_range", value_range)):
             if tree and wide is None:
                 raise InvalidArgumentError(f"{name} is None; mechanism 'dptree' requires it")
