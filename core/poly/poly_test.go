@@ -110,7 +110,7 @@ func TestMinimaxIsBoundedAndPositive(t *testing.T) {
 		if !(p.RelativeError <= 1) {
 			t.Errorf("degree %d, b = %v: relative error %v", degree, b, p.RelativeError)
 		}
-		if !p.Positive() {
+		if !isPositive(p) {
 			t.Errorf("degree %d, b = %v: not positive", degree, b)
 		}
 		if taylor := mustExp(t, Taylor, degree, b).RelativeError; p.RelativeError > taylor {

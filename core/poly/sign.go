@@ -6,23 +6,6 @@ import (
 	"slices"
 )
 
-// Positive reports whether p(x) > 0 on all of [-B, B]. True is proven in exact arithmetic. False can also mean that p comes so
-// close to 0 that 2^-50 of the interval could not tell.
-func (p Polynomial) Positive() bool {
-	a := make([]*big.Rat, len(p.Coeff))
-	b := new(big.Rat).SetFloat64(p.B)
-	power := big.NewRat(1, 1)
-	for t, c := range p.Coeff {
-		a[t] = new(big.Rat).SetFloat64(c)
-		if a[t] == nil || b == nil {
-			return false
-		}
-		a[t].Mul(a[t], power)
-		power.Mul(power, b)
-	}
-	return onUnit(a, func(low *big.Int) bool { return low.Sign() > 0 })
-}
-
 // KernelNonNegative reports whether the kernel of unit-norm features with block weights beta,
 //
 //	K(y) = sum_t beta_t^2 y^t,  y = <k, k'>/B_k^2,
