@@ -155,7 +155,7 @@ test: test-go test-arm64 test-abi test-asan test-cpp test-python test-readme tes
 
 # Where goroutines share memory; the detector makes everything about ten times slower, so it sees these tests only.
 RACE_PACKAGES := ./capi ./core/internal/parallel
-RACE_TESTS := -run 'Concurrent|Threads|Race' ./core/moment ./core/noise
+RACE_TESTS := -run 'Concurrent|Threads|Race' ./core/dptree ./core/moment ./core/noise
 
 .PHONY: test-go
 test-go: ## the tests in Go

@@ -350,13 +350,13 @@ func TestTreesState(t *testing.T) {
 	r := must[*Release](t)(treeBuilder(t, p, matrix{1, 3, []float64{0, 0, 0}}, matrix{1, 2, []float64{2, -1}}, nil).Release(vast, nil))
 	sums := r.public.(*treeState).heads[0]
 	var c dptree.Certificate = sums.Certificate()
-	// The first term is the sums of w, [columns][copies][features][nodes]: the root of every column's first feature has the whole weight.
+	// The first term is the sums of w, [features][nodes][columns][copies]: the root of every column's first feature has the whole weight.
 	nodes := 7
 	if c.Terms[0].Name != "w" || len(r.State()) != 3*(3*4*nodes+2) {
 		t.Fatalf("%d integers: %+v", len(r.State()), c.Terms)
 	}
 	for column, want := range []float64{2, -1, 2} {
-		if got := float64(r.State()[column*4*nodes+nodes-1]) * c.Terms[0].Unit; math.Abs(got-want) > 0.01 {
+		if got := float64(r.State()[(nodes-1)*3+column]) * c.Terms[0].Unit; math.Abs(got-want) > 0.01 {
 			t.Errorf("column %d has weight %v, must be %v", column, got, want)
 		}
 	}

@@ -448,7 +448,7 @@ DPATTN_API int32_t dpattn_release_info(dpattn_release release, dpattn_info *info
 DPATTN_API int32_t dpattn_release_certificate(dpattn_release release, char *json, size_t capacity, size_t *needed, dpattn_error *err);
 
 /* The noisy integers, row-major [heads][features][value_dim + 1] (public: for audits and other engines); DPTREE: for each head the numbers
- * of its terms, each row-major [value_dim + 1][copies][features][nodes], or [value_dim + 1][copies] for scalar terms, in the order of the
+ * of its terms, each row-major [features][nodes][value_dim + 1][copies], or [value_dim + 1][copies] for scalar terms, in the order of the
  * certificate, which has all these sizes. capacity and *needed count elements. Status: OK, INVALID_ARGUMENT, INVALID_HANDLE, BUFFER_TOO_SMALL. */
 DPATTN_API int32_t dpattn_release_state(dpattn_release release, int64_t *state, size_t capacity, size_t *needed, dpattn_error *err);
 

@@ -8,14 +8,15 @@ import (
 	"dpattn/core/tensor"
 )
 
-// adaptive is one DPTreeSoftmaxAdaptive: the median of the copies, in units of the weight. With an even number of them it is the mean of the two in the middle.
-func (f *forest) adaptive(column int, p *probe) float64 {
-	for copy := range p.sums {
-		p.sums[copy] = f.softmax(column, copy, p)
+// adaptive is one DPTreeSoftmaxAdaptive for each column, in p.medians: the median of the copies, in units of the weight. With an even number of them it is the mean of the two in the middle.
+func (f *forest) adaptive(p *probe) {
+	f.softmax(p)
+	l := f.d.Copies
+	for c := range p.medians {
+		copies := p.answers[c*l : (c+1)*l]
+		slices.Sort(copies)
+		p.medians[c] = (copies[(l-1)/2] + copies[l/2]) / 2
 	}
-	slices.Sort(p.sums)
-	l := len(p.sums)
-	return (p.sums[(l-1)/2] + p.sums[l/2]) / 2
 }
 
 // medianFactor is about the standard deviation of the median of l independent normal numbers over that of one of them.
@@ -52,7 +53,7 @@ func newSoftmaxAdaptive(p Params, keys tensor.Tensor, weights *tensor.Tensor, ow
 }
 
 // Sum returns the noisy sum for a y of params.Dim numbers, each clipped to [0, R]; NaN gives NaN.
-func (t *SoftmaxAdaptive) Sum(y []float64) (float64, error) { return t.f.sum(y) }
+func (t *SoftmaxAdaptive) Sum(y []float64) (float64, error) { return t.sum(y) }
 
 // Stddev returns about the standard deviation of the noise in Sum at y.
-func (t *SoftmaxAdaptive) Stddev(y []float64) (float64, error) { return t.f.stddev(y) }
+func (t *SoftmaxAdaptive) Stddev(y []float64) (float64, error) { return t.stddev(y) }

@@ -2,7 +2,6 @@ package dptree
 
 import (
 	"math"
-	"sync"
 
 	"dpattn/core/fault"
 	"dpattn/core/privacy"
@@ -20,10 +19,7 @@ import (
 // Where this differs: the normaliser is released with noise, as one more column (an exact one is a function of K that enough queries give away); the budget is split over
 // columns, too. The quotient is projected: the normaliser is kept at n_hat min(1, c_0) at least and n_hat max(p(R^2), e^(R^2)) at most, n_hat the public or the noisy number of rows, and
 // out in [-R_w, R_w]; Sums has the numbers before that.
-type CrossAttention struct {
-	*released
-	spare sync.Pool // *probe
-}
+type CrossAttention struct{ *released }
 
 // AttentionBuilder takes private rows in and gives one CrossAttention out. SECRET: it holds exact sums. Its methods must not be called at the same time.
 type AttentionBuilder struct {
@@ -188,7 +184,7 @@ func (b *AttentionBuilder) release(budget privacy.Budget, noise draw, report Rep
 		return nil, err
 	}
 	b.Wipe()
-	return &CrossAttention{released: &released{f}}, nil
+	return &CrossAttention{&released{f: f}}, nil
 }
 
 // Sums writes the medians: ValueDim numerators sum_j exp(<q,k_j>/d) V_jc and the normaliser, without any projection. It reports whether the query, of Dim numbers, had to be clipped to
@@ -203,23 +199,17 @@ func (t *CrossAttention) Sums(query, dst []float64) (clipped bool, err error) {
 	}
 	p := t.probe()
 	defer t.spare.Put(p)
-	return t.f.attend(p, query, dst), nil
+	clipped = t.f.attend(p, query)
+	copy(dst, p.medians)
+	return clipped, nil
 }
 
-func (t *CrossAttention) probe() *probe {
-	if p, ok := t.spare.Get().(*probe); ok {
-		return p
-	}
-	return t.f.d.newProbe()
-}
-
-func (f *forest) attend(p *probe, query, dst []float64) (clipped bool) {
+// attend puts the numerators and the normaliser into p.medians.
+func (f *forest) attend(p *probe, query []float64) (clipped bool) {
 	clipped, ok := p.load(f.d, query)
-	for c := range f.d.columns {
-		dst[c] = f.adaptive(c, p)
-	}
+	f.adaptive(p)
 	for c := range f.d.ValueDim {
-		dst[c] *= f.d.Weight
+		p.medians[c] *= f.d.Weight
 	}
 	return clipped || !ok
 }
@@ -243,9 +233,8 @@ func (t *CrossAttention) Attend(query, out []float64) (Answer, error) {
 	}
 	p := t.probe()
 	defer t.spare.Put(p)
-	sums := make([]float64, d.columns)
-	clipped := t.f.attend(p, query, sums)
-	b, n := d.basis, t.f.rowCount()
+	clipped := t.f.attend(p, query)
+	sums, b, n := p.medians, d.basis, t.f.rowCount()
 	logit := d.Range * d.Range
 	denominator, _ := clip(sums[d.ValueDim], n*min(1, b.coeff[0]), n*max(b.top, math.Exp(logit)))
 	for c := range out {
@@ -261,13 +250,13 @@ func (f *forest) rowCount() float64 {
 	if f.rows > 0 {
 		return float64(f.rows)
 	}
-	v := 0.0
-	for copy := range d.Copies {
-		if d.NoTrees {
-			v += float64(f.tree(0, d.ValueDim, copy, 0).nodes[0]) / pointOne
-		} else {
-			v += f.scalar(termWeight, d.ValueDim, copy)
-		}
+	term, one := termWeight, float64(weightOne)
+	if d.NoTrees {
+		term, one = 0, weightOne*pointOne
 	}
-	return max(1, v/(weightOne*float64(d.Copies)))
+	v := 0.0
+	for _, n := range f.numbers[term][d.ValueDim*d.Copies : d.columns*d.Copies] {
+		v += float64(n) / one
+	}
+	return max(1, v/float64(d.Copies))
 }

@@ -175,7 +175,7 @@ func decode(data []byte, want kind) (*released, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &released{f[0]}, nil
+	return &released{f: f[0]}, nil
 }
 
 // decodeGuarantee reads the accounting and makes sure that its noise gives what it claims.
@@ -294,5 +294,5 @@ func DecodeSoftmaxAdaptive(data []byte) (*SoftmaxAdaptive, error) {
 
 // DecodeCrossAttention reads a CrossAttention from its file.
 func DecodeCrossAttention(data []byte) (*CrossAttention, error) {
-	return decodeAs(data, kindAttention, func(r *released) *CrossAttention { return &CrossAttention{released: r} })
+	return decodeAs(data, kindAttention, func(r *released) *CrossAttention { return &CrossAttention{r} })
 }

@@ -34,7 +34,7 @@ type term struct {
 
 // design is everything public that follows from the Params of a structure: what is released, in which units, and how much one unit moves it.
 //
-// The numbers of a release are terms x columns x copies x coords (trees only) x nodes (trees only), in this order.
+// The numbers of a release are terms x coords (trees only) x nodes (trees only) x columns x copies, in this order.
 type design struct {
 	Params
 	kind    kind
@@ -114,16 +114,13 @@ func (d *design) derive() error {
 	return nil
 }
 
-// multiplier is what a weight in leaf g adds to the tree of w x^power.
-func (d *design) multiplier(power, g int) int64 {
-	switch power {
-	case 1:
-		return d.point[g]
-	case 2:
-		return d.square[g]
-	}
-	return 1
+// multipliers is what a weight in each leaf adds to the tree of w x^power: [leaves], nil for 1.
+func (d *design) multipliers(power int) []int64 {
+	return [3][]int64{nil, d.point, d.square}[power] // without trees there is no point: sums are of w x already
 }
+
+// lanes is how many numbers every node has: one for each copy of each column. They lie side by side, since a query asks all of them for the same nodes.
+func (d *design) lanes() int { return d.columns * d.Copies }
 
 // mechanisms is how many times the term is released with noise of its own, each time with one unit moving it by at most its sensitivity in the l1 norm: once a level
 // for trees (one unit moves the nodes of one level by that much together), once for scalars; in every coordinate, copy, column and head.

@@ -1,51 +1,46 @@
 package dptree
 
 import (
-	"math"
-
 	"dpattn/core/fault"
 	"dpattn/core/privacy"
 	"dpattn/core/tensor"
 )
 
-// distance is one coordinate's noisy trees of w, w x and, where kept, w x^2.
-type distance struct{ w, wx, wxx tree }
-
-func (f *forest) distance(column, copy, coord int) distance {
-	t := distance{w: f.tree(0, column, copy, coord), wx: f.tree(1, column, copy, coord)}
-	if len(f.d.terms) > 2 {
-		t.wxx = f.tree(2, column, copy, coord)
-	}
-	return t
-}
-
 // spot is a query y in [0, 1], in units of the range, and the nodes that cover the leaves on either side of it.
 type spot struct {
-	y           float64
-	left, right []int32
+	y     float64
+	nodes []int32 // the left side's, then the right side's: all in all they cover all leaves
+	left  int     // how many are the left side's
 }
 
 // locate finds the nodes on either side of y. Leaves whose point is at most y are on the left.
 func (d *design) locate(y float64, s *spot) {
 	g := min(int(y*float64(d.Leaves)+0.5), d.Leaves) // (2g+1)/(2N) <= y for g < yN + 1/2
 	s.y = y
-	s.left = d.shape.cover(s.left[:0], 0, g)
-	s.right = d.shape.cover(s.right[:0], g, d.Leaves)
+	s.nodes = d.shape.cover(s.nodes[:0], 0, g)
+	s.left = len(s.nodes)
+	s.nodes = d.shape.cover(s.nodes, g, d.Leaves)
 }
 
-// l1 is sum w |x - y| = (s_right - y c_right) + (y c_left - s_left), in units of range*weight. The trees of w x are in units of 1/pointOne.
-func (t distance) l1(s *spot) float64 {
-	left := s.y*float64(t.w.sum(s.left)) - float64(t.wx.sum(s.left))/pointOne
-	right := float64(t.wx.sum(s.right))/pointOne - s.y*float64(t.w.sum(s.right))
-	return (left + right) / weightOne
-}
-
-// l2 is sum w (x - y)^2 = q - 2 y s + y^2 c over the left and over the right, in units of range^2*weight.
-func (t distance) l2(s *spot) (v float64) {
-	for _, side := range [2][]int32{s.left, s.right} {
-		v += (float64(t.wxx.sum(side))-2*s.y*float64(t.wx.sum(side)))/pointOne + s.y*s.y*float64(t.w.sum(side))
-	}
+// l1 is sum w |x - y| = (s_right - y c_right) + (y c_left - s_left) in one coordinate, in units of range*weight, with trees of w and of w x, the latter in units of 1/pointOne.
+func (f *forest) l1(coord int, s *spot) float64 {
+	left, right := s.nodes[:s.left], s.nodes[s.left:]
+	v := f.only(1, coord, right)/pointOne - s.y*f.only(0, coord, right)
+	v += s.y*f.only(0, coord, left) - f.only(1, coord, left)/pointOne
 	return v / weightOne
+}
+
+// l2 adds times sum w (x - y)^2 = q - 2 y s + y^2 c in one coordinate to every lane's answer, in units of range^2*weight, with trees of w x^2, w x and w. The formula is the same for the left
+// and the right, so that the nodes of both are added up together.
+func (f *forest) l2(p *probe, coord int, times float64) {
+	s := &p.spots[coord]
+	times /= weightOne
+	for term, factor := range [3]float64{times * s.y * s.y, -2 * times * s.y / pointOne, times / pointOne} {
+		f.sum(p.sums, term, coord, s.nodes)
+		for l, v := range p.sums {
+			p.answers[l] += factor * float64(v)
+		}
+	}
 }
 
 // Distance is the paper's DPTreeDistance: weighted l1 distances, and with params.Squared squared l2 distances, from any y to private points in one dimension. PUBLIC,
@@ -124,24 +119,11 @@ func releaseRows(k kind, p Params, points tensor.Tensor, weights *tensor.Tensor,
 	if err != nil {
 		return nil, Diagnostics{}, err
 	}
-	return &released{f}, tally, nil
+	return &released{f: f}, tally, nil
 }
 
 // L1 returns the noisy sum of weight*|point - y|. A y outside [0, R] is clipped; NaN gives NaN.
-func (t *Distance) L1(y float64) float64 { return t.f.l1([]float64{y}) }
+func (t *Distance) L1(y float64) float64 { return t.distance([]float64{y}, (*forest).sumL1) }
 
 // L2 returns the noisy sum of weight*(point - y)^2. A y outside [0, R] is clipped; NaN gives NaN, and so does a structure without params.Squared.
-func (t *Distance) L2(y float64) float64 { return t.f.l2([]float64{y}) }
-
-// spotsOf locates a point of a HighDim or Distance in every coordinate; false if it has a NaN.
-func (d *design) spotsOf(y []float64) ([]spot, bool) {
-	spots := make([]spot, d.coords)
-	for c, v := range y[:d.coords] {
-		if math.IsNaN(v) {
-			return nil, false
-		}
-		v, _ = clip(v, 0, d.Range)
-		d.locate(v/d.Range, &spots[c])
-	}
-	return spots, true
-}
+func (t *Distance) L2(y float64) float64 { return t.distance([]float64{y}, (*forest).sumL2) }

@@ -25,24 +25,45 @@ func (d *dyadic) levels() int { return len(d.first) - 1 }
 // nodes is how many nodes there are, fewer than 2*leaves + levels.
 func (d *dyadic) nodes() int { return d.first[d.levels()] }
 
-// raise adds to every node the sum of its leaves' values. It uses values as working memory and leaves it zero.
-func (d *dyadic) raise(nodes, values []int64) {
-	for h := range d.levels() {
-		level := nodes[d.first[h]:d.first[h+1]]
-		for i := range level {
-			level[i] += values[i]
-		}
-		// Node i of the next level covers nodes 2i and 2i+1 of this one.
-		for i := 0; 2*i < len(level); i++ {
-			v := values[2*i]
-			if 2*i+1 < len(level) {
-				v += values[2*i+1]
+// raise adds to every node [nodes, columns, copies] the sum of its leaves [leaves, columns] times scale [leaves], nil for 1. It goes from leaf to leaf, and carries a node's sum up
+// as soon as its last leaf is in. sums [levels, columns] is working memory: what the node of each level that is being summed up has so far. It is zero before and after.
+func (d *dyadic) raise(nodes, leaves, scale, sums []int64, columns, copies int) {
+	lanes := columns * copies
+	for g := range d.leaves {
+		for c, v := range leaves[g*columns : (g+1)*columns] {
+			if scale != nil {
+				v *= scale[g]
 			}
-			values[i] = v
+			sums[c] = v
 		}
-		clear(values[(len(level)+1)/2 : len(level)])
+		for h := 0; ; h++ {
+			own := sums[h*columns : (h+1)*columns]
+			at := d.first[h] + g>>h
+			addTo(nodes[at*lanes:(at+1)*lanes], own, copies)
+			if h+1 == d.levels() {
+				clear(own)
+				break
+			}
+			above := sums[(h+1)*columns : (h+2)*columns]
+			for c, v := range own {
+				above[c] += v
+				own[c] = 0
+			}
+			if (g+1)>>(h+1)<<(h+1) != g+1 && g+1 != d.leaves {
+				break // the node above has more leaves
+			}
+		}
 	}
-	clear(values[:1])
+}
+
+// addTo adds each column's value to all copies of it.
+func addTo(lanes, values []int64, copies int) {
+	for _, v := range values {
+		for i := range lanes[:copies] {
+			lanes[i] += v
+		}
+		lanes = lanes[copies:]
+	}
 }
 
 // cover appends the nodes that together cover the leaves lo..hi-1: at most two a level. A range that ends at the last leaf is taken to the end of the last node

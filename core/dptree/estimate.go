@@ -54,11 +54,11 @@ func (d *design) estimate(budget privacy.Budget) (EstimateResult, error) {
 	r.Fits = r.Bytes+r.SecretBytes <= r.Available
 	draw, add := rates()
 	r.InitSeconds = float64(r.Numbers) * (draw + add)
-	per := uint64(2 * r.Levels * 3)
-	if d.NoTrees {
-		per = 1
+	lane := uint64(d.coords) // without trees, one number a feature
+	if !d.NoTrees {
+		lane = lane*uint64(3*r.Levels) + 2 // both sides of a spot are one node a level at most
 	}
-	r.QueryNodes = uint64(d.columns) * uint64(d.Copies) * (uint64(d.coords)*per + 2)
+	r.QueryNodes = uint64(d.lanes()) * lane
 	r.RelativeError = math.Inf(1)
 	if e := r.PolynomialError; e < 1 {
 		r.RelativeError = 2 * e / (1 - e)
@@ -91,9 +91,9 @@ var rates = sync.OnceValues(func() (draw, add float64) {
 	}
 	draw = time.Since(start).Seconds() / n
 	shape := newDyadic(n / 2)
-	values := make([]int64, n/2)
+	leaves, sums := make([]int64, n/2), make([]int64, shape.levels())
 	start = time.Now()
-	shape.raise(numbers[:min(n, shape.nodes())], values)
+	shape.raise(numbers[:min(n, shape.nodes())], leaves, nil, sums, 1, 1)
 	return draw, time.Since(start).Seconds() / float64(n)
 })
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"dpattn/core/privacy"
@@ -34,6 +35,119 @@ func TestTreeExact(t *testing.T) {
 					t.Errorf("%d leaves: %d nodes cover %d..%d", leaves, n, lo, hi)
 				}
 			}
+		}
+	}
+}
+
+// TestSpots: the two sides of a query cover all leaves, each once and on its side, with at most one node a level, which the estimate of what a query reads builds on.
+func TestSpots(t *testing.T) {
+	for leaves := 1; leaves <= 130; leaves++ {
+		d, most, s := &design{Params: Params{Leaves: leaves}, shape: newDyadic(leaves)}, 0, spot{}
+		for g := range leaves + 1 {
+			d.locate(float64(g)/float64(leaves), &s)
+			covered := 0
+			for i, node := range s.nodes {
+				h := 0
+				for int(node) >= d.shape.first[h+1] {
+					h++
+				}
+				lo := (int(node) - d.shape.first[h]) << h
+				hi := min(lo+1<<h, leaves)
+				if covered += hi - lo; (i < s.left) != (hi <= g) || i >= s.left && lo < g {
+					t.Errorf("%d leaves: %d..%d is on the wrong side of %d", leaves, lo, hi, g)
+				}
+			}
+			if covered != leaves {
+				t.Errorf("%d leaves: the two sides of %d have %d", leaves, g, covered)
+			}
+			most = max(most, len(s.nodes))
+		}
+		if levels := d.shape.levels(); most > levels || most < levels-1 {
+			t.Errorf("%d leaves, %d levels: %d nodes at most", leaves, levels, most)
+		}
+	}
+}
+
+// TestLayout: every number lies where docs/format.md says, [coordinates][nodes][columns][copies] or [columns][copies], and is the sum over the leaves of its node, in all copies.
+func TestLayout(t *testing.T) {
+	rng := rand.New(rand.NewPCG(6, 6))
+	for _, s := range structures(privacy.AddRemove, 0) {
+		if s.kind != kindAttention {
+			continue
+		}
+		s.p.Leaves = 11
+		b, err := NewAttentionBuilder(s.p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Add(view(between(rng, 3*90, 0, 1), 3), view(between(rng, 2*90, -2, 2), 2)); err != nil {
+			t.Fatal(err)
+		}
+		f, err := b.s.release(budget, silent, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, at := f.d, 0
+		expect := func(term int, want int64) {
+			t.Helper()
+			if got := f.numbers[term][at]; got != want {
+				t.Fatalf("%s: number %d is %d, want %d", d.terms[term].name, at, got, want)
+			}
+			at++
+		}
+		for term := range d.terms {
+			if at = 0; d.terms[term].scalar {
+				for column := range d.columns {
+					for range d.Copies {
+						expect(term, b.s.whole[2*column+term-termNorm])
+					}
+				}
+				continue
+			}
+			for coord := range d.coords {
+				for width, leaves := d.Leaves, 1; ; width, leaves = (width+1)/2, 2*leaves {
+					for node := range width {
+						for column := range d.columns {
+							want := int64(0)
+							for g := node * leaves; g < min((node+1)*leaves, d.Leaves); g++ {
+								v := b.s.leaf[(coord*d.Leaves+g)*d.columns+column]
+								switch d.terms[term].name {
+								case "wx":
+									v *= d.point[g]
+								case "wxx":
+									v *= d.square[g]
+								}
+								want += v
+							}
+							for range d.Copies {
+								expect(term, want)
+							}
+						}
+					}
+					if width == 1 {
+						break
+					}
+				}
+			}
+			if at != len(f.numbers[term]) {
+				t.Errorf("%s: %d numbers, want %d", d.terms[term].name, len(f.numbers[term]), at)
+			}
+			// Any number of nodes together, in every lane.
+			lanes, coord, nodes := d.columns*d.Copies, rng.IntN(d.coords), []int32(nil)
+			want, got := make([]int64, lanes), make([]int64, lanes)
+			for range 10 {
+				if f.sum(got, term, coord, nodes); !slices.Equal(got, want) {
+					t.Fatalf("%s: nodes %v of coordinate %d are %d, want %d", d.terms[term].name, nodes, coord, got, want)
+				}
+				next := rng.IntN(d.shape.nodes())
+				nodes = append(nodes, int32(next))
+				for lane := range want {
+					want[lane] += f.numbers[term][(coord*d.shape.nodes()+next)*lanes+lane]
+				}
+			}
+		}
+		if n := f.rowCount(); n != 90 {
+			t.Errorf("%v rows, want 90", n)
 		}
 	}
 }

@@ -30,7 +30,7 @@ func files(t testing.TB) (forests []*forest, saved [][]byte, read []func([]byte)
 			if err != nil {
 				t.Fatal(err)
 			}
-			forests, saved = append(forests, f), append(saved, (&released{f}).Encode())
+			forests, saved = append(forests, f), append(saved, (&released{f: f}).Encode())
 			read = append(read, func(data []byte) (*released, error) { return decode(data, s.kind) })
 		}
 	}

@@ -28,11 +28,14 @@ const (
 	termWeight = 4 // s_w
 )
 
+// slab is about how many numbers are worked on between two calls of Report.
+const slab = 1 << 20
+
 // forest is what every structure releases: noisy integers and public parameters, nothing else. PUBLIC, immutable, with no path to the data.
 type forest struct {
 	d         *design
 	guarantee guarantee
-	numbers   [][]int64 // one list a term, in the order that design names
+	numbers   [][]int64 // one list a term: trees [coords, nodes, columns, copies], scalars [columns, copies]
 	rows      uint64    // where the number of rows is public: Replace with rows as units; else 0
 }
 
@@ -70,7 +73,6 @@ func (s *sums) noisy(g guarantee, noise draw, report Report) (*forest, error) {
 	if !step(0) {
 		return nil, errCancelled
 	}
-	const slab = 1 << 20
 	for i := range d.terms {
 		list := make([]int64, d.numbers(&d.terms[i]))
 		f.numbers = append(f.numbers, list)
@@ -101,10 +103,10 @@ func (f *forest) clear() {
 // addTo adds the exact sums to the noise.
 func (s *sums) addTo(f *forest, step func(n uint64) bool) bool {
 	d := s.d
-	trees := uint64(0)
+	trees := 0
 	for t := range d.terms {
 		if !d.terms[t].scalar {
-			trees++
+			trees++ // they come first
 			continue
 		}
 		for i := range f.numbers[t] {
@@ -114,66 +116,58 @@ func (s *sums) addTo(f *forest, step func(n uint64) bool) bool {
 			return false
 		}
 	}
-	work := make([][]int64, parallel.Threads())
-	defer func() {
-		for _, w := range work {
-			clear(w)
-		}
-	}()
-	const piece = 32
-	per := trees * uint64(d.Copies) * uint64(d.shape.nodes())
-	for lo := 0; lo < d.columns*d.coords; lo += piece {
-		count := min(piece, d.columns*d.coords-lo)
+	work := make([]int64, parallel.Threads()*d.shape.levels()*d.columns)
+	defer clear(work)
+	each := d.lanes() * d.shape.nodes() // numbers of a tree in all lanes
+	piece := max(parallel.Threads(), slab/each)
+	for lo := 0; lo < trees*d.coords; lo += piece {
+		count := min(piece, trees*d.coords-lo)
 		parallel.Do(count, func(worker, i int) {
-			if work[worker] == nil {
-				work[worker] = make([]int64, 2*d.Leaves)
-			}
-			column, coord := (lo+i)/d.coords, (lo+i)%d.coords
-			s.raise(f, column, coord, work[worker])
+			s.raise(f, (lo+i)/d.coords, (lo+i)%d.coords, work[worker*d.shape.levels()*d.columns:])
 		})
-		if !step(uint64(count) * per) {
+		if !step(uint64(count) * uint64(each)) {
 			return false
 		}
 	}
 	return true
 }
 
-// raise adds one coordinate's sums for one column to all copies of all trees. work has 2*leaves numbers and is left zero.
-func (s *sums) raise(f *forest, column, coord int, work []int64) {
+// raise adds one coordinate's sums to its trees of one term. work is for dyadic.raise.
+func (s *sums) raise(f *forest, term, coord int, work []int64) {
 	d := s.d
-	weights, values := work[:d.Leaves], work[d.Leaves:]
-	leaf := s.leaf[coord*d.Leaves*d.columns:]
-	for g := range weights {
-		weights[g] = leaf[g*d.columns+column]
-	}
-	for t := range d.terms {
-		if d.terms[t].scalar {
-			continue
-		}
-		for copies := range d.Copies {
-			for g, w := range weights {
-				values[g] = w
-				if d.point != nil {
-					values[g] = w * d.multiplier(d.terms[t].power, g)
-				}
-			}
-			d.shape.raise(f.tree(t, column, copies, coord).nodes, values)
-		}
-	}
-	clear(work)
+	size := d.Leaves * d.columns
+	d.shape.raise(f.tree(term, coord), s.leaf[coord*size:(coord+1)*size], d.multipliers(d.terms[term].power), work, d.columns, d.Copies)
 }
 
-// tree is one noisy tree of the forest.
-func (f *forest) tree(term, column, copy, coord int) tree {
-	d := f.d
-	n := d.shape.nodes()
-	at := ((column*d.Copies+copy)*d.coords + coord) * n
-	return tree{&d.shape, f.numbers[term][at : at+n : at+n]}
+// tree is [nodes, columns, copies], the noisy trees of one term and coordinate.
+func (f *forest) tree(term, coord int) []int64 {
+	n := f.d.shape.nodes() * f.d.lanes()
+	return f.numbers[term][coord*n : (coord+1)*n]
 }
 
-// scalar is one noisy scalar.
-func (f *forest) scalar(term, column, copy int) float64 {
-	return float64(f.numbers[term][column*f.d.Copies+copy])
+// sum adds up some nodes of a tree in every lane: dst [columns, copies]. Four at a time, so that the processor fetches them from memory at once.
+func (f *forest) sum(dst []int64, term, coord int, nodes []int32) {
+	clear(dst)
+	tree := f.tree(term, coord)
+	at := func(i int32) []int64 { return tree[int(i)*len(dst):][:len(dst)] }
+	for ; len(nodes) >= 4; nodes = nodes[4:] {
+		a, b, c, d := at(nodes[0]), at(nodes[1]), at(nodes[2]), at(nodes[3])
+		for l := range dst {
+			dst[l] += a[l] + b[l] + c[l] + d[l]
+		}
+	}
+	for _, i := range nodes {
+		for l, v := range at(i) {
+			dst[l] += v
+		}
+	}
+}
+
+// only is sum where there is one lane.
+func (f *forest) only(term, coord int, nodes []int32) float64 {
+	var v [1]int64
+	f.sum(v[:], term, coord, nodes)
+	return float64(v[0])
 }
 
 // bytes is the size of the noisy integers.

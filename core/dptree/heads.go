@@ -106,7 +106,7 @@ func (h *Heads) Release(builders []*AttentionBuilder, budget privacy.Budget, rep
 		if err != nil {
 			return out, err
 		}
-		out = append(out, &CrossAttention{released: &released{f}})
+		out = append(out, &CrossAttention{&released{f: f}})
 	}
 	whole = true
 	return out, nil
@@ -162,7 +162,7 @@ func (h *Heads) DecodeState(r *wire.Reader, budget privacy.Budget) ([]*CrossAtte
 	}
 	out := make([]*CrossAttention, len(forests))
 	for i, f := range forests {
-		out[i] = &CrossAttention{released: &released{f}}
+		out[i] = &CrossAttention{&released{f: f}}
 	}
 	return out, nil
 }

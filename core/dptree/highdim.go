@@ -8,30 +8,34 @@ import (
 	"dpattn/core/tensor"
 )
 
-// l1 adds up the coordinates' l1 distances.
-func (f *forest) l1(y []float64) float64 {
-	spots, ok := f.d.spotsOf(y)
-	if !ok {
-		return math.NaN()
-	}
-	v := 0.0
-	for c := range spots {
-		v += f.distance(0, 0, c).l1(&spots[c])
+// sumL1 adds up the coordinates' l1 distances.
+func (f *forest) sumL1(p *probe) (v float64) {
+	for c := range p.spots {
+		v += f.l1(c, &p.spots[c])
 	}
 	return v * f.d.Range * f.d.Weight
 }
 
-// l2 adds up the coordinates' squared distances.
-func (f *forest) l2(y []float64) float64 {
-	spots, ok := f.d.spotsOf(y)
-	if !ok || !f.d.Squared {
+// sumL2 adds up the coordinates' squared distances.
+func (f *forest) sumL2(p *probe) float64 {
+	if !f.d.Squared {
 		return math.NaN()
 	}
-	v := 0.0
-	for c := range spots {
-		v += f.distance(0, 0, c).l2(&spots[c])
+	clear(p.answers)
+	for c := range p.spots {
+		f.l2(p, c, 1)
 	}
-	return v * f.d.Range * f.d.Range * f.d.Weight
+	return p.answers[0] * f.d.Range * f.d.Range * f.d.Weight
+}
+
+// distance is the answer at y, of d.Dim numbers; NaN if one of them is.
+func (r *released) distance(y []float64, of func(f *forest, p *probe) float64) float64 {
+	p := r.probe()
+	defer r.spare.Put(p)
+	if _, ok := p.load(r.f.d, y); !ok {
+		return math.NaN()
+	}
+	return of(r.f, p)
 }
 
 // HighDim is the paper's DPTreeHighDim: weighted l1 distances, and with params.Squared squared l2 distances, in several dimensions, as the sum of one DPTreeDistance for
@@ -59,7 +63,7 @@ func (t *HighDim) L1(y []float64) (float64, error) {
 	if err := t.f.d.checkQuery(y); err != nil {
 		return 0, err
 	}
-	return t.f.l1(y), nil
+	return t.distance(y, (*forest).sumL1), nil
 }
 
 // L2 returns the noisy sum of weight*|point - y|^2; NaN without params.Squared.
@@ -67,7 +71,7 @@ func (t *HighDim) L2(y []float64) (float64, error) {
 	if err := t.f.d.checkQuery(y); err != nil {
 		return 0, err
 	}
-	return t.f.l2(y), nil
+	return t.distance(y, (*forest).sumL2), nil
 }
 
 func (d *design) checkQuery(y []float64) error {

@@ -5,9 +5,11 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"dpattn/core/fault"
+	"dpattn/core/internal/parallel"
 	"dpattn/core/privacy"
 	"dpattn/core/tensor"
 )
@@ -280,11 +282,12 @@ func TestMedian(t *testing.T) {
 	for _, copies := range []int{1, 2, 3, 4, 7} {
 		p := Params{Adjacency: privacy.AddRemove, Leaves: 4, Range: 1, Weight: 3, Dim: 2, Degree: 1, Copies: copies}
 		s := must[*SoftmaxAdaptive](t)(NewSoftmaxAdaptive(p, view(y, 2), nil, nil, budget, nil))
-		probe := s.f.d.newProbe()
+		probe := s.probe()
 		probe.load(s.f.d, y)
+		s.f.softmax(probe)
 		var each []float64
-		for copy := range copies {
-			each = append(each, 3*s.f.softmax(0, copy, probe))
+		for _, v := range probe.answers {
+			each = append(each, 3*v)
 		}
 		slices.Sort(each)
 		want := each[copies/2]
@@ -293,6 +296,92 @@ func TestMedian(t *testing.T) {
 		}
 		if got, err := s.Sum(y); err != nil || !(math.Abs(got-want) <= 1e-9*math.Abs(want)) || copies > 1 && each[0] == each[1] {
 			t.Errorf("%d copies: %v, %v; want %v of %v", copies, got, err, want, each)
+		}
+	}
+}
+
+// TestThreads: the numbers do not depend on how many goroutines add them up, and answers not on who else asks.
+func TestThreads(t *testing.T) {
+	defer parallel.SetThreads(0)
+	rng := rand.New(rand.NewPCG(22, 22))
+	p := Params{Adjacency: privacy.AddRemove, Leaves: 300, Range: 1, Weight: 1, Dim: 3, ValueDim: 2, Degree: 2, Copies: 3}
+	b, err := NewAttentionBuilder(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Add(view(between(rng, 3*500, 0, 1), 3), view(between(rng, 2*500, -1, 1), 2)); err != nil {
+		t.Fatal(err)
+	}
+	var want [][]int64
+	for _, threads := range []int{1, 2, 5} {
+		parallel.SetThreads(threads)
+		f, err := b.s.release(budget, silent, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want == nil {
+			want = f.numbers
+		}
+		if !slices.EqualFunc(f.numbers, want, slices.Equal) {
+			t.Errorf("%d threads: other numbers", threads)
+		}
+	}
+	a, err := b.Release(budget, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	queries := between(rng, 3*50, 0, 1)
+	answers := func() (list []float64) {
+		for i := range 50 {
+			out := make([]float64, 2)
+			v, err := a.Attend(queries[3*i:3*i+3], out)
+			if err != nil {
+				t.Error(err)
+			}
+			list = append(list, append(out, v.LSE, v.Stddev)...)
+		}
+		return list
+	}
+	alone := answers()
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			if !slices.Equal(answers(), alone) {
+				t.Error("answers differ when others ask")
+			}
+		})
+	}
+	all.Wait()
+}
+
+// TestNoAllocations: a query allocates nothing.
+func TestNoAllocations(t *testing.T) {
+	p := Params{Adjacency: privacy.Replace, Leaves: 16, Range: 1, Weight: 1, Dim: 2, ValueDim: 40, Degree: 2, Copies: 5, Squared: true}
+	y := []float64{0.5, 0.25}
+	h := must[*HighDim](t)(NewHighDim(p, view(y, 2), nil, nil, budget, nil))
+	d := must[*Distance](t)(NewDistance(p, y, nil, nil, budget, nil))
+	s := must[*SoftmaxAdaptive](t)(NewSoftmaxAdaptive(p, view(y, 2), nil, nil, budget, nil))
+	b, err := NewAttentionBuilder(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := b.Release(budget, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sums, out := make([]float64, 41), make([]float64, 40)
+	for name, ask := range map[string]func() error{
+		"l1": func() error { _, err := h.L1(y); return err }, "l2": func() error { _, err := h.L2(y); return err }, "distance": func() error { d.L1(0.5); d.L2(0.5); return nil },
+		"sum": func() error { _, err := s.Sum(y); return err }, "stddev": func() error { _, err := s.Stddev(y); return err },
+		"sums": func() error { _, err := a.Sums(y, sums); return err }, "attend": func() error { _, err := a.Attend(y, out); return err },
+	} {
+		n := testing.AllocsPerRun(200, func() {
+			if err := ask(); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if n >= 1 { // a garbage collection may empty the pool once
+			t.Errorf("%s: %v allocations", name, n)
 		}
 	}
 }

@@ -262,8 +262,9 @@ func replay(t *testing.T, s structure, x, y data, reached map[string]bool) {
 			}
 		}
 		// The l1 norm over every level.
-		moved := func(lo, hi int) (sum uint64) {
-			for j := lo; j < hi; j++ {
+		lanes := d.columns * d.Copies
+		moved := func(lo, hi int) (sum uint64) { // of the numbers lo, lo + lanes and so on before hi: one copy of one column
+			for j := lo; j < hi; j += lanes {
 				v := ex.numbers[i][j] - ey.numbers[i][j]
 				sum += uint64(max(v, -v))
 			}
@@ -283,9 +284,12 @@ func replay(t *testing.T, s structure, x, y data, reached map[string]bool) {
 			}
 			continue
 		}
-		for at := 0; at < len(ex.numbers[i]); at += d.shape.nodes() {
+		for coord := range d.coords {
 			for h := range d.shape.levels() {
-				check(at+d.shape.first[h], at+d.shape.first[h+1])
+				at := coord * d.shape.nodes()
+				for lane := range lanes {
+					check((at+d.shape.first[h])*lanes+lane, (at+d.shape.first[h+1])*lanes)
+				}
 			}
 		}
 	}
@@ -306,7 +310,7 @@ func TestCertificate(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				c := (&released{f}).Certificate()
+				c := (&released{f: f}).Certificate()
 				k := uint64(0)
 				for i, term := range c.Terms {
 					k += term.Mechanisms

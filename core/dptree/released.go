@@ -2,13 +2,17 @@ package dptree
 
 import (
 	"math"
+	"sync"
 
 	"dpattn/core/noise"
 	"dpattn/core/privacy"
 )
 
 // released is what all structures offer: their guarantee, their size and their file.
-type released struct{ f *forest }
+type released struct {
+	f     *forest
+	spare sync.Pool // *probe
+}
 
 // Certificate is everything that somebody needs to recompute the guarantee of a release. All of it is public. PROOF.md says why it holds.
 type Certificate struct {
@@ -93,7 +97,7 @@ func (r *released) Params() Params { return r.f.d.Params }
 // Bytes is the size of the noisy integers in memory.
 func (r *released) Bytes() uint64 { return r.f.d.bytes() }
 
-// Numbers returns the noisy integers, one list a term of the certificate: [columns, copies] and for trees [coordinates, nodes] more axes, row-major. Read-only.
+// Numbers returns the noisy integers, one list a term of the certificate, row-major: [coordinates, nodes, columns, copies] for trees, [columns, copies] for scalars. Read-only.
 func (r *released) Numbers() [][]int64 { return r.f.numbers }
 
 // PolynomialError returns the relative error of the polynomial on [0, R^2]; 0 where there is none.

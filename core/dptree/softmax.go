@@ -8,20 +8,39 @@ import (
 	"dpattn/core/tensor"
 )
 
-// probe is what a query needs besides the forest: the query in the basis. It is working memory for one goroutine.
+// probe is a query in the basis, and what else it takes to ask the forest. It is working memory for one goroutine.
 type probe struct {
 	y     []float64 // [dim] the query, in units of the range
-	mono  []float64 // [coords] P_i(y)/bound_i
+	mono  []float64 // [coords] P_i(y)/bound_i; without a basis, y
 	spots []spot    // [coords] where that lies on the grid
-	sums  []float64 // [copies]
 	norm  float64   // |P(y)|^2
+
+	sums    []int64   // [columns, copies] some nodes added up
+	answers []float64 // [columns, copies]
+	medians []float64 // [columns]
 }
 
+// newProbe makes a probe that can be loaded.
 func (d *design) newProbe() *probe {
-	p := &probe{y: make([]float64, d.Dim), mono: make([]float64, d.coords), sums: make([]float64, d.Copies)}
+	p := &probe{y: make([]float64, d.Dim)}
+	p.mono = p.y
+	if d.basis != nil {
+		p.mono = make([]float64, d.coords)
+	}
 	if !d.NoTrees {
 		p.spots = make([]spot, d.coords)
 	}
+	return p
+}
+
+// probe returns one that can ask the forest, too. It goes back to spare.
+func (r *released) probe() *probe {
+	if p, ok := r.spare.Get().(*probe); ok {
+		return p
+	}
+	d := r.f.d
+	p := d.newProbe()
+	p.sums, p.answers, p.medians = make([]int64, d.lanes()), make([]float64, d.lanes()), make([]float64, d.columns)
 	return p
 }
 
@@ -40,42 +59,49 @@ func (p *probe) load(d *design, query []float64) (clipped, ok bool) {
 	if !ok {
 		clear(p.y)
 	}
-	d.basis.powers(p.y, p.mono)
-	p.norm = 0
-	for c, m := range p.mono {
-		part := d.basis.bound[c] * m
-		p.norm += part * part
-		if p.spots != nil {
-			d.locate(m, &p.spots[c])
+	if d.basis != nil {
+		d.basis.powers(p.y, p.mono)
+		p.norm = 0
+		for c, m := range p.mono {
+			part := d.basis.bound[c] * m
+			p.norm += part * part
 		}
+	}
+	for c := range p.spots {
+		d.locate(p.mono[c], &p.spots[c])
 	}
 	return clipped, ok
 }
 
-// softmax is one DPTreeSoftmax: sum w <P(k), P(y)>, in units of the weight, by
+// softmax is one DPTreeSoftmax for each copy of each column, in p.answers: sum w <P(k), P(y)>, in units of the weight, by
 //
 //	sum w <P(k), P(y)> = (P_wx + s_w |P(y)|^2 - sum w |P(k) - P(y)|^2) / 2,   P_wx = sum w |P(k)|^2,   s_w = sum w,
 //
 // all three of them noisy.
-func (f *forest) softmax(column, copy int, p *probe) float64 {
+func (f *forest) softmax(p *probe) {
 	b := f.d.basis
+	clear(p.answers)
 	if f.d.NoTrees {
-		return f.linear(column, copy, p)
+		f.linear(p)
+		return
 	}
-	distances := 0.0
 	for c := range p.spots {
-		distances += b.bound[c] * b.bound[c] * f.distance(column, copy, c).l2(&p.spots[c])
+		f.l2(p, c, b.bound[c]*b.bound[c])
 	}
-	norms := f.scalar(termNorm, column, copy) * b.top / (weightOne * pointOne)
-	return (norms + f.scalar(termWeight, column, copy)/weightOne*p.norm - distances) / 2
+	norms, weights := f.numbers[termNorm], f.numbers[termWeight]
+	for l, distances := range p.answers {
+		p.answers[l] = (float64(norms[l])*b.top/(weightOne*pointOne) + float64(weights[l])/weightOne*p.norm - distances) / 2
+	}
 }
 
 // linear is the same sum without trees: <P(y), sum w P(k)>.
-func (f *forest) linear(column, copy int, p *probe) (v float64) {
+func (f *forest) linear(p *probe) {
 	for c, y := range p.mono {
-		v += f.d.basis.bound[c] * f.d.basis.bound[c] * y * float64(f.tree(0, column, copy, c).nodes[0])
+		factor := f.d.basis.bound[c] * f.d.basis.bound[c] * y / (weightOne * pointOne)
+		for l, v := range f.tree(0, c) {
+			p.answers[l] += factor * float64(v)
+		}
 	}
-	return v / (weightOne * pointOne)
 }
 
 // spread is the variance of the noise in softmax, in units of the weight squared.
@@ -93,7 +119,7 @@ func (f *forest) spread(p *probe) (v float64) {
 	for c := range p.spots {
 		s := &p.spots[c]
 		b2 := b.bound[c] * b.bound[c]
-		v += b2 * b2 * float64(len(s.left)+len(s.right)) * (wxx + 4*s.y*s.y*wx + s.y*s.y*s.y*s.y*w)
+		v += b2 * b2 * float64(len(s.nodes)) * (wxx + 4*s.y*s.y*wx + s.y*s.y*s.y*s.y*w)
 	}
 	v += variance(laws[termNorm])*b.top*b.top/point2 + variance(laws[termWeight])*p.norm*p.norm
 	return v / (4 * weightOne * weightOne)
@@ -126,30 +152,33 @@ func newSoftmax(p Params, keys tensor.Tensor, weights *tensor.Tensor, owners []u
 }
 
 // Sum returns the noisy sum for a y of params.Dim numbers, each clipped to [0, R]; NaN gives NaN.
-func (t *Softmax) Sum(y []float64) (float64, error) { return t.f.sum(y) }
+func (t *Softmax) Sum(y []float64) (float64, error) { return t.sum(y) }
 
 // Stddev returns the standard deviation of the noise in Sum at y.
-func (t *Softmax) Stddev(y []float64) (float64, error) { return t.f.stddev(y) }
+func (t *Softmax) Stddev(y []float64) (float64, error) { return t.stddev(y) }
 
-// sum is one column's answer: of the only copy, or the median of all.
-func (f *forest) sum(y []float64) (float64, error) {
-	p := f.d.newProbe()
-	if err := f.d.checkQuery(y); err != nil {
+// sum is the answer of the one column: of the only copy, or the median of all.
+func (r *released) sum(y []float64) (float64, error) {
+	if err := r.f.d.checkQuery(y); err != nil {
 		return 0, err
 	}
-	if _, ok := p.load(f.d, y); !ok {
+	p := r.probe()
+	defer r.spare.Put(p)
+	if _, ok := p.load(r.f.d, y); !ok {
 		return math.NaN(), nil
 	}
-	return f.adaptive(0, p) * f.d.Weight, nil
+	r.f.adaptive(p)
+	return p.medians[0] * r.f.d.Weight, nil
 }
 
-func (f *forest) stddev(y []float64) (float64, error) {
-	p := f.d.newProbe()
-	if err := f.d.checkQuery(y); err != nil {
+func (r *released) stddev(y []float64) (float64, error) {
+	if err := r.f.d.checkQuery(y); err != nil {
 		return 0, err
 	}
-	if _, ok := p.load(f.d, y); !ok {
+	p := r.probe()
+	defer r.spare.Put(p)
+	if _, ok := p.load(r.f.d, y); !ok {
 		return 0, fault.Invalid("query has a NaN; it must be numbers")
 	}
-	return math.Sqrt(f.spread(p)) * medianFactor(f.d.Copies) * f.d.Weight, nil
+	return math.Sqrt(r.f.spread(p)) * medianFactor(r.f.d.Copies) * r.f.d.Weight, nil
 }

@@ -8,20 +8,6 @@ import (
 	"dpattn/simd"
 )
 
-// tree is a noisy binary tree: one list of nodes.
-type tree struct {
-	shape *dyadic
-	nodes []int64
-}
-
-// sum adds up some nodes.
-func (t tree) sum(cover []int32) (v int64) {
-	for _, i := range cover {
-		v += t.nodes[i]
-	}
-	return v
-}
-
 // Tree is the paper's DPTree: noisy sums over ranges of an ordered list. PUBLIC, immutable, safe for concurrent use.
 //
 // The paper's theorem: for a list of n values of magnitude at most gamma, the sums of all nodes of a binary tree, each with truncated Laplace noise, are
@@ -70,7 +56,7 @@ func newTree(p Params, positions []int, values []float64, owners []uint64, budge
 	if err != nil {
 		return nil, Diagnostics{}, err
 	}
-	return &Tree{&released{f}}, tally, nil
+	return &Tree{&released{f: f}}, tally, nil
 }
 
 // addValues adds values to the leaves that their positions name.
@@ -131,7 +117,7 @@ func (t *Tree) Query(lo, hi int) (float64, error) {
 	if lo < 0 || lo > hi || hi > d.Leaves {
 		return 0, fault.Invalid("range is %d..%d; it must be within 0..%d and not end before it begins", lo, hi, d.Leaves)
 	}
-	return float64(t.f.tree(0, 0, 0, 0).sum(d.shape.cover(nil, lo, hi))) * (d.Weight / valueOne), nil
+	return t.f.only(0, 0, d.shape.cover(nil, lo, hi)) * (d.Weight / valueOne), nil
 }
 
 // Stddev returns the standard deviation of Query's noise for the same range, a function of public numbers.

@@ -160,8 +160,8 @@ class Release(Handle):
         self.info = _info(handle)
         self._heads, self._key_dim, self._value_dim = self.info.heads, self.info.key_dim, self.info.value_dim
         per_query = self._heads * self.info.features * (self._value_dim + 1)
-        if self.info.mechanism == "dptree":  # three trees a copy, some nodes a level
-            per_query *= self.info.copies * (6 * self.info.leaves.bit_length() if self.info.trees else 1)
+        if self.info.mechanism == "dptree":  # three trees a copy, up to a node a level
+            per_query *= self.info.copies * (3 * self.info.leaves.bit_length() if self.info.trees else 1)
         self._chunk = max(64, _CHUNK_COST // per_query)
         return self
 
