@@ -529,21 +529,23 @@ func TestEmptyRelease(t *testing.T) {
 // Attending allocates nothing, alone and in batches, on one thread and on several.
 func TestAttendAllocatesNothing(t *testing.T) {
 	defer func() { _ = SetThreads(0) }()
-	p := Params{KeyDim: 8, ValueDim: 4, Degree: 2, Adjacency: AddRemove, KeyBound: 1, ValueBound: 1, QueryBound: 2, Scale: 1}
-	r := someRelease(t, p)
-	for _, c := range []struct{ threads, m int }{{1, 1}, {1, 40}, {1, 200}, {2, 1}, {2, 40}, {2, 200}} {
-		_ = SetThreads(c.threads)
-		m := c.m
-		q, out, lse, std := ball(rng(1), m, 8, 2), zeros2(m, 4), zeros2(m, 1), zeros2(m, 4)
-		l, s := lse.view(), std.view()
-		attend := func() {
-			if _, err := r.Attend(q.view(), out.view(), &l, &s); err != nil {
-				t.Fatal(err)
+	for _, shape := range [][2]int{{8, 4}, {64, 150}} { // the second in 16 bits, where there are kernels for that
+		d, dv := shape[0], shape[1]
+		r := someRelease(t, Params{KeyDim: d, ValueDim: dv, Degree: 2, Adjacency: AddRemove, KeyBound: 1, ValueBound: 1, QueryBound: 2, Scale: 1})
+		for _, c := range []struct{ threads, m int }{{1, 1}, {1, 40}, {1, 200}, {2, 1}, {2, 40}, {2, 200}} {
+			_ = SetThreads(c.threads)
+			m := c.m
+			q, out, lse, std := ball(rng(1), m, d, 2), zeros2(m, dv), zeros2(m, 1), zeros2(m, dv)
+			l, s := lse.view(), std.view()
+			attend := func() {
+				if _, err := r.Attend(q.view(), out.view(), &l, &s); err != nil {
+					t.Fatal(err)
+				}
 			}
-		}
-		attend()
-		if n := testing.AllocsPerRun(100, attend); n >= 1 { // a garbage collection may empty the pools once
-			t.Errorf("%d threads, %d queries: %v allocations a call", c.threads, m, n)
+			attend()
+			if n := testing.AllocsPerRun(100, attend); n >= 1 { // a garbage collection may empty the pools once
+				t.Errorf("%v: %d threads, %d queries: %v allocations a call", shape, c.threads, m, n)
+			}
 		}
 	}
 }

@@ -20,17 +20,17 @@ func available() []*kernels {
 	// The assembler's VPDPWSSD is the EVEX form, which AVX512VNNI brings; AVX-VNNI alone does not.
 	if bw && cpuid.CPU.Supports(cpuid.AVX512VNNI) {
 		list = append(list, &kernels{name: "avx512vnni", scale: scaleBW, lift: lift512, pack: pack512, gen: genVNNI, tiles: tilesVNNI[:],
-			runs: runs512, products: products512, gemv: gemv512, gemm: gemm512, round32: round32AVX512, gather: gatherAVX512,
+			runs: runs512, products: products512, gemv: gemv512, gemv16: gemv16x512, gemm: gemm512, round32: round32AVX512, gather: gatherAVX512,
 			widen: widenAVX512, squares: squaresAVX512, norm16: norm16AVX512, multiply: multiplyAVX512, hadamard: hadamard512, round16: round16AVX512})
 	}
 	if bw {
 		list = append(list, &kernels{name: "avx512bw", scale: scaleBW, lift: lift512, pack: pack512, gen: genBW, tiles: tilesBW[:],
-			runs: runs512, products: products512, gemv: gemv512, gemm: gemm512, round32: round32AVX512, gather: gatherAVX512,
+			runs: runs512, products: products512, gemv: gemv512, gemv16: gemv16x512, gemm: gemm512, round32: round32AVX512, gather: gatherAVX512,
 			widen: widenAVX512, squares: squaresAVX512, norm16: norm16AVX512, multiply: multiplyAVX512, hadamard: hadamard512, round16: round16AVX512})
 	}
 	if cpuid.CPU.Supports(cpuid.AVX2, cpuid.FMA3) {
 		list = append(list, &kernels{name: "avx2", scale: scaleAVX2, lift: lift256, pack: pack256, gen: genAVX2, tiles: tilesAVX2[:],
-			runs: runs256, products: products256, gemv: gemv256, gemm: gemm256, round32: round32AVX2, gather: gatherAVX2,
+			runs: runs256, products: products256, gemv: gemv256, gemv16: gemv16x256, gemm: gemm256, round32: round32AVX2, gather: gatherAVX2,
 			widen: widenAVX2, squares: squaresAVX2, norm16: norm16AVX2, multiply: multiplyAVX2, hadamard: hadamard256, round16: round16AVX2})
 	}
 	return append(list, &generic)
@@ -76,15 +76,60 @@ var (
 		{gemvAVX2x4, gemvAVX2x4One, gemvAVX2x4Some},
 		{gemvAVX2x5, gemvAVX2x5One, gemvAVX2x5Some},
 	}
+	// The same for bodies of int16, which are never empty.
+	gemv16s512 = [...][3]gemv16Func{
+		{},
+		{gemv16AVX512q1x1, gemv16AVX512q1x1One, gemv16AVX512q1x1Some},
+		{gemv16AVX512q1x2, gemv16AVX512q1x2One, gemv16AVX512q1x2Some},
+		{gemv16AVX512q1x3, gemv16AVX512q1x3One, gemv16AVX512q1x3Some},
+		{gemv16AVX512q1x4, gemv16AVX512q1x4One, gemv16AVX512q1x4Some},
+		{gemv16AVX512q1x5, gemv16AVX512q1x5One, gemv16AVX512q1x5Some},
+		{gemv16AVX512q1x6, gemv16AVX512q1x6One, gemv16AVX512q1x6Some},
+		{gemv16AVX512q1x7, gemv16AVX512q1x7One, gemv16AVX512q1x7Some},
+		{gemv16AVX512q1x8, gemv16AVX512q1x8One, gemv16AVX512q1x8Some},
+	}
+	gemv16s512Two = [...][3]gemv16Func{
+		{},
+		{gemv16AVX512q2x1, gemv16AVX512q2x1One, gemv16AVX512q2x1Some},
+		{gemv16AVX512q2x2, gemv16AVX512q2x2One, gemv16AVX512q2x2Some},
+		{gemv16AVX512q2x3, gemv16AVX512q2x3One, gemv16AVX512q2x3Some},
+		{gemv16AVX512q2x4, gemv16AVX512q2x4One, gemv16AVX512q2x4Some},
+		{gemv16AVX512q2x5, gemv16AVX512q2x5One, gemv16AVX512q2x5Some},
+		{gemv16AVX512q2x6, gemv16AVX512q2x6One, gemv16AVX512q2x6Some},
+		{gemv16AVX512q2x7, gemv16AVX512q2x7One, gemv16AVX512q2x7Some},
+		{gemv16AVX512q2x8, gemv16AVX512q2x8One, gemv16AVX512q2x8Some},
+	}
+	gemv16s512Four = [...][3]gemv16Func{
+		{},
+		{gemv16AVX512q4x1, gemv16AVX512q4x1One, gemv16AVX512q4x1Some},
+		{gemv16AVX512q4x2, gemv16AVX512q4x2One, gemv16AVX512q4x2Some},
+		{gemv16AVX512q4x3, gemv16AVX512q4x3One, gemv16AVX512q4x3Some},
+		{gemv16AVX512q4x4, gemv16AVX512q4x4One, gemv16AVX512q4x4Some},
+		{gemv16AVX512q4x5, gemv16AVX512q4x5One, gemv16AVX512q4x5Some},
+	}
+	gemv16s256 = [...][3]gemv16x256Func{
+		{},
+		{gemv16AVX2x1, gemv16AVX2x1One, gemv16AVX2x1Some},
+		{gemv16AVX2x2, gemv16AVX2x2One, gemv16AVX2x2Some},
+		{gemv16AVX2x3, gemv16AVX2x3One, gemv16AVX2x3Some},
+		{gemv16AVX2x4, gemv16AVX2x4One, gemv16AVX2x4Some},
+		{gemv16AVX2x5, gemv16AVX2x5One, gemv16AVX2x5Some},
+	}
 	gemms512    = [...]gemmFunc{nil, gemmAVX512x1, gemmAVX512x2, gemmAVX512x3, gemmAVX512x4, gemmAVX512x5, gemmAVX512x6}
 	gemms512One = [...]gemmFunc{nil, gemmAVX512One1, gemmAVX512One2, gemmAVX512One3, gemmAVX512One4, gemmAVX512One5, gemmAVX512One6, gemmAVX512One7, gemmAVX512One8, gemmAVX512One9, gemmAVX512One10, gemmAVX512One11, gemmAVX512One12, gemmAVX512One13, gemmAVX512One14, gemmAVX512One15, gemmAVX512One16, gemmAVX512One17, gemmAVX512One18, gemmAVX512One19, gemmAVX512One20, gemmAVX512One21, gemmAVX512One22, gemmAVX512One23, gemmAVX512One24}
 	gemms256    = [...]gemmTile{nil, gemmAVX2x1, gemmAVX2x2, gemmAVX2x3, gemmAVX2x4, gemmAVX2x5, gemmAVX2x6}
 )
 
 type (
-	gemvFunc    func(out, psi, body, rest *float32, rows, stride, step int, mask uint64, last *float32, outs, psis int)
-	gemv256Func func(out, psi, body, rest *float32, rows, stride, step int, mask *[16]uint32, last *float32)
-	gemmFunc    func(out, psi, state, last *float32, rows, stride, step int, ahead uintptr, tiles int)
+	gemvFunc       = gemv512Of[float32]
+	gemv16Func     = gemv512Of[int16]
+	gemv256Func    = gemv256Of[float32]
+	gemv16x256Func = gemv256Of[int16]
+
+	gemv512Of[T int16 | float32] func(out, psi *float32, body *T, rest *float32, rows, stride, step int, mask uint64, last *float32, outs, psis int)
+	gemv256Of[T int16 | float32] func(out, psi *float32, body *T, rest *float32, rows, stride, step int, mask *[16]uint32, last *float32)
+
+	gemmFunc func(out, psi, state, last *float32, rows, stride, step int, ahead uintptr, tiles int)
 )
 
 func lift512(dst, f, x *int16, nodes *node, lifts *int32, rows, stride, n int) {
@@ -149,20 +194,30 @@ func products256(dst *float32, factors *factor, count int, f, g *float32, lanes 
 // tailKind is the second index of gemvs.
 func tailKind(narrow int) int { return min(narrow, 2) }
 
-// gemv512 takes four queries at a time, or two, or one, so that each load of the state serves them all.
 func gemv512(out, psi, body, tail *float32, rows, wide, narrow, queries, step int) {
+	gemv512s(gemvs512[:], gemvs512Two[:], gemvs512Four[:], out, psi, body, tail, rows, wide, narrow, queries, step)
+}
+
+func gemv16x512(out, psi *float32, body *int16, tail *float32, rows, wide, narrow, queries, step int) {
+	gemv512s(gemv16s512[:], gemv16s512Two[:], gemv16s512Four[:], out, psi, body, tail, rows, wide, narrow, queries, step)
+}
+
+// gemv512s takes four queries at a time, or two, or one, so that each load of the state serves them all.
+func gemv512s[T int16 | float32](one, two, four [][3]gemv512Of[T], out, psi *float32, body *T, tail *float32, rows, wide, narrow, queries, step int) {
 	cols, vectors := wide+narrow, wide/16
 	for queries > 0 {
-		list, n := gemvs512[:], 1
+		list, n := one, 1
 		switch {
 		case queries >= 4:
-			list, n = gemvs512Four[:], 4
+			list, n = four, 4
 		case queries >= 2:
-			list, n = gemvs512Two[:], 2
+			list, n = two, 2
 		}
 		tile, mask, kind := max(1, evenly(vectors, len(list)-1)), uint64(1)<<narrow-1, tailKind(narrow)
+		size := int(unsafe.Sizeof(*body))
 		for v := 0; v < vectors || kind > 0; v += tile {
-			list[min(tile, vectors-v)][kind](index(out, 16*v), psi, index(body, 16*v), tail, rows, 4*wide, 4*narrow, mask, index(out, wide), 4*cols, 4*step)
+			from := (*T)(unsafe.Add(unsafe.Pointer(body), 16*v*size))
+			list[min(tile, vectors-v)][kind](index(out, 16*v), psi, from, tail, rows, size*wide, 4*narrow, mask, index(out, wide), 4*cols, 4*step)
 			kind = 0 // the first tile took the tail along
 		}
 		out, psi, queries = index(out, n*cols), index(psi, n*step), queries-n
@@ -180,13 +235,21 @@ var masks256 = func() (masks [16][16]uint32) {
 }()
 
 func gemv256(out, psi, body, tail *float32, rows, wide, narrow, queries, step int) {
-	pairs := wide / 16
-	tile := max(1, evenly(pairs, len(gemvs256)-1))
+	gemv256s(gemvs256[:], out, psi, body, tail, rows, wide, narrow, queries, step)
+}
+
+func gemv16x256(out, psi *float32, body *int16, tail *float32, rows, wide, narrow, queries, step int) {
+	gemv256s(gemv16s256[:], out, psi, body, tail, rows, wide, narrow, queries, step)
+}
+
+func gemv256s[T int16 | float32](list [][3]gemv256Of[T], out, psi *float32, body *T, tail *float32, rows, wide, narrow, queries, step int) {
+	pairs, size := wide/16, int(unsafe.Sizeof(*body))
+	tile := max(1, evenly(pairs, len(list)-1))
 	for q := range queries {
 		out, psi, kind := index(out, q*(wide+narrow)), index(psi, q*step), tailKind(narrow)
 		for v := 0; v < pairs || kind > 0; v += tile {
-			n := min(tile, pairs-v)
-			gemvs256[n][kind](index(out, 16*v), psi, index(body, 16*v), tail, rows, 4*wide, 4*narrow, &masks256[narrow], index(out, wide))
+			from := (*T)(unsafe.Add(unsafe.Pointer(body), 16*v*size))
+			list[min(tile, pairs-v)][kind](index(out, 16*v), psi, from, tail, rows, size*wide, 4*narrow, &masks256[narrow], index(out, wide))
 			kind = 0
 		}
 	}

@@ -145,74 +145,146 @@ func gemvAVX512q1x0Some(out *float32, psi *float32, body *float32, rest *float32
 // gemvAVX512q1x1 is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 1 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q1x1(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
+// gemv16AVX512q1x1 is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 1 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX512q1x1(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
 // gemvAVX512q1x1One is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 1 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q1x1One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
+// gemv16AVX512q1x1One is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 1 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX512q1x1One(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
 // gemvAVX512q1x1Some is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 1 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q1x1Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
+// gemv16AVX512q1x1Some is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 1 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX512q1x1Some(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
 // gemvAVX512q1x2 is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 2 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q1x2(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
+// gemv16AVX512q1x2 is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 2 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX512q1x2(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
 // gemvAVX512q1x2One is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 2 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q1x2One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
+// gemv16AVX512q1x2One is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 2 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX512q1x2One(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
 // gemvAVX512q1x2Some is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 2 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q1x2Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
+// gemv16AVX512q1x2Some is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 2 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX512q1x2Some(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
 // gemvAVX512q1x3 is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 3 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q1x3(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
+// gemv16AVX512q1x3 is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 3 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX512q1x3(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
 // gemvAVX512q1x3One is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 3 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q1x3One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
+// gemv16AVX512q1x3One is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 3 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX512q1x3One(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
 // gemvAVX512q1x3Some is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 3 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q1x3Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
+// gemv16AVX512q1x3Some is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 3 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX512q1x3Some(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
 // gemvAVX512q1x4 is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 4 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q1x4(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
+// gemv16AVX512q1x4 is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 4 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX512q1x4(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
 // gemvAVX512q1x4One is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 4 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q1x4One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
+// gemv16AVX512q1x4One is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 4 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX512q1x4One(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
 // gemvAVX512q1x4Some is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 4 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q1x4Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
+// gemv16AVX512q1x4Some is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 4 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX512q1x4Some(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
 // gemvAVX512q1x5 is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 5 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q1x5(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
+// gemv16AVX512q1x5 is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 5 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX512q1x5(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
 // gemvAVX512q1x5One is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 5 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q1x5One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
+// gemv16AVX512q1x5One is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 5 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX512q1x5One(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
 // gemvAVX512q1x5Some is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 5 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q1x5Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
+// gemv16AVX512q1x5Some is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 5 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX512q1x5Some(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
 // gemvAVX512q1x6 is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 6 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q1x6(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
+// gemv16AVX512q1x6 is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 6 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX512q1x6(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
 // gemvAVX512q1x6One is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 6 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q1x6One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
+// gemv16AVX512q1x6One is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 6 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX512q1x6One(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
 // gemvAVX512q1x6Some is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 6 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q1x6Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
+// gemv16AVX512q1x6Some is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 6 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX512q1x6Some(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
 // gemvAVX512q1x7 is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 7 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q1x7(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
+// gemv16AVX512q1x7 is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 7 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX512q1x7(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
 // gemvAVX512q1x7One is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 7 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q1x7One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
+// gemv16AVX512q1x7One is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 7 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX512q1x7One(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
 // gemvAVX512q1x7Some is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 7 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q1x7Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
+// gemv16AVX512q1x7Some is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 7 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX512q1x7Some(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
 // gemvAVX512q1x8 is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 8 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q1x8(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
+// gemv16AVX512q1x8 is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 8 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX512q1x8(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
 // gemvAVX512q1x8One is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 8 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q1x8One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
+// gemv16AVX512q1x8One is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 8 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX512q1x8One(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
 // gemvAVX512q1x8Some is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 8 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q1x8Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
+// gemv16AVX512q1x8Some is gemvGeneric for 1 queries, whose rows of psi and out are psis and outs bytes apart, 8 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX512q1x8Some(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
 // gemvAVX512q2x0One is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 0 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q2x0One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
@@ -223,74 +295,146 @@ func gemvAVX512q2x0Some(out *float32, psi *float32, body *float32, rest *float32
 // gemvAVX512q2x1 is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 1 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q2x1(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
+// gemv16AVX512q2x1 is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 1 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX512q2x1(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
 // gemvAVX512q2x1One is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 1 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q2x1One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
+// gemv16AVX512q2x1One is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 1 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX512q2x1One(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
 // gemvAVX512q2x1Some is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 1 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q2x1Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
+// gemv16AVX512q2x1Some is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 1 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX512q2x1Some(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
 // gemvAVX512q2x2 is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 2 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q2x2(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
+// gemv16AVX512q2x2 is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 2 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX512q2x2(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
 // gemvAVX512q2x2One is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 2 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q2x2One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
+// gemv16AVX512q2x2One is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 2 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX512q2x2One(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
 // gemvAVX512q2x2Some is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 2 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q2x2Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
+// gemv16AVX512q2x2Some is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 2 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX512q2x2Some(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
 // gemvAVX512q2x3 is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 3 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q2x3(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
+// gemv16AVX512q2x3 is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 3 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX512q2x3(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
 // gemvAVX512q2x3One is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 3 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q2x3One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
+// gemv16AVX512q2x3One is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 3 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX512q2x3One(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
 // gemvAVX512q2x3Some is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 3 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q2x3Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
+// gemv16AVX512q2x3Some is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 3 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX512q2x3Some(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
 // gemvAVX512q2x4 is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 4 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q2x4(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
+// gemv16AVX512q2x4 is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 4 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX512q2x4(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
 // gemvAVX512q2x4One is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 4 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q2x4One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
+// gemv16AVX512q2x4One is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 4 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX512q2x4One(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
 // gemvAVX512q2x4Some is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 4 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q2x4Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
+// gemv16AVX512q2x4Some is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 4 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX512q2x4Some(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
 // gemvAVX512q2x5 is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 5 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q2x5(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
+// gemv16AVX512q2x5 is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 5 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX512q2x5(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
 // gemvAVX512q2x5One is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 5 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q2x5One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
+// gemv16AVX512q2x5One is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 5 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX512q2x5One(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
 // gemvAVX512q2x5Some is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 5 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q2x5Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
+// gemv16AVX512q2x5Some is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 5 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX512q2x5Some(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
 // gemvAVX512q2x6 is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 6 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q2x6(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
+// gemv16AVX512q2x6 is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 6 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX512q2x6(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
 // gemvAVX512q2x6One is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 6 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q2x6One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
+// gemv16AVX512q2x6One is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 6 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX512q2x6One(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
 // gemvAVX512q2x6Some is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 6 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q2x6Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
+// gemv16AVX512q2x6Some is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 6 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX512q2x6Some(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
 // gemvAVX512q2x7 is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 7 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q2x7(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
+// gemv16AVX512q2x7 is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 7 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX512q2x7(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
 // gemvAVX512q2x7One is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 7 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q2x7One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
+// gemv16AVX512q2x7One is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 7 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX512q2x7One(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
 // gemvAVX512q2x7Some is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 7 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q2x7Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
+// gemv16AVX512q2x7Some is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 7 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX512q2x7Some(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
 // gemvAVX512q2x8 is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 8 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q2x8(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
+// gemv16AVX512q2x8 is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 8 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX512q2x8(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
 // gemvAVX512q2x8One is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 8 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q2x8One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
+// gemv16AVX512q2x8One is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 8 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX512q2x8One(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
 // gemvAVX512q2x8Some is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 8 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q2x8Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
+// gemv16AVX512q2x8Some is gemvGeneric for 2 queries, whose rows of psi and out are psis and outs bytes apart, 8 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX512q2x8Some(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
 // gemvAVX512q4x0One is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 0 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q4x0One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
@@ -301,47 +445,92 @@ func gemvAVX512q4x0Some(out *float32, psi *float32, body *float32, rest *float32
 // gemvAVX512q4x1 is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 1 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q4x1(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
+// gemv16AVX512q4x1 is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 1 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX512q4x1(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
 // gemvAVX512q4x1One is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 1 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q4x1One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
+// gemv16AVX512q4x1One is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 1 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX512q4x1One(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
 // gemvAVX512q4x1Some is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 1 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q4x1Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
+// gemv16AVX512q4x1Some is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 1 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX512q4x1Some(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
 // gemvAVX512q4x2 is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 2 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q4x2(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
+// gemv16AVX512q4x2 is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 2 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX512q4x2(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
 // gemvAVX512q4x2One is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 2 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q4x2One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
+// gemv16AVX512q4x2One is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 2 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX512q4x2One(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
 // gemvAVX512q4x2Some is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 2 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q4x2Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
+// gemv16AVX512q4x2Some is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 2 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX512q4x2Some(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
 // gemvAVX512q4x3 is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 3 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q4x3(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
+// gemv16AVX512q4x3 is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 3 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX512q4x3(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
 // gemvAVX512q4x3One is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 3 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q4x3One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
+// gemv16AVX512q4x3One is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 3 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX512q4x3One(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
 // gemvAVX512q4x3Some is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 3 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q4x3Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
+// gemv16AVX512q4x3Some is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 3 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX512q4x3Some(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
 // gemvAVX512q4x4 is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 4 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q4x4(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
+// gemv16AVX512q4x4 is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 4 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX512q4x4(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
 // gemvAVX512q4x4One is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 4 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q4x4One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
+// gemv16AVX512q4x4One is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 4 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX512q4x4One(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
 // gemvAVX512q4x4Some is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 4 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q4x4Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
+// gemv16AVX512q4x4Some is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 4 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX512q4x4Some(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
 // gemvAVX512q4x5 is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 5 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q4x5(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
+// gemv16AVX512q4x5 is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 5 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX512q4x5(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
 // gemvAVX512q4x5One is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 5 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q4x5One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
+// gemv16AVX512q4x5One is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 5 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX512q4x5One(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
 // gemvAVX512q4x5Some is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 5 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q4x5Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+
+// gemv16AVX512q4x5Some is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 5 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX512q4x5Some(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
 // gemmAVX512x1 is gemmGeneric for tiles of 1 columns and 64 queries; the last column of a tile is at last, whose rows are step bytes apart. It fetches a line from ahead on for each row. psi is there, and tiles lie side by side.
 func gemmAVX512x1(out *float32, psi *float32, state *float32, last *float32, rows int, stride int, step int, ahead uintptr, tiles int)
@@ -448,56 +637,101 @@ func productsAVX2x16(dst *float32, factors *int32, count int, f *float32, gt *fl
 // productsAVX2x64 is productsGeneric for 64 queries.
 func productsAVX2x64(dst *float32, factors *int32, count int, f *float32, gt *float32)
 
-// gemvAVX2x0One is gemvGeneric for 0 pairs of vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+// gemvAVX2x0One is gemvGeneric for one query, 0 pairs of vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX2x0One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
 
-// gemvAVX2x0Some is gemvGeneric for 0 pairs of vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+// gemvAVX2x0Some is gemvGeneric for one query, 0 pairs of vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX2x0Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
 
-// gemvAVX2x1 is gemvGeneric for 1 pairs of vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+// gemvAVX2x1 is gemvGeneric for one query, 1 pairs of vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX2x1(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
 
-// gemvAVX2x1One is gemvGeneric for 1 pairs of vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+// gemv16AVX2x1 is gemvGeneric for one query, 1 pairs of vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX2x1(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
+
+// gemvAVX2x1One is gemvGeneric for one query, 1 pairs of vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX2x1One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
 
-// gemvAVX2x1Some is gemvGeneric for 1 pairs of vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+// gemv16AVX2x1One is gemvGeneric for one query, 1 pairs of vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX2x1One(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
+
+// gemvAVX2x1Some is gemvGeneric for one query, 1 pairs of vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX2x1Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
 
-// gemvAVX2x2 is gemvGeneric for 2 pairs of vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+// gemv16AVX2x1Some is gemvGeneric for one query, 1 pairs of vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX2x1Some(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
+
+// gemvAVX2x2 is gemvGeneric for one query, 2 pairs of vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX2x2(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
 
-// gemvAVX2x2One is gemvGeneric for 2 pairs of vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+// gemv16AVX2x2 is gemvGeneric for one query, 2 pairs of vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX2x2(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
+
+// gemvAVX2x2One is gemvGeneric for one query, 2 pairs of vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX2x2One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
 
-// gemvAVX2x2Some is gemvGeneric for 2 pairs of vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+// gemv16AVX2x2One is gemvGeneric for one query, 2 pairs of vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX2x2One(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
+
+// gemvAVX2x2Some is gemvGeneric for one query, 2 pairs of vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX2x2Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
 
-// gemvAVX2x3 is gemvGeneric for 3 pairs of vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+// gemv16AVX2x2Some is gemvGeneric for one query, 2 pairs of vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX2x2Some(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
+
+// gemvAVX2x3 is gemvGeneric for one query, 3 pairs of vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX2x3(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
 
-// gemvAVX2x3One is gemvGeneric for 3 pairs of vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+// gemv16AVX2x3 is gemvGeneric for one query, 3 pairs of vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX2x3(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
+
+// gemvAVX2x3One is gemvGeneric for one query, 3 pairs of vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX2x3One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
 
-// gemvAVX2x3Some is gemvGeneric for 3 pairs of vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+// gemv16AVX2x3One is gemvGeneric for one query, 3 pairs of vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX2x3One(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
+
+// gemvAVX2x3Some is gemvGeneric for one query, 3 pairs of vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX2x3Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
 
-// gemvAVX2x4 is gemvGeneric for 4 pairs of vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+// gemv16AVX2x3Some is gemvGeneric for one query, 3 pairs of vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX2x3Some(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
+
+// gemvAVX2x4 is gemvGeneric for one query, 4 pairs of vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX2x4(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
 
-// gemvAVX2x4One is gemvGeneric for 4 pairs of vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+// gemv16AVX2x4 is gemvGeneric for one query, 4 pairs of vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX2x4(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
+
+// gemvAVX2x4One is gemvGeneric for one query, 4 pairs of vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX2x4One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
 
-// gemvAVX2x4Some is gemvGeneric for 4 pairs of vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+// gemv16AVX2x4One is gemvGeneric for one query, 4 pairs of vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX2x4One(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
+
+// gemvAVX2x4Some is gemvGeneric for one query, 4 pairs of vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX2x4Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
 
-// gemvAVX2x5 is gemvGeneric for 5 pairs of vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+// gemv16AVX2x4Some is gemvGeneric for one query, 4 pairs of vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX2x4Some(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
+
+// gemvAVX2x5 is gemvGeneric for one query, 5 pairs of vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX2x5(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
 
-// gemvAVX2x5One is gemvGeneric for 5 pairs of vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+// gemv16AVX2x5 is gemvGeneric for one query, 5 pairs of vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX2x5(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
+
+// gemvAVX2x5One is gemvGeneric for one query, 5 pairs of vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX2x5One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
 
-// gemvAVX2x5Some is gemvGeneric for 5 pairs of vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+// gemv16AVX2x5One is gemvGeneric for one query, 5 pairs of vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX2x5One(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
+
+// gemvAVX2x5Some is gemvGeneric for one query, 5 pairs of vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX2x5Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
+
+// gemv16AVX2x5Some is gemvGeneric for one query, 5 pairs of vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
+func gemv16AVX2x5Some(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
 
 // gemmAVX2x1 is gemmGeneric for 1 columns and 16 queries; rows of psi and out are lanes bytes apart.
 func gemmAVX2x1(out *float32, psi *float32, state *float32, rows int, stride int, lanes int)

@@ -8547,6 +8547,33 @@ loop:
 	VZEROUPPER
 	RET
 
+// func gemv16AVX512q1x1(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512F
+TEXT ·gemv16AVX512q1x1(SB), NOSPLIT, $0-88
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), DI
+	MOVQ    AX, DI
+	VMOVUPS (DI), Z0
+
+loop:
+	VBROADCASTSS (CX), Z2
+	VPMOVSXWD    (BX), Z1
+	VCVTDQ2PS    Z1, Z1
+	VFMADD231PS  Z1, Z2, Z0
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, DI
+	VMOVUPS      Z0, (DI)
+	VZEROUPPER
+	RET
+
 // func gemvAVX512q1x1One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 // Requires: AVX, AVX512F, FMA3
 TEXT ·gemvAVX512q1x1One(SB), NOSPLIT, $0-88
@@ -8578,6 +8605,42 @@ loop:
 	VMOVUPS      Z0, (DI)
 	MOVQ         R10, DI
 	VMOVSS       X1, (DI)
+	VZEROUPPER
+	RET
+
+// func gemv16AVX512q1x1One(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·gemv16AVX512q1x1One(SB), NOSPLIT, $0-88
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), DI
+	MOVQ    AX, DI
+	VMOVUPS (DI), Z0
+	MOVQ    rest+24(FP), R8
+	MOVQ    step+48(FP), R9
+	MOVQ    last+64(FP), R10
+	MOVQ    R10, DI
+	VMOVSS  (DI), X2
+
+loop:
+	VBROADCASTSS (CX), Z3
+	VPMOVSXWD    (BX), Z1
+	VCVTDQ2PS    Z1, Z1
+	VFMADD231PS  Z1, Z3, Z0
+	VFMADD231SS  (R8), X3, X2
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R9, R8
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, DI
+	VMOVUPS      Z0, (DI)
+	MOVQ         R10, DI
+	VMOVSS       X2, (DI)
 	VZEROUPPER
 	RET
 
@@ -8616,6 +8679,43 @@ loop:
 	VZEROUPPER
 	RET
 
+// func gemv16AVX512q1x1Some(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·gemv16AVX512q1x1Some(SB), NOSPLIT, $0-88
+	MOVQ      out+0(FP), AX
+	MOVQ      psi+8(FP), CX
+	MOVQ      rows+32(FP), DX
+	MOVQ      body+16(FP), BX
+	MOVQ      stride+40(FP), SI
+	MOVQ      outs+72(FP), DI
+	MOVQ      psis+80(FP), DI
+	MOVQ      AX, DI
+	VMOVUPS   (DI), Z0
+	MOVQ      rest+24(FP), R8
+	MOVQ      step+48(FP), R9
+	MOVQ      last+64(FP), R10
+	KMOVQ     mask+56(FP), K1
+	MOVQ      R10, DI
+	VMOVUPS.Z (DI), K1, Z2
+
+loop:
+	VBROADCASTSS (CX), Z3
+	VPMOVSXWD    (BX), Z1
+	VCVTDQ2PS    Z1, Z1
+	VFMADD231PS  Z1, Z3, Z0
+	VFMADD231PS  (R8), Z3, K1, Z2
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R9, R8
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, DI
+	VMOVUPS      Z0, (DI)
+	MOVQ         R10, DI
+	VMOVUPS      Z2, K1, (DI)
+	VZEROUPPER
+	RET
+
 // func gemvAVX512q1x2(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 // Requires: AVX, AVX512F
 TEXT ·gemvAVX512q1x2(SB), NOSPLIT, $0-88
@@ -8634,6 +8734,38 @@ loop:
 	VBROADCASTSS (CX), Z2
 	VFMADD231PS  (BX), Z2, Z0
 	VFMADD231PS  64(BX), Z2, Z1
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, DI
+	VMOVUPS      Z0, (DI)
+	VMOVUPS      Z1, 64(DI)
+	VZEROUPPER
+	RET
+
+// func gemv16AVX512q1x2(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512F
+TEXT ·gemv16AVX512q1x2(SB), NOSPLIT, $0-88
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), DI
+	MOVQ    AX, DI
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+
+loop:
+	VBROADCASTSS (CX), Z3
+	VPMOVSXWD    (BX), Z2
+	VCVTDQ2PS    Z2, Z2
+	VFMADD231PS  Z2, Z3, Z0
+	VPMOVSXWD    32(BX), Z2
+	VCVTDQ2PS    Z2, Z2
+	VFMADD231PS  Z2, Z3, Z1
 	ADDQ         $0x04, CX
 	ADDQ         SI, BX
 	DECQ         DX
@@ -8681,6 +8813,47 @@ loop:
 	VZEROUPPER
 	RET
 
+// func gemv16AVX512q1x2One(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·gemv16AVX512q1x2One(SB), NOSPLIT, $0-88
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), DI
+	MOVQ    AX, DI
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	MOVQ    rest+24(FP), R8
+	MOVQ    step+48(FP), R9
+	MOVQ    last+64(FP), R10
+	MOVQ    R10, DI
+	VMOVSS  (DI), X3
+
+loop:
+	VBROADCASTSS (CX), Z4
+	VPMOVSXWD    (BX), Z2
+	VCVTDQ2PS    Z2, Z2
+	VFMADD231PS  Z2, Z4, Z0
+	VPMOVSXWD    32(BX), Z2
+	VCVTDQ2PS    Z2, Z2
+	VFMADD231PS  Z2, Z4, Z1
+	VFMADD231SS  (R8), X4, X3
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R9, R8
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, DI
+	VMOVUPS      Z0, (DI)
+	VMOVUPS      Z1, 64(DI)
+	MOVQ         R10, DI
+	VMOVSS       X3, (DI)
+	VZEROUPPER
+	RET
+
 // func gemvAVX512q1x2Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 // Requires: AVX, AVX512BW, AVX512F
 TEXT ·gemvAVX512q1x2Some(SB), NOSPLIT, $0-88
@@ -8719,6 +8892,48 @@ loop:
 	VZEROUPPER
 	RET
 
+// func gemv16AVX512q1x2Some(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·gemv16AVX512q1x2Some(SB), NOSPLIT, $0-88
+	MOVQ      out+0(FP), AX
+	MOVQ      psi+8(FP), CX
+	MOVQ      rows+32(FP), DX
+	MOVQ      body+16(FP), BX
+	MOVQ      stride+40(FP), SI
+	MOVQ      outs+72(FP), DI
+	MOVQ      psis+80(FP), DI
+	MOVQ      AX, DI
+	VMOVUPS   (DI), Z0
+	VMOVUPS   64(DI), Z1
+	MOVQ      rest+24(FP), R8
+	MOVQ      step+48(FP), R9
+	MOVQ      last+64(FP), R10
+	KMOVQ     mask+56(FP), K1
+	MOVQ      R10, DI
+	VMOVUPS.Z (DI), K1, Z3
+
+loop:
+	VBROADCASTSS (CX), Z4
+	VPMOVSXWD    (BX), Z2
+	VCVTDQ2PS    Z2, Z2
+	VFMADD231PS  Z2, Z4, Z0
+	VPMOVSXWD    32(BX), Z2
+	VCVTDQ2PS    Z2, Z2
+	VFMADD231PS  Z2, Z4, Z1
+	VFMADD231PS  (R8), Z4, K1, Z3
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R9, R8
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, DI
+	VMOVUPS      Z0, (DI)
+	VMOVUPS      Z1, 64(DI)
+	MOVQ         R10, DI
+	VMOVUPS      Z3, K1, (DI)
+	VZEROUPPER
+	RET
+
 // func gemvAVX512q1x3(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 // Requires: AVX, AVX512F
 TEXT ·gemvAVX512q1x3(SB), NOSPLIT, $0-88
@@ -8739,6 +8954,43 @@ loop:
 	VFMADD231PS  (BX), Z3, Z0
 	VFMADD231PS  64(BX), Z3, Z1
 	VFMADD231PS  128(BX), Z3, Z2
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, DI
+	VMOVUPS      Z0, (DI)
+	VMOVUPS      Z1, 64(DI)
+	VMOVUPS      Z2, 128(DI)
+	VZEROUPPER
+	RET
+
+// func gemv16AVX512q1x3(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512F
+TEXT ·gemv16AVX512q1x3(SB), NOSPLIT, $0-88
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), DI
+	MOVQ    AX, DI
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	VMOVUPS 128(DI), Z2
+
+loop:
+	VBROADCASTSS (CX), Z4
+	VPMOVSXWD    (BX), Z3
+	VCVTDQ2PS    Z3, Z3
+	VFMADD231PS  Z3, Z4, Z0
+	VPMOVSXWD    32(BX), Z3
+	VCVTDQ2PS    Z3, Z3
+	VFMADD231PS  Z3, Z4, Z1
+	VPMOVSXWD    64(BX), Z3
+	VCVTDQ2PS    Z3, Z3
+	VFMADD231PS  Z3, Z4, Z2
 	ADDQ         $0x04, CX
 	ADDQ         SI, BX
 	DECQ         DX
@@ -8790,6 +9042,52 @@ loop:
 	VZEROUPPER
 	RET
 
+// func gemv16AVX512q1x3One(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·gemv16AVX512q1x3One(SB), NOSPLIT, $0-88
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), DI
+	MOVQ    AX, DI
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	VMOVUPS 128(DI), Z2
+	MOVQ    rest+24(FP), R8
+	MOVQ    step+48(FP), R9
+	MOVQ    last+64(FP), R10
+	MOVQ    R10, DI
+	VMOVSS  (DI), X4
+
+loop:
+	VBROADCASTSS (CX), Z5
+	VPMOVSXWD    (BX), Z3
+	VCVTDQ2PS    Z3, Z3
+	VFMADD231PS  Z3, Z5, Z0
+	VPMOVSXWD    32(BX), Z3
+	VCVTDQ2PS    Z3, Z3
+	VFMADD231PS  Z3, Z5, Z1
+	VPMOVSXWD    64(BX), Z3
+	VCVTDQ2PS    Z3, Z3
+	VFMADD231PS  Z3, Z5, Z2
+	VFMADD231SS  (R8), X5, X4
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R9, R8
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, DI
+	VMOVUPS      Z0, (DI)
+	VMOVUPS      Z1, 64(DI)
+	VMOVUPS      Z2, 128(DI)
+	MOVQ         R10, DI
+	VMOVSS       X4, (DI)
+	VZEROUPPER
+	RET
+
 // func gemvAVX512q1x3Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 // Requires: AVX, AVX512BW, AVX512F
 TEXT ·gemvAVX512q1x3Some(SB), NOSPLIT, $0-88
@@ -8831,6 +9129,53 @@ loop:
 	VZEROUPPER
 	RET
 
+// func gemv16AVX512q1x3Some(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·gemv16AVX512q1x3Some(SB), NOSPLIT, $0-88
+	MOVQ      out+0(FP), AX
+	MOVQ      psi+8(FP), CX
+	MOVQ      rows+32(FP), DX
+	MOVQ      body+16(FP), BX
+	MOVQ      stride+40(FP), SI
+	MOVQ      outs+72(FP), DI
+	MOVQ      psis+80(FP), DI
+	MOVQ      AX, DI
+	VMOVUPS   (DI), Z0
+	VMOVUPS   64(DI), Z1
+	VMOVUPS   128(DI), Z2
+	MOVQ      rest+24(FP), R8
+	MOVQ      step+48(FP), R9
+	MOVQ      last+64(FP), R10
+	KMOVQ     mask+56(FP), K1
+	MOVQ      R10, DI
+	VMOVUPS.Z (DI), K1, Z4
+
+loop:
+	VBROADCASTSS (CX), Z5
+	VPMOVSXWD    (BX), Z3
+	VCVTDQ2PS    Z3, Z3
+	VFMADD231PS  Z3, Z5, Z0
+	VPMOVSXWD    32(BX), Z3
+	VCVTDQ2PS    Z3, Z3
+	VFMADD231PS  Z3, Z5, Z1
+	VPMOVSXWD    64(BX), Z3
+	VCVTDQ2PS    Z3, Z3
+	VFMADD231PS  Z3, Z5, Z2
+	VFMADD231PS  (R8), Z5, K1, Z4
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R9, R8
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, DI
+	VMOVUPS      Z0, (DI)
+	VMOVUPS      Z1, 64(DI)
+	VMOVUPS      Z2, 128(DI)
+	MOVQ         R10, DI
+	VMOVUPS      Z4, K1, (DI)
+	VZEROUPPER
+	RET
+
 // func gemvAVX512q1x4(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 // Requires: AVX, AVX512F
 TEXT ·gemvAVX512q1x4(SB), NOSPLIT, $0-88
@@ -8853,6 +9198,48 @@ loop:
 	VFMADD231PS  64(BX), Z4, Z1
 	VFMADD231PS  128(BX), Z4, Z2
 	VFMADD231PS  192(BX), Z4, Z3
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, DI
+	VMOVUPS      Z0, (DI)
+	VMOVUPS      Z1, 64(DI)
+	VMOVUPS      Z2, 128(DI)
+	VMOVUPS      Z3, 192(DI)
+	VZEROUPPER
+	RET
+
+// func gemv16AVX512q1x4(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512F
+TEXT ·gemv16AVX512q1x4(SB), NOSPLIT, $0-88
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), DI
+	MOVQ    AX, DI
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	VMOVUPS 128(DI), Z2
+	VMOVUPS 192(DI), Z3
+
+loop:
+	VBROADCASTSS (CX), Z5
+	VPMOVSXWD    (BX), Z4
+	VCVTDQ2PS    Z4, Z4
+	VFMADD231PS  Z4, Z5, Z0
+	VPMOVSXWD    32(BX), Z4
+	VCVTDQ2PS    Z4, Z4
+	VFMADD231PS  Z4, Z5, Z1
+	VPMOVSXWD    64(BX), Z4
+	VCVTDQ2PS    Z4, Z4
+	VFMADD231PS  Z4, Z5, Z2
+	VPMOVSXWD    96(BX), Z4
+	VCVTDQ2PS    Z4, Z4
+	VFMADD231PS  Z4, Z5, Z3
 	ADDQ         $0x04, CX
 	ADDQ         SI, BX
 	DECQ         DX
@@ -8908,6 +9295,57 @@ loop:
 	VZEROUPPER
 	RET
 
+// func gemv16AVX512q1x4One(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·gemv16AVX512q1x4One(SB), NOSPLIT, $0-88
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), DI
+	MOVQ    AX, DI
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	VMOVUPS 128(DI), Z2
+	VMOVUPS 192(DI), Z3
+	MOVQ    rest+24(FP), R8
+	MOVQ    step+48(FP), R9
+	MOVQ    last+64(FP), R10
+	MOVQ    R10, DI
+	VMOVSS  (DI), X5
+
+loop:
+	VBROADCASTSS (CX), Z6
+	VPMOVSXWD    (BX), Z4
+	VCVTDQ2PS    Z4, Z4
+	VFMADD231PS  Z4, Z6, Z0
+	VPMOVSXWD    32(BX), Z4
+	VCVTDQ2PS    Z4, Z4
+	VFMADD231PS  Z4, Z6, Z1
+	VPMOVSXWD    64(BX), Z4
+	VCVTDQ2PS    Z4, Z4
+	VFMADD231PS  Z4, Z6, Z2
+	VPMOVSXWD    96(BX), Z4
+	VCVTDQ2PS    Z4, Z4
+	VFMADD231PS  Z4, Z6, Z3
+	VFMADD231SS  (R8), X6, X5
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R9, R8
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, DI
+	VMOVUPS      Z0, (DI)
+	VMOVUPS      Z1, 64(DI)
+	VMOVUPS      Z2, 128(DI)
+	VMOVUPS      Z3, 192(DI)
+	MOVQ         R10, DI
+	VMOVSS       X5, (DI)
+	VZEROUPPER
+	RET
+
 // func gemvAVX512q1x4Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 // Requires: AVX, AVX512BW, AVX512F
 TEXT ·gemvAVX512q1x4Some(SB), NOSPLIT, $0-88
@@ -8952,6 +9390,58 @@ loop:
 	VZEROUPPER
 	RET
 
+// func gemv16AVX512q1x4Some(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·gemv16AVX512q1x4Some(SB), NOSPLIT, $0-88
+	MOVQ      out+0(FP), AX
+	MOVQ      psi+8(FP), CX
+	MOVQ      rows+32(FP), DX
+	MOVQ      body+16(FP), BX
+	MOVQ      stride+40(FP), SI
+	MOVQ      outs+72(FP), DI
+	MOVQ      psis+80(FP), DI
+	MOVQ      AX, DI
+	VMOVUPS   (DI), Z0
+	VMOVUPS   64(DI), Z1
+	VMOVUPS   128(DI), Z2
+	VMOVUPS   192(DI), Z3
+	MOVQ      rest+24(FP), R8
+	MOVQ      step+48(FP), R9
+	MOVQ      last+64(FP), R10
+	KMOVQ     mask+56(FP), K1
+	MOVQ      R10, DI
+	VMOVUPS.Z (DI), K1, Z5
+
+loop:
+	VBROADCASTSS (CX), Z6
+	VPMOVSXWD    (BX), Z4
+	VCVTDQ2PS    Z4, Z4
+	VFMADD231PS  Z4, Z6, Z0
+	VPMOVSXWD    32(BX), Z4
+	VCVTDQ2PS    Z4, Z4
+	VFMADD231PS  Z4, Z6, Z1
+	VPMOVSXWD    64(BX), Z4
+	VCVTDQ2PS    Z4, Z4
+	VFMADD231PS  Z4, Z6, Z2
+	VPMOVSXWD    96(BX), Z4
+	VCVTDQ2PS    Z4, Z4
+	VFMADD231PS  Z4, Z6, Z3
+	VFMADD231PS  (R8), Z6, K1, Z5
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R9, R8
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, DI
+	VMOVUPS      Z0, (DI)
+	VMOVUPS      Z1, 64(DI)
+	VMOVUPS      Z2, 128(DI)
+	VMOVUPS      Z3, 192(DI)
+	MOVQ         R10, DI
+	VMOVUPS      Z5, K1, (DI)
+	VZEROUPPER
+	RET
+
 // func gemvAVX512q1x5(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 // Requires: AVX, AVX512F
 TEXT ·gemvAVX512q1x5(SB), NOSPLIT, $0-88
@@ -8976,6 +9466,53 @@ loop:
 	VFMADD231PS  128(BX), Z5, Z2
 	VFMADD231PS  192(BX), Z5, Z3
 	VFMADD231PS  256(BX), Z5, Z4
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, DI
+	VMOVUPS      Z0, (DI)
+	VMOVUPS      Z1, 64(DI)
+	VMOVUPS      Z2, 128(DI)
+	VMOVUPS      Z3, 192(DI)
+	VMOVUPS      Z4, 256(DI)
+	VZEROUPPER
+	RET
+
+// func gemv16AVX512q1x5(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512F
+TEXT ·gemv16AVX512q1x5(SB), NOSPLIT, $0-88
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), DI
+	MOVQ    AX, DI
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	VMOVUPS 128(DI), Z2
+	VMOVUPS 192(DI), Z3
+	VMOVUPS 256(DI), Z4
+
+loop:
+	VBROADCASTSS (CX), Z6
+	VPMOVSXWD    (BX), Z5
+	VCVTDQ2PS    Z5, Z5
+	VFMADD231PS  Z5, Z6, Z0
+	VPMOVSXWD    32(BX), Z5
+	VCVTDQ2PS    Z5, Z5
+	VFMADD231PS  Z5, Z6, Z1
+	VPMOVSXWD    64(BX), Z5
+	VCVTDQ2PS    Z5, Z5
+	VFMADD231PS  Z5, Z6, Z2
+	VPMOVSXWD    96(BX), Z5
+	VCVTDQ2PS    Z5, Z5
+	VFMADD231PS  Z5, Z6, Z3
+	VPMOVSXWD    128(BX), Z5
+	VCVTDQ2PS    Z5, Z5
+	VFMADD231PS  Z5, Z6, Z4
 	ADDQ         $0x04, CX
 	ADDQ         SI, BX
 	DECQ         DX
@@ -9035,6 +9572,62 @@ loop:
 	VZEROUPPER
 	RET
 
+// func gemv16AVX512q1x5One(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·gemv16AVX512q1x5One(SB), NOSPLIT, $0-88
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), DI
+	MOVQ    AX, DI
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	VMOVUPS 128(DI), Z2
+	VMOVUPS 192(DI), Z3
+	VMOVUPS 256(DI), Z4
+	MOVQ    rest+24(FP), R8
+	MOVQ    step+48(FP), R9
+	MOVQ    last+64(FP), R10
+	MOVQ    R10, DI
+	VMOVSS  (DI), X6
+
+loop:
+	VBROADCASTSS (CX), Z7
+	VPMOVSXWD    (BX), Z5
+	VCVTDQ2PS    Z5, Z5
+	VFMADD231PS  Z5, Z7, Z0
+	VPMOVSXWD    32(BX), Z5
+	VCVTDQ2PS    Z5, Z5
+	VFMADD231PS  Z5, Z7, Z1
+	VPMOVSXWD    64(BX), Z5
+	VCVTDQ2PS    Z5, Z5
+	VFMADD231PS  Z5, Z7, Z2
+	VPMOVSXWD    96(BX), Z5
+	VCVTDQ2PS    Z5, Z5
+	VFMADD231PS  Z5, Z7, Z3
+	VPMOVSXWD    128(BX), Z5
+	VCVTDQ2PS    Z5, Z5
+	VFMADD231PS  Z5, Z7, Z4
+	VFMADD231SS  (R8), X7, X6
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R9, R8
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, DI
+	VMOVUPS      Z0, (DI)
+	VMOVUPS      Z1, 64(DI)
+	VMOVUPS      Z2, 128(DI)
+	VMOVUPS      Z3, 192(DI)
+	VMOVUPS      Z4, 256(DI)
+	MOVQ         R10, DI
+	VMOVSS       X6, (DI)
+	VZEROUPPER
+	RET
+
 // func gemvAVX512q1x5Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 // Requires: AVX, AVX512BW, AVX512F
 TEXT ·gemvAVX512q1x5Some(SB), NOSPLIT, $0-88
@@ -9082,6 +9675,63 @@ loop:
 	VZEROUPPER
 	RET
 
+// func gemv16AVX512q1x5Some(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·gemv16AVX512q1x5Some(SB), NOSPLIT, $0-88
+	MOVQ      out+0(FP), AX
+	MOVQ      psi+8(FP), CX
+	MOVQ      rows+32(FP), DX
+	MOVQ      body+16(FP), BX
+	MOVQ      stride+40(FP), SI
+	MOVQ      outs+72(FP), DI
+	MOVQ      psis+80(FP), DI
+	MOVQ      AX, DI
+	VMOVUPS   (DI), Z0
+	VMOVUPS   64(DI), Z1
+	VMOVUPS   128(DI), Z2
+	VMOVUPS   192(DI), Z3
+	VMOVUPS   256(DI), Z4
+	MOVQ      rest+24(FP), R8
+	MOVQ      step+48(FP), R9
+	MOVQ      last+64(FP), R10
+	KMOVQ     mask+56(FP), K1
+	MOVQ      R10, DI
+	VMOVUPS.Z (DI), K1, Z6
+
+loop:
+	VBROADCASTSS (CX), Z7
+	VPMOVSXWD    (BX), Z5
+	VCVTDQ2PS    Z5, Z5
+	VFMADD231PS  Z5, Z7, Z0
+	VPMOVSXWD    32(BX), Z5
+	VCVTDQ2PS    Z5, Z5
+	VFMADD231PS  Z5, Z7, Z1
+	VPMOVSXWD    64(BX), Z5
+	VCVTDQ2PS    Z5, Z5
+	VFMADD231PS  Z5, Z7, Z2
+	VPMOVSXWD    96(BX), Z5
+	VCVTDQ2PS    Z5, Z5
+	VFMADD231PS  Z5, Z7, Z3
+	VPMOVSXWD    128(BX), Z5
+	VCVTDQ2PS    Z5, Z5
+	VFMADD231PS  Z5, Z7, Z4
+	VFMADD231PS  (R8), Z7, K1, Z6
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R9, R8
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, DI
+	VMOVUPS      Z0, (DI)
+	VMOVUPS      Z1, 64(DI)
+	VMOVUPS      Z2, 128(DI)
+	VMOVUPS      Z3, 192(DI)
+	VMOVUPS      Z4, 256(DI)
+	MOVQ         R10, DI
+	VMOVUPS      Z6, K1, (DI)
+	VZEROUPPER
+	RET
+
 // func gemvAVX512q1x6(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 // Requires: AVX, AVX512F
 TEXT ·gemvAVX512q1x6(SB), NOSPLIT, $0-88
@@ -9108,6 +9758,58 @@ loop:
 	VFMADD231PS  192(BX), Z6, Z3
 	VFMADD231PS  256(BX), Z6, Z4
 	VFMADD231PS  320(BX), Z6, Z5
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, DI
+	VMOVUPS      Z0, (DI)
+	VMOVUPS      Z1, 64(DI)
+	VMOVUPS      Z2, 128(DI)
+	VMOVUPS      Z3, 192(DI)
+	VMOVUPS      Z4, 256(DI)
+	VMOVUPS      Z5, 320(DI)
+	VZEROUPPER
+	RET
+
+// func gemv16AVX512q1x6(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512F
+TEXT ·gemv16AVX512q1x6(SB), NOSPLIT, $0-88
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), DI
+	MOVQ    AX, DI
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	VMOVUPS 128(DI), Z2
+	VMOVUPS 192(DI), Z3
+	VMOVUPS 256(DI), Z4
+	VMOVUPS 320(DI), Z5
+
+loop:
+	VBROADCASTSS (CX), Z7
+	VPMOVSXWD    (BX), Z6
+	VCVTDQ2PS    Z6, Z6
+	VFMADD231PS  Z6, Z7, Z0
+	VPMOVSXWD    32(BX), Z6
+	VCVTDQ2PS    Z6, Z6
+	VFMADD231PS  Z6, Z7, Z1
+	VPMOVSXWD    64(BX), Z6
+	VCVTDQ2PS    Z6, Z6
+	VFMADD231PS  Z6, Z7, Z2
+	VPMOVSXWD    96(BX), Z6
+	VCVTDQ2PS    Z6, Z6
+	VFMADD231PS  Z6, Z7, Z3
+	VPMOVSXWD    128(BX), Z6
+	VCVTDQ2PS    Z6, Z6
+	VFMADD231PS  Z6, Z7, Z4
+	VPMOVSXWD    160(BX), Z6
+	VCVTDQ2PS    Z6, Z6
+	VFMADD231PS  Z6, Z7, Z5
 	ADDQ         $0x04, CX
 	ADDQ         SI, BX
 	DECQ         DX
@@ -9171,6 +9873,67 @@ loop:
 	VZEROUPPER
 	RET
 
+// func gemv16AVX512q1x6One(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·gemv16AVX512q1x6One(SB), NOSPLIT, $0-88
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), DI
+	MOVQ    AX, DI
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	VMOVUPS 128(DI), Z2
+	VMOVUPS 192(DI), Z3
+	VMOVUPS 256(DI), Z4
+	VMOVUPS 320(DI), Z5
+	MOVQ    rest+24(FP), R8
+	MOVQ    step+48(FP), R9
+	MOVQ    last+64(FP), R10
+	MOVQ    R10, DI
+	VMOVSS  (DI), X7
+
+loop:
+	VBROADCASTSS (CX), Z8
+	VPMOVSXWD    (BX), Z6
+	VCVTDQ2PS    Z6, Z6
+	VFMADD231PS  Z6, Z8, Z0
+	VPMOVSXWD    32(BX), Z6
+	VCVTDQ2PS    Z6, Z6
+	VFMADD231PS  Z6, Z8, Z1
+	VPMOVSXWD    64(BX), Z6
+	VCVTDQ2PS    Z6, Z6
+	VFMADD231PS  Z6, Z8, Z2
+	VPMOVSXWD    96(BX), Z6
+	VCVTDQ2PS    Z6, Z6
+	VFMADD231PS  Z6, Z8, Z3
+	VPMOVSXWD    128(BX), Z6
+	VCVTDQ2PS    Z6, Z6
+	VFMADD231PS  Z6, Z8, Z4
+	VPMOVSXWD    160(BX), Z6
+	VCVTDQ2PS    Z6, Z6
+	VFMADD231PS  Z6, Z8, Z5
+	VFMADD231SS  (R8), X8, X7
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R9, R8
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, DI
+	VMOVUPS      Z0, (DI)
+	VMOVUPS      Z1, 64(DI)
+	VMOVUPS      Z2, 128(DI)
+	VMOVUPS      Z3, 192(DI)
+	VMOVUPS      Z4, 256(DI)
+	VMOVUPS      Z5, 320(DI)
+	MOVQ         R10, DI
+	VMOVSS       X7, (DI)
+	VZEROUPPER
+	RET
+
 // func gemvAVX512q1x6Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 // Requires: AVX, AVX512BW, AVX512F
 TEXT ·gemvAVX512q1x6Some(SB), NOSPLIT, $0-88
@@ -9221,6 +9984,68 @@ loop:
 	VZEROUPPER
 	RET
 
+// func gemv16AVX512q1x6Some(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·gemv16AVX512q1x6Some(SB), NOSPLIT, $0-88
+	MOVQ      out+0(FP), AX
+	MOVQ      psi+8(FP), CX
+	MOVQ      rows+32(FP), DX
+	MOVQ      body+16(FP), BX
+	MOVQ      stride+40(FP), SI
+	MOVQ      outs+72(FP), DI
+	MOVQ      psis+80(FP), DI
+	MOVQ      AX, DI
+	VMOVUPS   (DI), Z0
+	VMOVUPS   64(DI), Z1
+	VMOVUPS   128(DI), Z2
+	VMOVUPS   192(DI), Z3
+	VMOVUPS   256(DI), Z4
+	VMOVUPS   320(DI), Z5
+	MOVQ      rest+24(FP), R8
+	MOVQ      step+48(FP), R9
+	MOVQ      last+64(FP), R10
+	KMOVQ     mask+56(FP), K1
+	MOVQ      R10, DI
+	VMOVUPS.Z (DI), K1, Z7
+
+loop:
+	VBROADCASTSS (CX), Z8
+	VPMOVSXWD    (BX), Z6
+	VCVTDQ2PS    Z6, Z6
+	VFMADD231PS  Z6, Z8, Z0
+	VPMOVSXWD    32(BX), Z6
+	VCVTDQ2PS    Z6, Z6
+	VFMADD231PS  Z6, Z8, Z1
+	VPMOVSXWD    64(BX), Z6
+	VCVTDQ2PS    Z6, Z6
+	VFMADD231PS  Z6, Z8, Z2
+	VPMOVSXWD    96(BX), Z6
+	VCVTDQ2PS    Z6, Z6
+	VFMADD231PS  Z6, Z8, Z3
+	VPMOVSXWD    128(BX), Z6
+	VCVTDQ2PS    Z6, Z6
+	VFMADD231PS  Z6, Z8, Z4
+	VPMOVSXWD    160(BX), Z6
+	VCVTDQ2PS    Z6, Z6
+	VFMADD231PS  Z6, Z8, Z5
+	VFMADD231PS  (R8), Z8, K1, Z7
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R9, R8
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, DI
+	VMOVUPS      Z0, (DI)
+	VMOVUPS      Z1, 64(DI)
+	VMOVUPS      Z2, 128(DI)
+	VMOVUPS      Z3, 192(DI)
+	VMOVUPS      Z4, 256(DI)
+	VMOVUPS      Z5, 320(DI)
+	MOVQ         R10, DI
+	VMOVUPS      Z7, K1, (DI)
+	VZEROUPPER
+	RET
+
 // func gemvAVX512q1x7(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 // Requires: AVX, AVX512F
 TEXT ·gemvAVX512q1x7(SB), NOSPLIT, $0-88
@@ -9249,6 +10074,63 @@ loop:
 	VFMADD231PS  256(BX), Z7, Z4
 	VFMADD231PS  320(BX), Z7, Z5
 	VFMADD231PS  384(BX), Z7, Z6
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, DI
+	VMOVUPS      Z0, (DI)
+	VMOVUPS      Z1, 64(DI)
+	VMOVUPS      Z2, 128(DI)
+	VMOVUPS      Z3, 192(DI)
+	VMOVUPS      Z4, 256(DI)
+	VMOVUPS      Z5, 320(DI)
+	VMOVUPS      Z6, 384(DI)
+	VZEROUPPER
+	RET
+
+// func gemv16AVX512q1x7(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512F
+TEXT ·gemv16AVX512q1x7(SB), NOSPLIT, $0-88
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), DI
+	MOVQ    AX, DI
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	VMOVUPS 128(DI), Z2
+	VMOVUPS 192(DI), Z3
+	VMOVUPS 256(DI), Z4
+	VMOVUPS 320(DI), Z5
+	VMOVUPS 384(DI), Z6
+
+loop:
+	VBROADCASTSS (CX), Z8
+	VPMOVSXWD    (BX), Z7
+	VCVTDQ2PS    Z7, Z7
+	VFMADD231PS  Z7, Z8, Z0
+	VPMOVSXWD    32(BX), Z7
+	VCVTDQ2PS    Z7, Z7
+	VFMADD231PS  Z7, Z8, Z1
+	VPMOVSXWD    64(BX), Z7
+	VCVTDQ2PS    Z7, Z7
+	VFMADD231PS  Z7, Z8, Z2
+	VPMOVSXWD    96(BX), Z7
+	VCVTDQ2PS    Z7, Z7
+	VFMADD231PS  Z7, Z8, Z3
+	VPMOVSXWD    128(BX), Z7
+	VCVTDQ2PS    Z7, Z7
+	VFMADD231PS  Z7, Z8, Z4
+	VPMOVSXWD    160(BX), Z7
+	VCVTDQ2PS    Z7, Z7
+	VFMADD231PS  Z7, Z8, Z5
+	VPMOVSXWD    192(BX), Z7
+	VCVTDQ2PS    Z7, Z7
+	VFMADD231PS  Z7, Z8, Z6
 	ADDQ         $0x04, CX
 	ADDQ         SI, BX
 	DECQ         DX
@@ -9316,6 +10198,72 @@ loop:
 	VZEROUPPER
 	RET
 
+// func gemv16AVX512q1x7One(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·gemv16AVX512q1x7One(SB), NOSPLIT, $0-88
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), DI
+	MOVQ    AX, DI
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	VMOVUPS 128(DI), Z2
+	VMOVUPS 192(DI), Z3
+	VMOVUPS 256(DI), Z4
+	VMOVUPS 320(DI), Z5
+	VMOVUPS 384(DI), Z6
+	MOVQ    rest+24(FP), R8
+	MOVQ    step+48(FP), R9
+	MOVQ    last+64(FP), R10
+	MOVQ    R10, DI
+	VMOVSS  (DI), X8
+
+loop:
+	VBROADCASTSS (CX), Z9
+	VPMOVSXWD    (BX), Z7
+	VCVTDQ2PS    Z7, Z7
+	VFMADD231PS  Z7, Z9, Z0
+	VPMOVSXWD    32(BX), Z7
+	VCVTDQ2PS    Z7, Z7
+	VFMADD231PS  Z7, Z9, Z1
+	VPMOVSXWD    64(BX), Z7
+	VCVTDQ2PS    Z7, Z7
+	VFMADD231PS  Z7, Z9, Z2
+	VPMOVSXWD    96(BX), Z7
+	VCVTDQ2PS    Z7, Z7
+	VFMADD231PS  Z7, Z9, Z3
+	VPMOVSXWD    128(BX), Z7
+	VCVTDQ2PS    Z7, Z7
+	VFMADD231PS  Z7, Z9, Z4
+	VPMOVSXWD    160(BX), Z7
+	VCVTDQ2PS    Z7, Z7
+	VFMADD231PS  Z7, Z9, Z5
+	VPMOVSXWD    192(BX), Z7
+	VCVTDQ2PS    Z7, Z7
+	VFMADD231PS  Z7, Z9, Z6
+	VFMADD231SS  (R8), X9, X8
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R9, R8
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, DI
+	VMOVUPS      Z0, (DI)
+	VMOVUPS      Z1, 64(DI)
+	VMOVUPS      Z2, 128(DI)
+	VMOVUPS      Z3, 192(DI)
+	VMOVUPS      Z4, 256(DI)
+	VMOVUPS      Z5, 320(DI)
+	VMOVUPS      Z6, 384(DI)
+	MOVQ         R10, DI
+	VMOVSS       X8, (DI)
+	VZEROUPPER
+	RET
+
 // func gemvAVX512q1x7Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 // Requires: AVX, AVX512BW, AVX512F
 TEXT ·gemvAVX512q1x7Some(SB), NOSPLIT, $0-88
@@ -9369,6 +10317,73 @@ loop:
 	VZEROUPPER
 	RET
 
+// func gemv16AVX512q1x7Some(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·gemv16AVX512q1x7Some(SB), NOSPLIT, $0-88
+	MOVQ      out+0(FP), AX
+	MOVQ      psi+8(FP), CX
+	MOVQ      rows+32(FP), DX
+	MOVQ      body+16(FP), BX
+	MOVQ      stride+40(FP), SI
+	MOVQ      outs+72(FP), DI
+	MOVQ      psis+80(FP), DI
+	MOVQ      AX, DI
+	VMOVUPS   (DI), Z0
+	VMOVUPS   64(DI), Z1
+	VMOVUPS   128(DI), Z2
+	VMOVUPS   192(DI), Z3
+	VMOVUPS   256(DI), Z4
+	VMOVUPS   320(DI), Z5
+	VMOVUPS   384(DI), Z6
+	MOVQ      rest+24(FP), R8
+	MOVQ      step+48(FP), R9
+	MOVQ      last+64(FP), R10
+	KMOVQ     mask+56(FP), K1
+	MOVQ      R10, DI
+	VMOVUPS.Z (DI), K1, Z8
+
+loop:
+	VBROADCASTSS (CX), Z9
+	VPMOVSXWD    (BX), Z7
+	VCVTDQ2PS    Z7, Z7
+	VFMADD231PS  Z7, Z9, Z0
+	VPMOVSXWD    32(BX), Z7
+	VCVTDQ2PS    Z7, Z7
+	VFMADD231PS  Z7, Z9, Z1
+	VPMOVSXWD    64(BX), Z7
+	VCVTDQ2PS    Z7, Z7
+	VFMADD231PS  Z7, Z9, Z2
+	VPMOVSXWD    96(BX), Z7
+	VCVTDQ2PS    Z7, Z7
+	VFMADD231PS  Z7, Z9, Z3
+	VPMOVSXWD    128(BX), Z7
+	VCVTDQ2PS    Z7, Z7
+	VFMADD231PS  Z7, Z9, Z4
+	VPMOVSXWD    160(BX), Z7
+	VCVTDQ2PS    Z7, Z7
+	VFMADD231PS  Z7, Z9, Z5
+	VPMOVSXWD    192(BX), Z7
+	VCVTDQ2PS    Z7, Z7
+	VFMADD231PS  Z7, Z9, Z6
+	VFMADD231PS  (R8), Z9, K1, Z8
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R9, R8
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, DI
+	VMOVUPS      Z0, (DI)
+	VMOVUPS      Z1, 64(DI)
+	VMOVUPS      Z2, 128(DI)
+	VMOVUPS      Z3, 192(DI)
+	VMOVUPS      Z4, 256(DI)
+	VMOVUPS      Z5, 320(DI)
+	VMOVUPS      Z6, 384(DI)
+	MOVQ         R10, DI
+	VMOVUPS      Z8, K1, (DI)
+	VZEROUPPER
+	RET
+
 // func gemvAVX512q1x8(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 // Requires: AVX, AVX512F
 TEXT ·gemvAVX512q1x8(SB), NOSPLIT, $0-88
@@ -9399,6 +10414,68 @@ loop:
 	VFMADD231PS  320(BX), Z8, Z5
 	VFMADD231PS  384(BX), Z8, Z6
 	VFMADD231PS  448(BX), Z8, Z7
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, DI
+	VMOVUPS      Z0, (DI)
+	VMOVUPS      Z1, 64(DI)
+	VMOVUPS      Z2, 128(DI)
+	VMOVUPS      Z3, 192(DI)
+	VMOVUPS      Z4, 256(DI)
+	VMOVUPS      Z5, 320(DI)
+	VMOVUPS      Z6, 384(DI)
+	VMOVUPS      Z7, 448(DI)
+	VZEROUPPER
+	RET
+
+// func gemv16AVX512q1x8(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512F
+TEXT ·gemv16AVX512q1x8(SB), NOSPLIT, $0-88
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), DI
+	MOVQ    AX, DI
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	VMOVUPS 128(DI), Z2
+	VMOVUPS 192(DI), Z3
+	VMOVUPS 256(DI), Z4
+	VMOVUPS 320(DI), Z5
+	VMOVUPS 384(DI), Z6
+	VMOVUPS 448(DI), Z7
+
+loop:
+	VBROADCASTSS (CX), Z9
+	VPMOVSXWD    (BX), Z8
+	VCVTDQ2PS    Z8, Z8
+	VFMADD231PS  Z8, Z9, Z0
+	VPMOVSXWD    32(BX), Z8
+	VCVTDQ2PS    Z8, Z8
+	VFMADD231PS  Z8, Z9, Z1
+	VPMOVSXWD    64(BX), Z8
+	VCVTDQ2PS    Z8, Z8
+	VFMADD231PS  Z8, Z9, Z2
+	VPMOVSXWD    96(BX), Z8
+	VCVTDQ2PS    Z8, Z8
+	VFMADD231PS  Z8, Z9, Z3
+	VPMOVSXWD    128(BX), Z8
+	VCVTDQ2PS    Z8, Z8
+	VFMADD231PS  Z8, Z9, Z4
+	VPMOVSXWD    160(BX), Z8
+	VCVTDQ2PS    Z8, Z8
+	VFMADD231PS  Z8, Z9, Z5
+	VPMOVSXWD    192(BX), Z8
+	VCVTDQ2PS    Z8, Z8
+	VFMADD231PS  Z8, Z9, Z6
+	VPMOVSXWD    224(BX), Z8
+	VCVTDQ2PS    Z8, Z8
+	VFMADD231PS  Z8, Z9, Z7
 	ADDQ         $0x04, CX
 	ADDQ         SI, BX
 	DECQ         DX
@@ -9470,6 +10547,77 @@ loop:
 	VZEROUPPER
 	RET
 
+// func gemv16AVX512q1x8One(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·gemv16AVX512q1x8One(SB), NOSPLIT, $0-88
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), DI
+	MOVQ    AX, DI
+	VMOVUPS (DI), Z0
+	VMOVUPS 64(DI), Z1
+	VMOVUPS 128(DI), Z2
+	VMOVUPS 192(DI), Z3
+	VMOVUPS 256(DI), Z4
+	VMOVUPS 320(DI), Z5
+	VMOVUPS 384(DI), Z6
+	VMOVUPS 448(DI), Z7
+	MOVQ    rest+24(FP), R8
+	MOVQ    step+48(FP), R9
+	MOVQ    last+64(FP), R10
+	MOVQ    R10, DI
+	VMOVSS  (DI), X9
+
+loop:
+	VBROADCASTSS (CX), Z10
+	VPMOVSXWD    (BX), Z8
+	VCVTDQ2PS    Z8, Z8
+	VFMADD231PS  Z8, Z10, Z0
+	VPMOVSXWD    32(BX), Z8
+	VCVTDQ2PS    Z8, Z8
+	VFMADD231PS  Z8, Z10, Z1
+	VPMOVSXWD    64(BX), Z8
+	VCVTDQ2PS    Z8, Z8
+	VFMADD231PS  Z8, Z10, Z2
+	VPMOVSXWD    96(BX), Z8
+	VCVTDQ2PS    Z8, Z8
+	VFMADD231PS  Z8, Z10, Z3
+	VPMOVSXWD    128(BX), Z8
+	VCVTDQ2PS    Z8, Z8
+	VFMADD231PS  Z8, Z10, Z4
+	VPMOVSXWD    160(BX), Z8
+	VCVTDQ2PS    Z8, Z8
+	VFMADD231PS  Z8, Z10, Z5
+	VPMOVSXWD    192(BX), Z8
+	VCVTDQ2PS    Z8, Z8
+	VFMADD231PS  Z8, Z10, Z6
+	VPMOVSXWD    224(BX), Z8
+	VCVTDQ2PS    Z8, Z8
+	VFMADD231PS  Z8, Z10, Z7
+	VFMADD231SS  (R8), X10, X9
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R9, R8
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, DI
+	VMOVUPS      Z0, (DI)
+	VMOVUPS      Z1, 64(DI)
+	VMOVUPS      Z2, 128(DI)
+	VMOVUPS      Z3, 192(DI)
+	VMOVUPS      Z4, 256(DI)
+	VMOVUPS      Z5, 320(DI)
+	VMOVUPS      Z6, 384(DI)
+	VMOVUPS      Z7, 448(DI)
+	MOVQ         R10, DI
+	VMOVSS       X9, (DI)
+	VZEROUPPER
+	RET
+
 // func gemvAVX512q1x8Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 // Requires: AVX, AVX512BW, AVX512F
 TEXT ·gemvAVX512q1x8Some(SB), NOSPLIT, $0-88
@@ -9523,6 +10671,78 @@ loop:
 	VMOVUPS      Z7, 448(DI)
 	MOVQ         R10, DI
 	VMOVUPS      Z8, K1, (DI)
+	VZEROUPPER
+	RET
+
+// func gemv16AVX512q1x8Some(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·gemv16AVX512q1x8Some(SB), NOSPLIT, $0-88
+	MOVQ      out+0(FP), AX
+	MOVQ      psi+8(FP), CX
+	MOVQ      rows+32(FP), DX
+	MOVQ      body+16(FP), BX
+	MOVQ      stride+40(FP), SI
+	MOVQ      outs+72(FP), DI
+	MOVQ      psis+80(FP), DI
+	MOVQ      AX, DI
+	VMOVUPS   (DI), Z0
+	VMOVUPS   64(DI), Z1
+	VMOVUPS   128(DI), Z2
+	VMOVUPS   192(DI), Z3
+	VMOVUPS   256(DI), Z4
+	VMOVUPS   320(DI), Z5
+	VMOVUPS   384(DI), Z6
+	VMOVUPS   448(DI), Z7
+	MOVQ      rest+24(FP), R8
+	MOVQ      step+48(FP), R9
+	MOVQ      last+64(FP), R10
+	KMOVQ     mask+56(FP), K1
+	MOVQ      R10, DI
+	VMOVUPS.Z (DI), K1, Z9
+
+loop:
+	VBROADCASTSS (CX), Z10
+	VPMOVSXWD    (BX), Z8
+	VCVTDQ2PS    Z8, Z8
+	VFMADD231PS  Z8, Z10, Z0
+	VPMOVSXWD    32(BX), Z8
+	VCVTDQ2PS    Z8, Z8
+	VFMADD231PS  Z8, Z10, Z1
+	VPMOVSXWD    64(BX), Z8
+	VCVTDQ2PS    Z8, Z8
+	VFMADD231PS  Z8, Z10, Z2
+	VPMOVSXWD    96(BX), Z8
+	VCVTDQ2PS    Z8, Z8
+	VFMADD231PS  Z8, Z10, Z3
+	VPMOVSXWD    128(BX), Z8
+	VCVTDQ2PS    Z8, Z8
+	VFMADD231PS  Z8, Z10, Z4
+	VPMOVSXWD    160(BX), Z8
+	VCVTDQ2PS    Z8, Z8
+	VFMADD231PS  Z8, Z10, Z5
+	VPMOVSXWD    192(BX), Z8
+	VCVTDQ2PS    Z8, Z8
+	VFMADD231PS  Z8, Z10, Z6
+	VPMOVSXWD    224(BX), Z8
+	VCVTDQ2PS    Z8, Z8
+	VFMADD231PS  Z8, Z10, Z7
+	VFMADD231PS  (R8), Z10, K1, Z9
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R9, R8
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, DI
+	VMOVUPS      Z0, (DI)
+	VMOVUPS      Z1, 64(DI)
+	VMOVUPS      Z2, 128(DI)
+	VMOVUPS      Z3, 192(DI)
+	VMOVUPS      Z4, 256(DI)
+	VMOVUPS      Z5, 320(DI)
+	VMOVUPS      Z6, 384(DI)
+	VMOVUPS      Z7, 448(DI)
+	MOVQ         R10, DI
+	VMOVUPS      Z9, K1, (DI)
 	VZEROUPPER
 	RET
 
@@ -9637,6 +10857,39 @@ loop:
 	VZEROUPPER
 	RET
 
+// func gemv16AVX512q2x1(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512F
+TEXT ·gemv16AVX512q2x1(SB), NOSPLIT, $0-88
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), R8
+	MOVQ    AX, R9
+	VMOVUPS (R9), Z0
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z1
+
+loop:
+	VBROADCASTSS (CX), Z3
+	VBROADCASTSS (CX)(R8*1), Z4
+	VPMOVSXWD    (BX), Z2
+	VCVTDQ2PS    Z2, Z2
+	VFMADD231PS  Z2, Z3, Z0
+	VFMADD231PS  Z2, Z4, Z1
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z1, (R9)
+	VZEROUPPER
+	RET
+
 // func gemvAVX512q2x1One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 // Requires: AVX, AVX512F, FMA3
 TEXT ·gemvAVX512q2x1One(SB), NOSPLIT, $0-88
@@ -9663,6 +10916,53 @@ loop:
 	VBROADCASTSS (CX), Z5
 	VBROADCASTSS (CX)(R8*1), Z6
 	VMOVUPS      (BX), Z2
+	VFMADD231PS  Z2, Z5, Z0
+	VFMADD231PS  Z2, Z6, Z1
+	VFMADD231SS  (R10), X5, X3
+	VFMADD231SS  (R10), X6, X4
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R11, R10
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z1, (R9)
+	MOVQ         R12, R9
+	VMOVSS       X3, (R9)
+	ADDQ         DI, R9
+	VMOVSS       X4, (R9)
+	VZEROUPPER
+	RET
+
+// func gemv16AVX512q2x1One(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·gemv16AVX512q2x1One(SB), NOSPLIT, $0-88
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), R8
+	MOVQ    AX, R9
+	VMOVUPS (R9), Z0
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z1
+	MOVQ    rest+24(FP), R10
+	MOVQ    step+48(FP), R11
+	MOVQ    last+64(FP), R12
+	MOVQ    R12, R9
+	VMOVSS  (R9), X3
+	ADDQ    DI, R9
+	VMOVSS  (R9), X4
+
+loop:
+	VBROADCASTSS (CX), Z5
+	VBROADCASTSS (CX)(R8*1), Z6
+	VPMOVSXWD    (BX), Z2
+	VCVTDQ2PS    Z2, Z2
 	VFMADD231PS  Z2, Z5, Z0
 	VFMADD231PS  Z2, Z6, Z1
 	VFMADD231SS  (R10), X5, X3
@@ -9730,6 +11030,54 @@ loop:
 	VZEROUPPER
 	RET
 
+// func gemv16AVX512q2x1Some(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·gemv16AVX512q2x1Some(SB), NOSPLIT, $0-88
+	MOVQ      out+0(FP), AX
+	MOVQ      psi+8(FP), CX
+	MOVQ      rows+32(FP), DX
+	MOVQ      body+16(FP), BX
+	MOVQ      stride+40(FP), SI
+	MOVQ      outs+72(FP), DI
+	MOVQ      psis+80(FP), R8
+	MOVQ      AX, R9
+	VMOVUPS   (R9), Z0
+	ADDQ      DI, R9
+	VMOVUPS   (R9), Z1
+	MOVQ      rest+24(FP), R10
+	MOVQ      step+48(FP), R11
+	MOVQ      last+64(FP), R12
+	KMOVQ     mask+56(FP), K1
+	MOVQ      R12, R9
+	VMOVUPS.Z (R9), K1, Z3
+	ADDQ      DI, R9
+	VMOVUPS.Z (R9), K1, Z4
+
+loop:
+	VBROADCASTSS (CX), Z5
+	VBROADCASTSS (CX)(R8*1), Z6
+	VPMOVSXWD    (BX), Z2
+	VCVTDQ2PS    Z2, Z2
+	VFMADD231PS  Z2, Z5, Z0
+	VFMADD231PS  Z2, Z6, Z1
+	VFMADD231PS  (R10), Z5, K1, Z3
+	VFMADD231PS  (R10), Z6, K1, Z4
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R11, R10
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z1, (R9)
+	MOVQ         R12, R9
+	VMOVUPS      Z3, K1, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z4, K1, (R9)
+	VZEROUPPER
+	RET
+
 // func gemvAVX512q2x2(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 // Requires: AVX, AVX512F
 TEXT ·gemvAVX512q2x2(SB), NOSPLIT, $0-88
@@ -9754,6 +11102,47 @@ loop:
 	VFMADD231PS  Z4, Z5, Z0
 	VFMADD231PS  Z4, Z6, Z2
 	VMOVUPS      64(BX), Z4
+	VFMADD231PS  Z4, Z5, Z1
+	VFMADD231PS  Z4, Z6, Z3
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	VMOVUPS      Z1, 64(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z2, (R9)
+	VMOVUPS      Z3, 64(R9)
+	VZEROUPPER
+	RET
+
+// func gemv16AVX512q2x2(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512F
+TEXT ·gemv16AVX512q2x2(SB), NOSPLIT, $0-88
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), R8
+	MOVQ    AX, R9
+	VMOVUPS (R9), Z0
+	VMOVUPS 64(R9), Z1
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z2
+	VMOVUPS 64(R9), Z3
+
+loop:
+	VBROADCASTSS (CX), Z5
+	VBROADCASTSS (CX)(R8*1), Z6
+	VPMOVSXWD    (BX), Z4
+	VCVTDQ2PS    Z4, Z4
+	VFMADD231PS  Z4, Z5, Z0
+	VFMADD231PS  Z4, Z6, Z2
+	VPMOVSXWD    32(BX), Z4
+	VCVTDQ2PS    Z4, Z4
 	VFMADD231PS  Z4, Z5, Z1
 	VFMADD231PS  Z4, Z6, Z3
 	ADDQ         $0x04, CX
@@ -9800,6 +11189,61 @@ loop:
 	VFMADD231PS  Z4, Z7, Z0
 	VFMADD231PS  Z4, Z8, Z2
 	VMOVUPS      64(BX), Z4
+	VFMADD231PS  Z4, Z7, Z1
+	VFMADD231PS  Z4, Z8, Z3
+	VFMADD231SS  (R10), X7, X5
+	VFMADD231SS  (R10), X8, X6
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R11, R10
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	VMOVUPS      Z1, 64(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z2, (R9)
+	VMOVUPS      Z3, 64(R9)
+	MOVQ         R12, R9
+	VMOVSS       X5, (R9)
+	ADDQ         DI, R9
+	VMOVSS       X6, (R9)
+	VZEROUPPER
+	RET
+
+// func gemv16AVX512q2x2One(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·gemv16AVX512q2x2One(SB), NOSPLIT, $0-88
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), R8
+	MOVQ    AX, R9
+	VMOVUPS (R9), Z0
+	VMOVUPS 64(R9), Z1
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z2
+	VMOVUPS 64(R9), Z3
+	MOVQ    rest+24(FP), R10
+	MOVQ    step+48(FP), R11
+	MOVQ    last+64(FP), R12
+	MOVQ    R12, R9
+	VMOVSS  (R9), X5
+	ADDQ    DI, R9
+	VMOVSS  (R9), X6
+
+loop:
+	VBROADCASTSS (CX), Z7
+	VBROADCASTSS (CX)(R8*1), Z8
+	VPMOVSXWD    (BX), Z4
+	VCVTDQ2PS    Z4, Z4
+	VFMADD231PS  Z4, Z7, Z0
+	VFMADD231PS  Z4, Z8, Z2
+	VPMOVSXWD    32(BX), Z4
+	VCVTDQ2PS    Z4, Z4
 	VFMADD231PS  Z4, Z7, Z1
 	VFMADD231PS  Z4, Z8, Z3
 	VFMADD231SS  (R10), X7, X5
@@ -9876,6 +11320,62 @@ loop:
 	VZEROUPPER
 	RET
 
+// func gemv16AVX512q2x2Some(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·gemv16AVX512q2x2Some(SB), NOSPLIT, $0-88
+	MOVQ      out+0(FP), AX
+	MOVQ      psi+8(FP), CX
+	MOVQ      rows+32(FP), DX
+	MOVQ      body+16(FP), BX
+	MOVQ      stride+40(FP), SI
+	MOVQ      outs+72(FP), DI
+	MOVQ      psis+80(FP), R8
+	MOVQ      AX, R9
+	VMOVUPS   (R9), Z0
+	VMOVUPS   64(R9), Z1
+	ADDQ      DI, R9
+	VMOVUPS   (R9), Z2
+	VMOVUPS   64(R9), Z3
+	MOVQ      rest+24(FP), R10
+	MOVQ      step+48(FP), R11
+	MOVQ      last+64(FP), R12
+	KMOVQ     mask+56(FP), K1
+	MOVQ      R12, R9
+	VMOVUPS.Z (R9), K1, Z5
+	ADDQ      DI, R9
+	VMOVUPS.Z (R9), K1, Z6
+
+loop:
+	VBROADCASTSS (CX), Z7
+	VBROADCASTSS (CX)(R8*1), Z8
+	VPMOVSXWD    (BX), Z4
+	VCVTDQ2PS    Z4, Z4
+	VFMADD231PS  Z4, Z7, Z0
+	VFMADD231PS  Z4, Z8, Z2
+	VPMOVSXWD    32(BX), Z4
+	VCVTDQ2PS    Z4, Z4
+	VFMADD231PS  Z4, Z7, Z1
+	VFMADD231PS  Z4, Z8, Z3
+	VFMADD231PS  (R10), Z7, K1, Z5
+	VFMADD231PS  (R10), Z8, K1, Z6
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R11, R10
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	VMOVUPS      Z1, 64(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z2, (R9)
+	VMOVUPS      Z3, 64(R9)
+	MOVQ         R12, R9
+	VMOVUPS      Z5, K1, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z6, K1, (R9)
+	VZEROUPPER
+	RET
+
 // func gemvAVX512q2x3(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 // Requires: AVX, AVX512F
 TEXT ·gemvAVX512q2x3(SB), NOSPLIT, $0-88
@@ -9905,6 +11405,55 @@ loop:
 	VFMADD231PS  Z6, Z7, Z1
 	VFMADD231PS  Z6, Z8, Z4
 	VMOVUPS      128(BX), Z6
+	VFMADD231PS  Z6, Z7, Z2
+	VFMADD231PS  Z6, Z8, Z5
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	VMOVUPS      Z1, 64(R9)
+	VMOVUPS      Z2, 128(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z3, (R9)
+	VMOVUPS      Z4, 64(R9)
+	VMOVUPS      Z5, 128(R9)
+	VZEROUPPER
+	RET
+
+// func gemv16AVX512q2x3(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512F
+TEXT ·gemv16AVX512q2x3(SB), NOSPLIT, $0-88
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), R8
+	MOVQ    AX, R9
+	VMOVUPS (R9), Z0
+	VMOVUPS 64(R9), Z1
+	VMOVUPS 128(R9), Z2
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z3
+	VMOVUPS 64(R9), Z4
+	VMOVUPS 128(R9), Z5
+
+loop:
+	VBROADCASTSS (CX), Z7
+	VBROADCASTSS (CX)(R8*1), Z8
+	VPMOVSXWD    (BX), Z6
+	VCVTDQ2PS    Z6, Z6
+	VFMADD231PS  Z6, Z7, Z0
+	VFMADD231PS  Z6, Z8, Z3
+	VPMOVSXWD    32(BX), Z6
+	VCVTDQ2PS    Z6, Z6
+	VFMADD231PS  Z6, Z7, Z1
+	VFMADD231PS  Z6, Z8, Z4
+	VPMOVSXWD    64(BX), Z6
+	VCVTDQ2PS    Z6, Z6
 	VFMADD231PS  Z6, Z7, Z2
 	VFMADD231PS  Z6, Z8, Z5
 	ADDQ         $0x04, CX
@@ -9958,6 +11507,69 @@ loop:
 	VFMADD231PS  Z6, Z9, Z1
 	VFMADD231PS  Z6, Z10, Z4
 	VMOVUPS      128(BX), Z6
+	VFMADD231PS  Z6, Z9, Z2
+	VFMADD231PS  Z6, Z10, Z5
+	VFMADD231SS  (R10), X9, X7
+	VFMADD231SS  (R10), X10, X8
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R11, R10
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	VMOVUPS      Z1, 64(R9)
+	VMOVUPS      Z2, 128(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z3, (R9)
+	VMOVUPS      Z4, 64(R9)
+	VMOVUPS      Z5, 128(R9)
+	MOVQ         R12, R9
+	VMOVSS       X7, (R9)
+	ADDQ         DI, R9
+	VMOVSS       X8, (R9)
+	VZEROUPPER
+	RET
+
+// func gemv16AVX512q2x3One(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·gemv16AVX512q2x3One(SB), NOSPLIT, $0-88
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), R8
+	MOVQ    AX, R9
+	VMOVUPS (R9), Z0
+	VMOVUPS 64(R9), Z1
+	VMOVUPS 128(R9), Z2
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z3
+	VMOVUPS 64(R9), Z4
+	VMOVUPS 128(R9), Z5
+	MOVQ    rest+24(FP), R10
+	MOVQ    step+48(FP), R11
+	MOVQ    last+64(FP), R12
+	MOVQ    R12, R9
+	VMOVSS  (R9), X7
+	ADDQ    DI, R9
+	VMOVSS  (R9), X8
+
+loop:
+	VBROADCASTSS (CX), Z9
+	VBROADCASTSS (CX)(R8*1), Z10
+	VPMOVSXWD    (BX), Z6
+	VCVTDQ2PS    Z6, Z6
+	VFMADD231PS  Z6, Z9, Z0
+	VFMADD231PS  Z6, Z10, Z3
+	VPMOVSXWD    32(BX), Z6
+	VCVTDQ2PS    Z6, Z6
+	VFMADD231PS  Z6, Z9, Z1
+	VFMADD231PS  Z6, Z10, Z4
+	VPMOVSXWD    64(BX), Z6
+	VCVTDQ2PS    Z6, Z6
 	VFMADD231PS  Z6, Z9, Z2
 	VFMADD231PS  Z6, Z10, Z5
 	VFMADD231SS  (R10), X9, X7
@@ -10043,6 +11655,70 @@ loop:
 	VZEROUPPER
 	RET
 
+// func gemv16AVX512q2x3Some(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·gemv16AVX512q2x3Some(SB), NOSPLIT, $0-88
+	MOVQ      out+0(FP), AX
+	MOVQ      psi+8(FP), CX
+	MOVQ      rows+32(FP), DX
+	MOVQ      body+16(FP), BX
+	MOVQ      stride+40(FP), SI
+	MOVQ      outs+72(FP), DI
+	MOVQ      psis+80(FP), R8
+	MOVQ      AX, R9
+	VMOVUPS   (R9), Z0
+	VMOVUPS   64(R9), Z1
+	VMOVUPS   128(R9), Z2
+	ADDQ      DI, R9
+	VMOVUPS   (R9), Z3
+	VMOVUPS   64(R9), Z4
+	VMOVUPS   128(R9), Z5
+	MOVQ      rest+24(FP), R10
+	MOVQ      step+48(FP), R11
+	MOVQ      last+64(FP), R12
+	KMOVQ     mask+56(FP), K1
+	MOVQ      R12, R9
+	VMOVUPS.Z (R9), K1, Z7
+	ADDQ      DI, R9
+	VMOVUPS.Z (R9), K1, Z8
+
+loop:
+	VBROADCASTSS (CX), Z9
+	VBROADCASTSS (CX)(R8*1), Z10
+	VPMOVSXWD    (BX), Z6
+	VCVTDQ2PS    Z6, Z6
+	VFMADD231PS  Z6, Z9, Z0
+	VFMADD231PS  Z6, Z10, Z3
+	VPMOVSXWD    32(BX), Z6
+	VCVTDQ2PS    Z6, Z6
+	VFMADD231PS  Z6, Z9, Z1
+	VFMADD231PS  Z6, Z10, Z4
+	VPMOVSXWD    64(BX), Z6
+	VCVTDQ2PS    Z6, Z6
+	VFMADD231PS  Z6, Z9, Z2
+	VFMADD231PS  Z6, Z10, Z5
+	VFMADD231PS  (R10), Z9, K1, Z7
+	VFMADD231PS  (R10), Z10, K1, Z8
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R11, R10
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	VMOVUPS      Z1, 64(R9)
+	VMOVUPS      Z2, 128(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z3, (R9)
+	VMOVUPS      Z4, 64(R9)
+	VMOVUPS      Z5, 128(R9)
+	MOVQ         R12, R9
+	VMOVUPS      Z7, K1, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z8, K1, (R9)
+	VZEROUPPER
+	RET
+
 // func gemvAVX512q2x4(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 // Requires: AVX, AVX512F
 TEXT ·gemvAVX512q2x4(SB), NOSPLIT, $0-88
@@ -10077,6 +11753,63 @@ loop:
 	VFMADD231PS  Z8, Z9, Z2
 	VFMADD231PS  Z8, Z10, Z6
 	VMOVUPS      192(BX), Z8
+	VFMADD231PS  Z8, Z9, Z3
+	VFMADD231PS  Z8, Z10, Z7
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	VMOVUPS      Z1, 64(R9)
+	VMOVUPS      Z2, 128(R9)
+	VMOVUPS      Z3, 192(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z4, (R9)
+	VMOVUPS      Z5, 64(R9)
+	VMOVUPS      Z6, 128(R9)
+	VMOVUPS      Z7, 192(R9)
+	VZEROUPPER
+	RET
+
+// func gemv16AVX512q2x4(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512F
+TEXT ·gemv16AVX512q2x4(SB), NOSPLIT, $0-88
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), R8
+	MOVQ    AX, R9
+	VMOVUPS (R9), Z0
+	VMOVUPS 64(R9), Z1
+	VMOVUPS 128(R9), Z2
+	VMOVUPS 192(R9), Z3
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z4
+	VMOVUPS 64(R9), Z5
+	VMOVUPS 128(R9), Z6
+	VMOVUPS 192(R9), Z7
+
+loop:
+	VBROADCASTSS (CX), Z9
+	VBROADCASTSS (CX)(R8*1), Z10
+	VPMOVSXWD    (BX), Z8
+	VCVTDQ2PS    Z8, Z8
+	VFMADD231PS  Z8, Z9, Z0
+	VFMADD231PS  Z8, Z10, Z4
+	VPMOVSXWD    32(BX), Z8
+	VCVTDQ2PS    Z8, Z8
+	VFMADD231PS  Z8, Z9, Z1
+	VFMADD231PS  Z8, Z10, Z5
+	VPMOVSXWD    64(BX), Z8
+	VCVTDQ2PS    Z8, Z8
+	VFMADD231PS  Z8, Z9, Z2
+	VFMADD231PS  Z8, Z10, Z6
+	VPMOVSXWD    96(BX), Z8
+	VCVTDQ2PS    Z8, Z8
 	VFMADD231PS  Z8, Z9, Z3
 	VFMADD231PS  Z8, Z10, Z7
 	ADDQ         $0x04, CX
@@ -10137,6 +11870,77 @@ loop:
 	VFMADD231PS  Z8, Z11, Z2
 	VFMADD231PS  Z8, Z12, Z6
 	VMOVUPS      192(BX), Z8
+	VFMADD231PS  Z8, Z11, Z3
+	VFMADD231PS  Z8, Z12, Z7
+	VFMADD231SS  (R10), X11, X9
+	VFMADD231SS  (R10), X12, X10
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R11, R10
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	VMOVUPS      Z1, 64(R9)
+	VMOVUPS      Z2, 128(R9)
+	VMOVUPS      Z3, 192(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z4, (R9)
+	VMOVUPS      Z5, 64(R9)
+	VMOVUPS      Z6, 128(R9)
+	VMOVUPS      Z7, 192(R9)
+	MOVQ         R12, R9
+	VMOVSS       X9, (R9)
+	ADDQ         DI, R9
+	VMOVSS       X10, (R9)
+	VZEROUPPER
+	RET
+
+// func gemv16AVX512q2x4One(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·gemv16AVX512q2x4One(SB), NOSPLIT, $0-88
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), R8
+	MOVQ    AX, R9
+	VMOVUPS (R9), Z0
+	VMOVUPS 64(R9), Z1
+	VMOVUPS 128(R9), Z2
+	VMOVUPS 192(R9), Z3
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z4
+	VMOVUPS 64(R9), Z5
+	VMOVUPS 128(R9), Z6
+	VMOVUPS 192(R9), Z7
+	MOVQ    rest+24(FP), R10
+	MOVQ    step+48(FP), R11
+	MOVQ    last+64(FP), R12
+	MOVQ    R12, R9
+	VMOVSS  (R9), X9
+	ADDQ    DI, R9
+	VMOVSS  (R9), X10
+
+loop:
+	VBROADCASTSS (CX), Z11
+	VBROADCASTSS (CX)(R8*1), Z12
+	VPMOVSXWD    (BX), Z8
+	VCVTDQ2PS    Z8, Z8
+	VFMADD231PS  Z8, Z11, Z0
+	VFMADD231PS  Z8, Z12, Z4
+	VPMOVSXWD    32(BX), Z8
+	VCVTDQ2PS    Z8, Z8
+	VFMADD231PS  Z8, Z11, Z1
+	VFMADD231PS  Z8, Z12, Z5
+	VPMOVSXWD    64(BX), Z8
+	VCVTDQ2PS    Z8, Z8
+	VFMADD231PS  Z8, Z11, Z2
+	VFMADD231PS  Z8, Z12, Z6
+	VPMOVSXWD    96(BX), Z8
+	VCVTDQ2PS    Z8, Z8
 	VFMADD231PS  Z8, Z11, Z3
 	VFMADD231PS  Z8, Z12, Z7
 	VFMADD231SS  (R10), X11, X9
@@ -10231,6 +12035,78 @@ loop:
 	VZEROUPPER
 	RET
 
+// func gemv16AVX512q2x4Some(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·gemv16AVX512q2x4Some(SB), NOSPLIT, $0-88
+	MOVQ      out+0(FP), AX
+	MOVQ      psi+8(FP), CX
+	MOVQ      rows+32(FP), DX
+	MOVQ      body+16(FP), BX
+	MOVQ      stride+40(FP), SI
+	MOVQ      outs+72(FP), DI
+	MOVQ      psis+80(FP), R8
+	MOVQ      AX, R9
+	VMOVUPS   (R9), Z0
+	VMOVUPS   64(R9), Z1
+	VMOVUPS   128(R9), Z2
+	VMOVUPS   192(R9), Z3
+	ADDQ      DI, R9
+	VMOVUPS   (R9), Z4
+	VMOVUPS   64(R9), Z5
+	VMOVUPS   128(R9), Z6
+	VMOVUPS   192(R9), Z7
+	MOVQ      rest+24(FP), R10
+	MOVQ      step+48(FP), R11
+	MOVQ      last+64(FP), R12
+	KMOVQ     mask+56(FP), K1
+	MOVQ      R12, R9
+	VMOVUPS.Z (R9), K1, Z9
+	ADDQ      DI, R9
+	VMOVUPS.Z (R9), K1, Z10
+
+loop:
+	VBROADCASTSS (CX), Z11
+	VBROADCASTSS (CX)(R8*1), Z12
+	VPMOVSXWD    (BX), Z8
+	VCVTDQ2PS    Z8, Z8
+	VFMADD231PS  Z8, Z11, Z0
+	VFMADD231PS  Z8, Z12, Z4
+	VPMOVSXWD    32(BX), Z8
+	VCVTDQ2PS    Z8, Z8
+	VFMADD231PS  Z8, Z11, Z1
+	VFMADD231PS  Z8, Z12, Z5
+	VPMOVSXWD    64(BX), Z8
+	VCVTDQ2PS    Z8, Z8
+	VFMADD231PS  Z8, Z11, Z2
+	VFMADD231PS  Z8, Z12, Z6
+	VPMOVSXWD    96(BX), Z8
+	VCVTDQ2PS    Z8, Z8
+	VFMADD231PS  Z8, Z11, Z3
+	VFMADD231PS  Z8, Z12, Z7
+	VFMADD231PS  (R10), Z11, K1, Z9
+	VFMADD231PS  (R10), Z12, K1, Z10
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R11, R10
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	VMOVUPS      Z1, 64(R9)
+	VMOVUPS      Z2, 128(R9)
+	VMOVUPS      Z3, 192(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z4, (R9)
+	VMOVUPS      Z5, 64(R9)
+	VMOVUPS      Z6, 128(R9)
+	VMOVUPS      Z7, 192(R9)
+	MOVQ         R12, R9
+	VMOVUPS      Z9, K1, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z10, K1, (R9)
+	VZEROUPPER
+	RET
+
 // func gemvAVX512q2x5(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 // Requires: AVX, AVX512F
 TEXT ·gemvAVX512q2x5(SB), NOSPLIT, $0-88
@@ -10270,6 +12146,71 @@ loop:
 	VFMADD231PS  Z10, Z11, Z3
 	VFMADD231PS  Z10, Z12, Z8
 	VMOVUPS      256(BX), Z10
+	VFMADD231PS  Z10, Z11, Z4
+	VFMADD231PS  Z10, Z12, Z9
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	VMOVUPS      Z1, 64(R9)
+	VMOVUPS      Z2, 128(R9)
+	VMOVUPS      Z3, 192(R9)
+	VMOVUPS      Z4, 256(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z5, (R9)
+	VMOVUPS      Z6, 64(R9)
+	VMOVUPS      Z7, 128(R9)
+	VMOVUPS      Z8, 192(R9)
+	VMOVUPS      Z9, 256(R9)
+	VZEROUPPER
+	RET
+
+// func gemv16AVX512q2x5(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512F
+TEXT ·gemv16AVX512q2x5(SB), NOSPLIT, $0-88
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), R8
+	MOVQ    AX, R9
+	VMOVUPS (R9), Z0
+	VMOVUPS 64(R9), Z1
+	VMOVUPS 128(R9), Z2
+	VMOVUPS 192(R9), Z3
+	VMOVUPS 256(R9), Z4
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z5
+	VMOVUPS 64(R9), Z6
+	VMOVUPS 128(R9), Z7
+	VMOVUPS 192(R9), Z8
+	VMOVUPS 256(R9), Z9
+
+loop:
+	VBROADCASTSS (CX), Z11
+	VBROADCASTSS (CX)(R8*1), Z12
+	VPMOVSXWD    (BX), Z10
+	VCVTDQ2PS    Z10, Z10
+	VFMADD231PS  Z10, Z11, Z0
+	VFMADD231PS  Z10, Z12, Z5
+	VPMOVSXWD    32(BX), Z10
+	VCVTDQ2PS    Z10, Z10
+	VFMADD231PS  Z10, Z11, Z1
+	VFMADD231PS  Z10, Z12, Z6
+	VPMOVSXWD    64(BX), Z10
+	VCVTDQ2PS    Z10, Z10
+	VFMADD231PS  Z10, Z11, Z2
+	VFMADD231PS  Z10, Z12, Z7
+	VPMOVSXWD    96(BX), Z10
+	VCVTDQ2PS    Z10, Z10
+	VFMADD231PS  Z10, Z11, Z3
+	VFMADD231PS  Z10, Z12, Z8
+	VPMOVSXWD    128(BX), Z10
+	VCVTDQ2PS    Z10, Z10
 	VFMADD231PS  Z10, Z11, Z4
 	VFMADD231PS  Z10, Z12, Z9
 	ADDQ         $0x04, CX
@@ -10337,6 +12278,85 @@ loop:
 	VFMADD231PS  Z10, Z13, Z3
 	VFMADD231PS  Z10, Z14, Z8
 	VMOVUPS      256(BX), Z10
+	VFMADD231PS  Z10, Z13, Z4
+	VFMADD231PS  Z10, Z14, Z9
+	VFMADD231SS  (R10), X13, X11
+	VFMADD231SS  (R10), X14, X12
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R11, R10
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	VMOVUPS      Z1, 64(R9)
+	VMOVUPS      Z2, 128(R9)
+	VMOVUPS      Z3, 192(R9)
+	VMOVUPS      Z4, 256(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z5, (R9)
+	VMOVUPS      Z6, 64(R9)
+	VMOVUPS      Z7, 128(R9)
+	VMOVUPS      Z8, 192(R9)
+	VMOVUPS      Z9, 256(R9)
+	MOVQ         R12, R9
+	VMOVSS       X11, (R9)
+	ADDQ         DI, R9
+	VMOVSS       X12, (R9)
+	VZEROUPPER
+	RET
+
+// func gemv16AVX512q2x5One(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·gemv16AVX512q2x5One(SB), NOSPLIT, $0-88
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), R8
+	MOVQ    AX, R9
+	VMOVUPS (R9), Z0
+	VMOVUPS 64(R9), Z1
+	VMOVUPS 128(R9), Z2
+	VMOVUPS 192(R9), Z3
+	VMOVUPS 256(R9), Z4
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z5
+	VMOVUPS 64(R9), Z6
+	VMOVUPS 128(R9), Z7
+	VMOVUPS 192(R9), Z8
+	VMOVUPS 256(R9), Z9
+	MOVQ    rest+24(FP), R10
+	MOVQ    step+48(FP), R11
+	MOVQ    last+64(FP), R12
+	MOVQ    R12, R9
+	VMOVSS  (R9), X11
+	ADDQ    DI, R9
+	VMOVSS  (R9), X12
+
+loop:
+	VBROADCASTSS (CX), Z13
+	VBROADCASTSS (CX)(R8*1), Z14
+	VPMOVSXWD    (BX), Z10
+	VCVTDQ2PS    Z10, Z10
+	VFMADD231PS  Z10, Z13, Z0
+	VFMADD231PS  Z10, Z14, Z5
+	VPMOVSXWD    32(BX), Z10
+	VCVTDQ2PS    Z10, Z10
+	VFMADD231PS  Z10, Z13, Z1
+	VFMADD231PS  Z10, Z14, Z6
+	VPMOVSXWD    64(BX), Z10
+	VCVTDQ2PS    Z10, Z10
+	VFMADD231PS  Z10, Z13, Z2
+	VFMADD231PS  Z10, Z14, Z7
+	VPMOVSXWD    96(BX), Z10
+	VCVTDQ2PS    Z10, Z10
+	VFMADD231PS  Z10, Z13, Z3
+	VFMADD231PS  Z10, Z14, Z8
+	VPMOVSXWD    128(BX), Z10
+	VCVTDQ2PS    Z10, Z10
 	VFMADD231PS  Z10, Z13, Z4
 	VFMADD231PS  Z10, Z14, Z9
 	VFMADD231SS  (R10), X13, X11
@@ -10440,6 +12460,86 @@ loop:
 	VZEROUPPER
 	RET
 
+// func gemv16AVX512q2x5Some(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·gemv16AVX512q2x5Some(SB), NOSPLIT, $0-88
+	MOVQ      out+0(FP), AX
+	MOVQ      psi+8(FP), CX
+	MOVQ      rows+32(FP), DX
+	MOVQ      body+16(FP), BX
+	MOVQ      stride+40(FP), SI
+	MOVQ      outs+72(FP), DI
+	MOVQ      psis+80(FP), R8
+	MOVQ      AX, R9
+	VMOVUPS   (R9), Z0
+	VMOVUPS   64(R9), Z1
+	VMOVUPS   128(R9), Z2
+	VMOVUPS   192(R9), Z3
+	VMOVUPS   256(R9), Z4
+	ADDQ      DI, R9
+	VMOVUPS   (R9), Z5
+	VMOVUPS   64(R9), Z6
+	VMOVUPS   128(R9), Z7
+	VMOVUPS   192(R9), Z8
+	VMOVUPS   256(R9), Z9
+	MOVQ      rest+24(FP), R10
+	MOVQ      step+48(FP), R11
+	MOVQ      last+64(FP), R12
+	KMOVQ     mask+56(FP), K1
+	MOVQ      R12, R9
+	VMOVUPS.Z (R9), K1, Z11
+	ADDQ      DI, R9
+	VMOVUPS.Z (R9), K1, Z12
+
+loop:
+	VBROADCASTSS (CX), Z13
+	VBROADCASTSS (CX)(R8*1), Z14
+	VPMOVSXWD    (BX), Z10
+	VCVTDQ2PS    Z10, Z10
+	VFMADD231PS  Z10, Z13, Z0
+	VFMADD231PS  Z10, Z14, Z5
+	VPMOVSXWD    32(BX), Z10
+	VCVTDQ2PS    Z10, Z10
+	VFMADD231PS  Z10, Z13, Z1
+	VFMADD231PS  Z10, Z14, Z6
+	VPMOVSXWD    64(BX), Z10
+	VCVTDQ2PS    Z10, Z10
+	VFMADD231PS  Z10, Z13, Z2
+	VFMADD231PS  Z10, Z14, Z7
+	VPMOVSXWD    96(BX), Z10
+	VCVTDQ2PS    Z10, Z10
+	VFMADD231PS  Z10, Z13, Z3
+	VFMADD231PS  Z10, Z14, Z8
+	VPMOVSXWD    128(BX), Z10
+	VCVTDQ2PS    Z10, Z10
+	VFMADD231PS  Z10, Z13, Z4
+	VFMADD231PS  Z10, Z14, Z9
+	VFMADD231PS  (R10), Z13, K1, Z11
+	VFMADD231PS  (R10), Z14, K1, Z12
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R11, R10
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	VMOVUPS      Z1, 64(R9)
+	VMOVUPS      Z2, 128(R9)
+	VMOVUPS      Z3, 192(R9)
+	VMOVUPS      Z4, 256(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z5, (R9)
+	VMOVUPS      Z6, 64(R9)
+	VMOVUPS      Z7, 128(R9)
+	VMOVUPS      Z8, 192(R9)
+	VMOVUPS      Z9, 256(R9)
+	MOVQ         R12, R9
+	VMOVUPS      Z11, K1, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z12, K1, (R9)
+	VZEROUPPER
+	RET
+
 // func gemvAVX512q2x6(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 // Requires: AVX, AVX512F
 TEXT ·gemvAVX512q2x6(SB), NOSPLIT, $0-88
@@ -10484,6 +12584,79 @@ loop:
 	VFMADD231PS  Z12, Z13, Z4
 	VFMADD231PS  Z12, Z14, Z10
 	VMOVUPS      320(BX), Z12
+	VFMADD231PS  Z12, Z13, Z5
+	VFMADD231PS  Z12, Z14, Z11
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	VMOVUPS      Z1, 64(R9)
+	VMOVUPS      Z2, 128(R9)
+	VMOVUPS      Z3, 192(R9)
+	VMOVUPS      Z4, 256(R9)
+	VMOVUPS      Z5, 320(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z6, (R9)
+	VMOVUPS      Z7, 64(R9)
+	VMOVUPS      Z8, 128(R9)
+	VMOVUPS      Z9, 192(R9)
+	VMOVUPS      Z10, 256(R9)
+	VMOVUPS      Z11, 320(R9)
+	VZEROUPPER
+	RET
+
+// func gemv16AVX512q2x6(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512F
+TEXT ·gemv16AVX512q2x6(SB), NOSPLIT, $0-88
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), R8
+	MOVQ    AX, R9
+	VMOVUPS (R9), Z0
+	VMOVUPS 64(R9), Z1
+	VMOVUPS 128(R9), Z2
+	VMOVUPS 192(R9), Z3
+	VMOVUPS 256(R9), Z4
+	VMOVUPS 320(R9), Z5
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z6
+	VMOVUPS 64(R9), Z7
+	VMOVUPS 128(R9), Z8
+	VMOVUPS 192(R9), Z9
+	VMOVUPS 256(R9), Z10
+	VMOVUPS 320(R9), Z11
+
+loop:
+	VBROADCASTSS (CX), Z13
+	VBROADCASTSS (CX)(R8*1), Z14
+	VPMOVSXWD    (BX), Z12
+	VCVTDQ2PS    Z12, Z12
+	VFMADD231PS  Z12, Z13, Z0
+	VFMADD231PS  Z12, Z14, Z6
+	VPMOVSXWD    32(BX), Z12
+	VCVTDQ2PS    Z12, Z12
+	VFMADD231PS  Z12, Z13, Z1
+	VFMADD231PS  Z12, Z14, Z7
+	VPMOVSXWD    64(BX), Z12
+	VCVTDQ2PS    Z12, Z12
+	VFMADD231PS  Z12, Z13, Z2
+	VFMADD231PS  Z12, Z14, Z8
+	VPMOVSXWD    96(BX), Z12
+	VCVTDQ2PS    Z12, Z12
+	VFMADD231PS  Z12, Z13, Z3
+	VFMADD231PS  Z12, Z14, Z9
+	VPMOVSXWD    128(BX), Z12
+	VCVTDQ2PS    Z12, Z12
+	VFMADD231PS  Z12, Z13, Z4
+	VFMADD231PS  Z12, Z14, Z10
+	VPMOVSXWD    160(BX), Z12
+	VCVTDQ2PS    Z12, Z12
 	VFMADD231PS  Z12, Z13, Z5
 	VFMADD231PS  Z12, Z14, Z11
 	ADDQ         $0x04, CX
@@ -10558,6 +12731,93 @@ loop:
 	VFMADD231PS  Z12, Z15, Z4
 	VFMADD231PS  Z12, Z16, Z10
 	VMOVUPS      320(BX), Z12
+	VFMADD231PS  Z12, Z15, Z5
+	VFMADD231PS  Z12, Z16, Z11
+	VFMADD231SS  (R10), X15, X13
+	VFMADD231SS  (R10), X16, X14
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R11, R10
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	VMOVUPS      Z1, 64(R9)
+	VMOVUPS      Z2, 128(R9)
+	VMOVUPS      Z3, 192(R9)
+	VMOVUPS      Z4, 256(R9)
+	VMOVUPS      Z5, 320(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z6, (R9)
+	VMOVUPS      Z7, 64(R9)
+	VMOVUPS      Z8, 128(R9)
+	VMOVUPS      Z9, 192(R9)
+	VMOVUPS      Z10, 256(R9)
+	VMOVUPS      Z11, 320(R9)
+	MOVQ         R12, R9
+	VMOVSS       X13, (R9)
+	ADDQ         DI, R9
+	VMOVSS       X14, (R9)
+	VZEROUPPER
+	RET
+
+// func gemv16AVX512q2x6One(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·gemv16AVX512q2x6One(SB), NOSPLIT, $0-88
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), R8
+	MOVQ    AX, R9
+	VMOVUPS (R9), Z0
+	VMOVUPS 64(R9), Z1
+	VMOVUPS 128(R9), Z2
+	VMOVUPS 192(R9), Z3
+	VMOVUPS 256(R9), Z4
+	VMOVUPS 320(R9), Z5
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z6
+	VMOVUPS 64(R9), Z7
+	VMOVUPS 128(R9), Z8
+	VMOVUPS 192(R9), Z9
+	VMOVUPS 256(R9), Z10
+	VMOVUPS 320(R9), Z11
+	MOVQ    rest+24(FP), R10
+	MOVQ    step+48(FP), R11
+	MOVQ    last+64(FP), R12
+	MOVQ    R12, R9
+	VMOVSS  (R9), X13
+	ADDQ    DI, R9
+	VMOVSS  (R9), X14
+
+loop:
+	VBROADCASTSS (CX), Z15
+	VBROADCASTSS (CX)(R8*1), Z16
+	VPMOVSXWD    (BX), Z12
+	VCVTDQ2PS    Z12, Z12
+	VFMADD231PS  Z12, Z15, Z0
+	VFMADD231PS  Z12, Z16, Z6
+	VPMOVSXWD    32(BX), Z12
+	VCVTDQ2PS    Z12, Z12
+	VFMADD231PS  Z12, Z15, Z1
+	VFMADD231PS  Z12, Z16, Z7
+	VPMOVSXWD    64(BX), Z12
+	VCVTDQ2PS    Z12, Z12
+	VFMADD231PS  Z12, Z15, Z2
+	VFMADD231PS  Z12, Z16, Z8
+	VPMOVSXWD    96(BX), Z12
+	VCVTDQ2PS    Z12, Z12
+	VFMADD231PS  Z12, Z15, Z3
+	VFMADD231PS  Z12, Z16, Z9
+	VPMOVSXWD    128(BX), Z12
+	VCVTDQ2PS    Z12, Z12
+	VFMADD231PS  Z12, Z15, Z4
+	VFMADD231PS  Z12, Z16, Z10
+	VPMOVSXWD    160(BX), Z12
+	VCVTDQ2PS    Z12, Z12
 	VFMADD231PS  Z12, Z15, Z5
 	VFMADD231PS  Z12, Z16, Z11
 	VFMADD231SS  (R10), X15, X13
@@ -10670,6 +12930,94 @@ loop:
 	VZEROUPPER
 	RET
 
+// func gemv16AVX512q2x6Some(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·gemv16AVX512q2x6Some(SB), NOSPLIT, $0-88
+	MOVQ      out+0(FP), AX
+	MOVQ      psi+8(FP), CX
+	MOVQ      rows+32(FP), DX
+	MOVQ      body+16(FP), BX
+	MOVQ      stride+40(FP), SI
+	MOVQ      outs+72(FP), DI
+	MOVQ      psis+80(FP), R8
+	MOVQ      AX, R9
+	VMOVUPS   (R9), Z0
+	VMOVUPS   64(R9), Z1
+	VMOVUPS   128(R9), Z2
+	VMOVUPS   192(R9), Z3
+	VMOVUPS   256(R9), Z4
+	VMOVUPS   320(R9), Z5
+	ADDQ      DI, R9
+	VMOVUPS   (R9), Z6
+	VMOVUPS   64(R9), Z7
+	VMOVUPS   128(R9), Z8
+	VMOVUPS   192(R9), Z9
+	VMOVUPS   256(R9), Z10
+	VMOVUPS   320(R9), Z11
+	MOVQ      rest+24(FP), R10
+	MOVQ      step+48(FP), R11
+	MOVQ      last+64(FP), R12
+	KMOVQ     mask+56(FP), K1
+	MOVQ      R12, R9
+	VMOVUPS.Z (R9), K1, Z13
+	ADDQ      DI, R9
+	VMOVUPS.Z (R9), K1, Z14
+
+loop:
+	VBROADCASTSS (CX), Z15
+	VBROADCASTSS (CX)(R8*1), Z16
+	VPMOVSXWD    (BX), Z12
+	VCVTDQ2PS    Z12, Z12
+	VFMADD231PS  Z12, Z15, Z0
+	VFMADD231PS  Z12, Z16, Z6
+	VPMOVSXWD    32(BX), Z12
+	VCVTDQ2PS    Z12, Z12
+	VFMADD231PS  Z12, Z15, Z1
+	VFMADD231PS  Z12, Z16, Z7
+	VPMOVSXWD    64(BX), Z12
+	VCVTDQ2PS    Z12, Z12
+	VFMADD231PS  Z12, Z15, Z2
+	VFMADD231PS  Z12, Z16, Z8
+	VPMOVSXWD    96(BX), Z12
+	VCVTDQ2PS    Z12, Z12
+	VFMADD231PS  Z12, Z15, Z3
+	VFMADD231PS  Z12, Z16, Z9
+	VPMOVSXWD    128(BX), Z12
+	VCVTDQ2PS    Z12, Z12
+	VFMADD231PS  Z12, Z15, Z4
+	VFMADD231PS  Z12, Z16, Z10
+	VPMOVSXWD    160(BX), Z12
+	VCVTDQ2PS    Z12, Z12
+	VFMADD231PS  Z12, Z15, Z5
+	VFMADD231PS  Z12, Z16, Z11
+	VFMADD231PS  (R10), Z15, K1, Z13
+	VFMADD231PS  (R10), Z16, K1, Z14
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R11, R10
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	VMOVUPS      Z1, 64(R9)
+	VMOVUPS      Z2, 128(R9)
+	VMOVUPS      Z3, 192(R9)
+	VMOVUPS      Z4, 256(R9)
+	VMOVUPS      Z5, 320(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z6, (R9)
+	VMOVUPS      Z7, 64(R9)
+	VMOVUPS      Z8, 128(R9)
+	VMOVUPS      Z9, 192(R9)
+	VMOVUPS      Z10, 256(R9)
+	VMOVUPS      Z11, 320(R9)
+	MOVQ         R12, R9
+	VMOVUPS      Z13, K1, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z14, K1, (R9)
+	VZEROUPPER
+	RET
+
 // func gemvAVX512q2x7(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 // Requires: AVX, AVX512F
 TEXT ·gemvAVX512q2x7(SB), NOSPLIT, $0-88
@@ -10719,6 +13067,87 @@ loop:
 	VFMADD231PS  Z14, Z15, Z5
 	VFMADD231PS  Z14, Z16, Z12
 	VMOVUPS      384(BX), Z14
+	VFMADD231PS  Z14, Z15, Z6
+	VFMADD231PS  Z14, Z16, Z13
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	VMOVUPS      Z1, 64(R9)
+	VMOVUPS      Z2, 128(R9)
+	VMOVUPS      Z3, 192(R9)
+	VMOVUPS      Z4, 256(R9)
+	VMOVUPS      Z5, 320(R9)
+	VMOVUPS      Z6, 384(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z7, (R9)
+	VMOVUPS      Z8, 64(R9)
+	VMOVUPS      Z9, 128(R9)
+	VMOVUPS      Z10, 192(R9)
+	VMOVUPS      Z11, 256(R9)
+	VMOVUPS      Z12, 320(R9)
+	VMOVUPS      Z13, 384(R9)
+	VZEROUPPER
+	RET
+
+// func gemv16AVX512q2x7(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512F
+TEXT ·gemv16AVX512q2x7(SB), NOSPLIT, $0-88
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), R8
+	MOVQ    AX, R9
+	VMOVUPS (R9), Z0
+	VMOVUPS 64(R9), Z1
+	VMOVUPS 128(R9), Z2
+	VMOVUPS 192(R9), Z3
+	VMOVUPS 256(R9), Z4
+	VMOVUPS 320(R9), Z5
+	VMOVUPS 384(R9), Z6
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z7
+	VMOVUPS 64(R9), Z8
+	VMOVUPS 128(R9), Z9
+	VMOVUPS 192(R9), Z10
+	VMOVUPS 256(R9), Z11
+	VMOVUPS 320(R9), Z12
+	VMOVUPS 384(R9), Z13
+
+loop:
+	VBROADCASTSS (CX), Z15
+	VBROADCASTSS (CX)(R8*1), Z16
+	VPMOVSXWD    (BX), Z14
+	VCVTDQ2PS    Z14, Z14
+	VFMADD231PS  Z14, Z15, Z0
+	VFMADD231PS  Z14, Z16, Z7
+	VPMOVSXWD    32(BX), Z14
+	VCVTDQ2PS    Z14, Z14
+	VFMADD231PS  Z14, Z15, Z1
+	VFMADD231PS  Z14, Z16, Z8
+	VPMOVSXWD    64(BX), Z14
+	VCVTDQ2PS    Z14, Z14
+	VFMADD231PS  Z14, Z15, Z2
+	VFMADD231PS  Z14, Z16, Z9
+	VPMOVSXWD    96(BX), Z14
+	VCVTDQ2PS    Z14, Z14
+	VFMADD231PS  Z14, Z15, Z3
+	VFMADD231PS  Z14, Z16, Z10
+	VPMOVSXWD    128(BX), Z14
+	VCVTDQ2PS    Z14, Z14
+	VFMADD231PS  Z14, Z15, Z4
+	VFMADD231PS  Z14, Z16, Z11
+	VPMOVSXWD    160(BX), Z14
+	VCVTDQ2PS    Z14, Z14
+	VFMADD231PS  Z14, Z15, Z5
+	VFMADD231PS  Z14, Z16, Z12
+	VPMOVSXWD    192(BX), Z14
+	VCVTDQ2PS    Z14, Z14
 	VFMADD231PS  Z14, Z15, Z6
 	VFMADD231PS  Z14, Z16, Z13
 	ADDQ         $0x04, CX
@@ -10800,6 +13229,101 @@ loop:
 	VFMADD231PS  Z14, Z17, Z5
 	VFMADD231PS  Z14, Z18, Z12
 	VMOVUPS      384(BX), Z14
+	VFMADD231PS  Z14, Z17, Z6
+	VFMADD231PS  Z14, Z18, Z13
+	VFMADD231SS  (R10), X17, X15
+	VFMADD231SS  (R10), X18, X16
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R11, R10
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	VMOVUPS      Z1, 64(R9)
+	VMOVUPS      Z2, 128(R9)
+	VMOVUPS      Z3, 192(R9)
+	VMOVUPS      Z4, 256(R9)
+	VMOVUPS      Z5, 320(R9)
+	VMOVUPS      Z6, 384(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z7, (R9)
+	VMOVUPS      Z8, 64(R9)
+	VMOVUPS      Z9, 128(R9)
+	VMOVUPS      Z10, 192(R9)
+	VMOVUPS      Z11, 256(R9)
+	VMOVUPS      Z12, 320(R9)
+	VMOVUPS      Z13, 384(R9)
+	MOVQ         R12, R9
+	VMOVSS       X15, (R9)
+	ADDQ         DI, R9
+	VMOVSS       X16, (R9)
+	VZEROUPPER
+	RET
+
+// func gemv16AVX512q2x7One(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·gemv16AVX512q2x7One(SB), NOSPLIT, $0-88
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), R8
+	MOVQ    AX, R9
+	VMOVUPS (R9), Z0
+	VMOVUPS 64(R9), Z1
+	VMOVUPS 128(R9), Z2
+	VMOVUPS 192(R9), Z3
+	VMOVUPS 256(R9), Z4
+	VMOVUPS 320(R9), Z5
+	VMOVUPS 384(R9), Z6
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z7
+	VMOVUPS 64(R9), Z8
+	VMOVUPS 128(R9), Z9
+	VMOVUPS 192(R9), Z10
+	VMOVUPS 256(R9), Z11
+	VMOVUPS 320(R9), Z12
+	VMOVUPS 384(R9), Z13
+	MOVQ    rest+24(FP), R10
+	MOVQ    step+48(FP), R11
+	MOVQ    last+64(FP), R12
+	MOVQ    R12, R9
+	VMOVSS  (R9), X15
+	ADDQ    DI, R9
+	VMOVSS  (R9), X16
+
+loop:
+	VBROADCASTSS (CX), Z17
+	VBROADCASTSS (CX)(R8*1), Z18
+	VPMOVSXWD    (BX), Z14
+	VCVTDQ2PS    Z14, Z14
+	VFMADD231PS  Z14, Z17, Z0
+	VFMADD231PS  Z14, Z18, Z7
+	VPMOVSXWD    32(BX), Z14
+	VCVTDQ2PS    Z14, Z14
+	VFMADD231PS  Z14, Z17, Z1
+	VFMADD231PS  Z14, Z18, Z8
+	VPMOVSXWD    64(BX), Z14
+	VCVTDQ2PS    Z14, Z14
+	VFMADD231PS  Z14, Z17, Z2
+	VFMADD231PS  Z14, Z18, Z9
+	VPMOVSXWD    96(BX), Z14
+	VCVTDQ2PS    Z14, Z14
+	VFMADD231PS  Z14, Z17, Z3
+	VFMADD231PS  Z14, Z18, Z10
+	VPMOVSXWD    128(BX), Z14
+	VCVTDQ2PS    Z14, Z14
+	VFMADD231PS  Z14, Z17, Z4
+	VFMADD231PS  Z14, Z18, Z11
+	VPMOVSXWD    160(BX), Z14
+	VCVTDQ2PS    Z14, Z14
+	VFMADD231PS  Z14, Z17, Z5
+	VFMADD231PS  Z14, Z18, Z12
+	VPMOVSXWD    192(BX), Z14
+	VCVTDQ2PS    Z14, Z14
 	VFMADD231PS  Z14, Z17, Z6
 	VFMADD231PS  Z14, Z18, Z13
 	VFMADD231SS  (R10), X17, X15
@@ -10921,6 +13445,102 @@ loop:
 	VZEROUPPER
 	RET
 
+// func gemv16AVX512q2x7Some(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·gemv16AVX512q2x7Some(SB), NOSPLIT, $0-88
+	MOVQ      out+0(FP), AX
+	MOVQ      psi+8(FP), CX
+	MOVQ      rows+32(FP), DX
+	MOVQ      body+16(FP), BX
+	MOVQ      stride+40(FP), SI
+	MOVQ      outs+72(FP), DI
+	MOVQ      psis+80(FP), R8
+	MOVQ      AX, R9
+	VMOVUPS   (R9), Z0
+	VMOVUPS   64(R9), Z1
+	VMOVUPS   128(R9), Z2
+	VMOVUPS   192(R9), Z3
+	VMOVUPS   256(R9), Z4
+	VMOVUPS   320(R9), Z5
+	VMOVUPS   384(R9), Z6
+	ADDQ      DI, R9
+	VMOVUPS   (R9), Z7
+	VMOVUPS   64(R9), Z8
+	VMOVUPS   128(R9), Z9
+	VMOVUPS   192(R9), Z10
+	VMOVUPS   256(R9), Z11
+	VMOVUPS   320(R9), Z12
+	VMOVUPS   384(R9), Z13
+	MOVQ      rest+24(FP), R10
+	MOVQ      step+48(FP), R11
+	MOVQ      last+64(FP), R12
+	KMOVQ     mask+56(FP), K1
+	MOVQ      R12, R9
+	VMOVUPS.Z (R9), K1, Z15
+	ADDQ      DI, R9
+	VMOVUPS.Z (R9), K1, Z16
+
+loop:
+	VBROADCASTSS (CX), Z17
+	VBROADCASTSS (CX)(R8*1), Z18
+	VPMOVSXWD    (BX), Z14
+	VCVTDQ2PS    Z14, Z14
+	VFMADD231PS  Z14, Z17, Z0
+	VFMADD231PS  Z14, Z18, Z7
+	VPMOVSXWD    32(BX), Z14
+	VCVTDQ2PS    Z14, Z14
+	VFMADD231PS  Z14, Z17, Z1
+	VFMADD231PS  Z14, Z18, Z8
+	VPMOVSXWD    64(BX), Z14
+	VCVTDQ2PS    Z14, Z14
+	VFMADD231PS  Z14, Z17, Z2
+	VFMADD231PS  Z14, Z18, Z9
+	VPMOVSXWD    96(BX), Z14
+	VCVTDQ2PS    Z14, Z14
+	VFMADD231PS  Z14, Z17, Z3
+	VFMADD231PS  Z14, Z18, Z10
+	VPMOVSXWD    128(BX), Z14
+	VCVTDQ2PS    Z14, Z14
+	VFMADD231PS  Z14, Z17, Z4
+	VFMADD231PS  Z14, Z18, Z11
+	VPMOVSXWD    160(BX), Z14
+	VCVTDQ2PS    Z14, Z14
+	VFMADD231PS  Z14, Z17, Z5
+	VFMADD231PS  Z14, Z18, Z12
+	VPMOVSXWD    192(BX), Z14
+	VCVTDQ2PS    Z14, Z14
+	VFMADD231PS  Z14, Z17, Z6
+	VFMADD231PS  Z14, Z18, Z13
+	VFMADD231PS  (R10), Z17, K1, Z15
+	VFMADD231PS  (R10), Z18, K1, Z16
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R11, R10
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	VMOVUPS      Z1, 64(R9)
+	VMOVUPS      Z2, 128(R9)
+	VMOVUPS      Z3, 192(R9)
+	VMOVUPS      Z4, 256(R9)
+	VMOVUPS      Z5, 320(R9)
+	VMOVUPS      Z6, 384(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z7, (R9)
+	VMOVUPS      Z8, 64(R9)
+	VMOVUPS      Z9, 128(R9)
+	VMOVUPS      Z10, 192(R9)
+	VMOVUPS      Z11, 256(R9)
+	VMOVUPS      Z12, 320(R9)
+	VMOVUPS      Z13, 384(R9)
+	MOVQ         R12, R9
+	VMOVUPS      Z15, K1, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z16, K1, (R9)
+	VZEROUPPER
+	RET
+
 // func gemvAVX512q2x8(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 // Requires: AVX, AVX512F
 TEXT ·gemvAVX512q2x8(SB), NOSPLIT, $0-88
@@ -10975,6 +13595,95 @@ loop:
 	VFMADD231PS  Z16, Z17, Z6
 	VFMADD231PS  Z16, Z18, Z14
 	VMOVUPS      448(BX), Z16
+	VFMADD231PS  Z16, Z17, Z7
+	VFMADD231PS  Z16, Z18, Z15
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	VMOVUPS      Z1, 64(R9)
+	VMOVUPS      Z2, 128(R9)
+	VMOVUPS      Z3, 192(R9)
+	VMOVUPS      Z4, 256(R9)
+	VMOVUPS      Z5, 320(R9)
+	VMOVUPS      Z6, 384(R9)
+	VMOVUPS      Z7, 448(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z8, (R9)
+	VMOVUPS      Z9, 64(R9)
+	VMOVUPS      Z10, 128(R9)
+	VMOVUPS      Z11, 192(R9)
+	VMOVUPS      Z12, 256(R9)
+	VMOVUPS      Z13, 320(R9)
+	VMOVUPS      Z14, 384(R9)
+	VMOVUPS      Z15, 448(R9)
+	VZEROUPPER
+	RET
+
+// func gemv16AVX512q2x8(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512F
+TEXT ·gemv16AVX512q2x8(SB), NOSPLIT, $0-88
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), R8
+	MOVQ    AX, R9
+	VMOVUPS (R9), Z0
+	VMOVUPS 64(R9), Z1
+	VMOVUPS 128(R9), Z2
+	VMOVUPS 192(R9), Z3
+	VMOVUPS 256(R9), Z4
+	VMOVUPS 320(R9), Z5
+	VMOVUPS 384(R9), Z6
+	VMOVUPS 448(R9), Z7
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z8
+	VMOVUPS 64(R9), Z9
+	VMOVUPS 128(R9), Z10
+	VMOVUPS 192(R9), Z11
+	VMOVUPS 256(R9), Z12
+	VMOVUPS 320(R9), Z13
+	VMOVUPS 384(R9), Z14
+	VMOVUPS 448(R9), Z15
+
+loop:
+	VBROADCASTSS (CX), Z17
+	VBROADCASTSS (CX)(R8*1), Z18
+	VPMOVSXWD    (BX), Z16
+	VCVTDQ2PS    Z16, Z16
+	VFMADD231PS  Z16, Z17, Z0
+	VFMADD231PS  Z16, Z18, Z8
+	VPMOVSXWD    32(BX), Z16
+	VCVTDQ2PS    Z16, Z16
+	VFMADD231PS  Z16, Z17, Z1
+	VFMADD231PS  Z16, Z18, Z9
+	VPMOVSXWD    64(BX), Z16
+	VCVTDQ2PS    Z16, Z16
+	VFMADD231PS  Z16, Z17, Z2
+	VFMADD231PS  Z16, Z18, Z10
+	VPMOVSXWD    96(BX), Z16
+	VCVTDQ2PS    Z16, Z16
+	VFMADD231PS  Z16, Z17, Z3
+	VFMADD231PS  Z16, Z18, Z11
+	VPMOVSXWD    128(BX), Z16
+	VCVTDQ2PS    Z16, Z16
+	VFMADD231PS  Z16, Z17, Z4
+	VFMADD231PS  Z16, Z18, Z12
+	VPMOVSXWD    160(BX), Z16
+	VCVTDQ2PS    Z16, Z16
+	VFMADD231PS  Z16, Z17, Z5
+	VFMADD231PS  Z16, Z18, Z13
+	VPMOVSXWD    192(BX), Z16
+	VCVTDQ2PS    Z16, Z16
+	VFMADD231PS  Z16, Z17, Z6
+	VFMADD231PS  Z16, Z18, Z14
+	VPMOVSXWD    224(BX), Z16
+	VCVTDQ2PS    Z16, Z16
 	VFMADD231PS  Z16, Z17, Z7
 	VFMADD231PS  Z16, Z18, Z15
 	ADDQ         $0x04, CX
@@ -11097,6 +13806,109 @@ loop:
 	VZEROUPPER
 	RET
 
+// func gemv16AVX512q2x8One(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·gemv16AVX512q2x8One(SB), NOSPLIT, $0-88
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), R8
+	MOVQ    AX, R9
+	VMOVUPS (R9), Z0
+	VMOVUPS 64(R9), Z1
+	VMOVUPS 128(R9), Z2
+	VMOVUPS 192(R9), Z3
+	VMOVUPS 256(R9), Z4
+	VMOVUPS 320(R9), Z5
+	VMOVUPS 384(R9), Z6
+	VMOVUPS 448(R9), Z7
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z8
+	VMOVUPS 64(R9), Z9
+	VMOVUPS 128(R9), Z10
+	VMOVUPS 192(R9), Z11
+	VMOVUPS 256(R9), Z12
+	VMOVUPS 320(R9), Z13
+	VMOVUPS 384(R9), Z14
+	VMOVUPS 448(R9), Z15
+	MOVQ    rest+24(FP), R10
+	MOVQ    step+48(FP), R11
+	MOVQ    last+64(FP), R12
+	MOVQ    R12, R9
+	VMOVSS  (R9), X17
+	ADDQ    DI, R9
+	VMOVSS  (R9), X18
+
+loop:
+	VBROADCASTSS (CX), Z19
+	VBROADCASTSS (CX)(R8*1), Z20
+	VPMOVSXWD    (BX), Z16
+	VCVTDQ2PS    Z16, Z16
+	VFMADD231PS  Z16, Z19, Z0
+	VFMADD231PS  Z16, Z20, Z8
+	VPMOVSXWD    32(BX), Z16
+	VCVTDQ2PS    Z16, Z16
+	VFMADD231PS  Z16, Z19, Z1
+	VFMADD231PS  Z16, Z20, Z9
+	VPMOVSXWD    64(BX), Z16
+	VCVTDQ2PS    Z16, Z16
+	VFMADD231PS  Z16, Z19, Z2
+	VFMADD231PS  Z16, Z20, Z10
+	VPMOVSXWD    96(BX), Z16
+	VCVTDQ2PS    Z16, Z16
+	VFMADD231PS  Z16, Z19, Z3
+	VFMADD231PS  Z16, Z20, Z11
+	VPMOVSXWD    128(BX), Z16
+	VCVTDQ2PS    Z16, Z16
+	VFMADD231PS  Z16, Z19, Z4
+	VFMADD231PS  Z16, Z20, Z12
+	VPMOVSXWD    160(BX), Z16
+	VCVTDQ2PS    Z16, Z16
+	VFMADD231PS  Z16, Z19, Z5
+	VFMADD231PS  Z16, Z20, Z13
+	VPMOVSXWD    192(BX), Z16
+	VCVTDQ2PS    Z16, Z16
+	VFMADD231PS  Z16, Z19, Z6
+	VFMADD231PS  Z16, Z20, Z14
+	VPMOVSXWD    224(BX), Z16
+	VCVTDQ2PS    Z16, Z16
+	VFMADD231PS  Z16, Z19, Z7
+	VFMADD231PS  Z16, Z20, Z15
+	VFMADD231SS  (R10), X19, X17
+	VFMADD231SS  (R10), X20, X18
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R11, R10
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	VMOVUPS      Z1, 64(R9)
+	VMOVUPS      Z2, 128(R9)
+	VMOVUPS      Z3, 192(R9)
+	VMOVUPS      Z4, 256(R9)
+	VMOVUPS      Z5, 320(R9)
+	VMOVUPS      Z6, 384(R9)
+	VMOVUPS      Z7, 448(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z8, (R9)
+	VMOVUPS      Z9, 64(R9)
+	VMOVUPS      Z10, 128(R9)
+	VMOVUPS      Z11, 192(R9)
+	VMOVUPS      Z12, 256(R9)
+	VMOVUPS      Z13, 320(R9)
+	VMOVUPS      Z14, 384(R9)
+	VMOVUPS      Z15, 448(R9)
+	MOVQ         R12, R9
+	VMOVSS       X17, (R9)
+	ADDQ         DI, R9
+	VMOVSS       X18, (R9)
+	VZEROUPPER
+	RET
+
 // func gemvAVX512q2x8Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 // Requires: AVX, AVX512BW, AVX512F
 TEXT ·gemvAVX512q2x8Some(SB), NOSPLIT, $0-88
@@ -11159,6 +13971,110 @@ loop:
 	VFMADD231PS  Z16, Z19, Z6
 	VFMADD231PS  Z16, Z20, Z14
 	VMOVUPS      448(BX), Z16
+	VFMADD231PS  Z16, Z19, Z7
+	VFMADD231PS  Z16, Z20, Z15
+	VFMADD231PS  (R10), Z19, K1, Z17
+	VFMADD231PS  (R10), Z20, K1, Z18
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R11, R10
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	VMOVUPS      Z1, 64(R9)
+	VMOVUPS      Z2, 128(R9)
+	VMOVUPS      Z3, 192(R9)
+	VMOVUPS      Z4, 256(R9)
+	VMOVUPS      Z5, 320(R9)
+	VMOVUPS      Z6, 384(R9)
+	VMOVUPS      Z7, 448(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z8, (R9)
+	VMOVUPS      Z9, 64(R9)
+	VMOVUPS      Z10, 128(R9)
+	VMOVUPS      Z11, 192(R9)
+	VMOVUPS      Z12, 256(R9)
+	VMOVUPS      Z13, 320(R9)
+	VMOVUPS      Z14, 384(R9)
+	VMOVUPS      Z15, 448(R9)
+	MOVQ         R12, R9
+	VMOVUPS      Z17, K1, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z18, K1, (R9)
+	VZEROUPPER
+	RET
+
+// func gemv16AVX512q2x8Some(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·gemv16AVX512q2x8Some(SB), NOSPLIT, $0-88
+	MOVQ      out+0(FP), AX
+	MOVQ      psi+8(FP), CX
+	MOVQ      rows+32(FP), DX
+	MOVQ      body+16(FP), BX
+	MOVQ      stride+40(FP), SI
+	MOVQ      outs+72(FP), DI
+	MOVQ      psis+80(FP), R8
+	MOVQ      AX, R9
+	VMOVUPS   (R9), Z0
+	VMOVUPS   64(R9), Z1
+	VMOVUPS   128(R9), Z2
+	VMOVUPS   192(R9), Z3
+	VMOVUPS   256(R9), Z4
+	VMOVUPS   320(R9), Z5
+	VMOVUPS   384(R9), Z6
+	VMOVUPS   448(R9), Z7
+	ADDQ      DI, R9
+	VMOVUPS   (R9), Z8
+	VMOVUPS   64(R9), Z9
+	VMOVUPS   128(R9), Z10
+	VMOVUPS   192(R9), Z11
+	VMOVUPS   256(R9), Z12
+	VMOVUPS   320(R9), Z13
+	VMOVUPS   384(R9), Z14
+	VMOVUPS   448(R9), Z15
+	MOVQ      rest+24(FP), R10
+	MOVQ      step+48(FP), R11
+	MOVQ      last+64(FP), R12
+	KMOVQ     mask+56(FP), K1
+	MOVQ      R12, R9
+	VMOVUPS.Z (R9), K1, Z17
+	ADDQ      DI, R9
+	VMOVUPS.Z (R9), K1, Z18
+
+loop:
+	VBROADCASTSS (CX), Z19
+	VBROADCASTSS (CX)(R8*1), Z20
+	VPMOVSXWD    (BX), Z16
+	VCVTDQ2PS    Z16, Z16
+	VFMADD231PS  Z16, Z19, Z0
+	VFMADD231PS  Z16, Z20, Z8
+	VPMOVSXWD    32(BX), Z16
+	VCVTDQ2PS    Z16, Z16
+	VFMADD231PS  Z16, Z19, Z1
+	VFMADD231PS  Z16, Z20, Z9
+	VPMOVSXWD    64(BX), Z16
+	VCVTDQ2PS    Z16, Z16
+	VFMADD231PS  Z16, Z19, Z2
+	VFMADD231PS  Z16, Z20, Z10
+	VPMOVSXWD    96(BX), Z16
+	VCVTDQ2PS    Z16, Z16
+	VFMADD231PS  Z16, Z19, Z3
+	VFMADD231PS  Z16, Z20, Z11
+	VPMOVSXWD    128(BX), Z16
+	VCVTDQ2PS    Z16, Z16
+	VFMADD231PS  Z16, Z19, Z4
+	VFMADD231PS  Z16, Z20, Z12
+	VPMOVSXWD    160(BX), Z16
+	VCVTDQ2PS    Z16, Z16
+	VFMADD231PS  Z16, Z19, Z5
+	VFMADD231PS  Z16, Z20, Z13
+	VPMOVSXWD    192(BX), Z16
+	VCVTDQ2PS    Z16, Z16
+	VFMADD231PS  Z16, Z19, Z6
+	VFMADD231PS  Z16, Z20, Z14
+	VPMOVSXWD    224(BX), Z16
+	VCVTDQ2PS    Z16, Z16
 	VFMADD231PS  Z16, Z19, Z7
 	VFMADD231PS  Z16, Z20, Z15
 	VFMADD231PS  (R10), Z19, K1, Z17
@@ -11351,6 +14267,52 @@ loop:
 	VZEROUPPER
 	RET
 
+// func gemv16AVX512q4x1(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512F
+TEXT ·gemv16AVX512q4x1(SB), NOSPLIT, $0-88
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), R8
+	MOVQ    AX, R9
+	VMOVUPS (R9), Z0
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z1
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z2
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z3
+	LEAQ    (R8)(R8*2), R9
+
+loop:
+	VBROADCASTSS (CX), Z5
+	VBROADCASTSS (CX)(R8*1), Z6
+	VBROADCASTSS (CX)(R8*2), Z7
+	VBROADCASTSS (CX)(R9*1), Z8
+	VPMOVSXWD    (BX), Z4
+	VCVTDQ2PS    Z4, Z4
+	VFMADD231PS  Z4, Z5, Z0
+	VFMADD231PS  Z4, Z6, Z1
+	VFMADD231PS  Z4, Z7, Z2
+	VFMADD231PS  Z4, Z8, Z3
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z1, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z2, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z3, (R9)
+	VZEROUPPER
+	RET
+
 // func gemvAVX512q4x1One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 // Requires: AVX, AVX512F, FMA3
 TEXT ·gemvAVX512q4x1One(SB), NOSPLIT, $0-88
@@ -11388,6 +14350,76 @@ loop:
 	VBROADCASTSS (CX)(R8*2), Z11
 	VBROADCASTSS (CX)(R9*1), Z12
 	VMOVUPS      (BX), Z4
+	VFMADD231PS  Z4, Z9, Z0
+	VFMADD231PS  Z4, Z10, Z1
+	VFMADD231PS  Z4, Z11, Z2
+	VFMADD231PS  Z4, Z12, Z3
+	VFMADD231SS  (R10), X9, X5
+	VFMADD231SS  (R10), X10, X6
+	VFMADD231SS  (R10), X11, X7
+	VFMADD231SS  (R10), X12, X8
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R11, R10
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z1, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z2, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z3, (R9)
+	MOVQ         R12, R9
+	VMOVSS       X5, (R9)
+	ADDQ         DI, R9
+	VMOVSS       X6, (R9)
+	ADDQ         DI, R9
+	VMOVSS       X7, (R9)
+	ADDQ         DI, R9
+	VMOVSS       X8, (R9)
+	VZEROUPPER
+	RET
+
+// func gemv16AVX512q4x1One(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·gemv16AVX512q4x1One(SB), NOSPLIT, $0-88
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), R8
+	MOVQ    AX, R9
+	VMOVUPS (R9), Z0
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z1
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z2
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z3
+	MOVQ    rest+24(FP), R10
+	MOVQ    step+48(FP), R11
+	MOVQ    last+64(FP), R12
+	MOVQ    R12, R9
+	VMOVSS  (R9), X5
+	ADDQ    DI, R9
+	VMOVSS  (R9), X6
+	ADDQ    DI, R9
+	VMOVSS  (R9), X7
+	ADDQ    DI, R9
+	VMOVSS  (R9), X8
+	LEAQ    (R8)(R8*2), R9
+
+loop:
+	VBROADCASTSS (CX), Z9
+	VBROADCASTSS (CX)(R8*1), Z10
+	VBROADCASTSS (CX)(R8*2), Z11
+	VBROADCASTSS (CX)(R9*1), Z12
+	VPMOVSXWD    (BX), Z4
+	VCVTDQ2PS    Z4, Z4
 	VFMADD231PS  Z4, Z9, Z0
 	VFMADD231PS  Z4, Z10, Z1
 	VFMADD231PS  Z4, Z11, Z2
@@ -11490,6 +14522,77 @@ loop:
 	VZEROUPPER
 	RET
 
+// func gemv16AVX512q4x1Some(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·gemv16AVX512q4x1Some(SB), NOSPLIT, $0-88
+	MOVQ      out+0(FP), AX
+	MOVQ      psi+8(FP), CX
+	MOVQ      rows+32(FP), DX
+	MOVQ      body+16(FP), BX
+	MOVQ      stride+40(FP), SI
+	MOVQ      outs+72(FP), DI
+	MOVQ      psis+80(FP), R8
+	MOVQ      AX, R9
+	VMOVUPS   (R9), Z0
+	ADDQ      DI, R9
+	VMOVUPS   (R9), Z1
+	ADDQ      DI, R9
+	VMOVUPS   (R9), Z2
+	ADDQ      DI, R9
+	VMOVUPS   (R9), Z3
+	MOVQ      rest+24(FP), R10
+	MOVQ      step+48(FP), R11
+	MOVQ      last+64(FP), R12
+	KMOVQ     mask+56(FP), K1
+	MOVQ      R12, R9
+	VMOVUPS.Z (R9), K1, Z5
+	ADDQ      DI, R9
+	VMOVUPS.Z (R9), K1, Z6
+	ADDQ      DI, R9
+	VMOVUPS.Z (R9), K1, Z7
+	ADDQ      DI, R9
+	VMOVUPS.Z (R9), K1, Z8
+	LEAQ      (R8)(R8*2), R9
+
+loop:
+	VBROADCASTSS (CX), Z9
+	VBROADCASTSS (CX)(R8*1), Z10
+	VBROADCASTSS (CX)(R8*2), Z11
+	VBROADCASTSS (CX)(R9*1), Z12
+	VPMOVSXWD    (BX), Z4
+	VCVTDQ2PS    Z4, Z4
+	VFMADD231PS  Z4, Z9, Z0
+	VFMADD231PS  Z4, Z10, Z1
+	VFMADD231PS  Z4, Z11, Z2
+	VFMADD231PS  Z4, Z12, Z3
+	VFMADD231PS  (R10), Z9, K1, Z5
+	VFMADD231PS  (R10), Z10, K1, Z6
+	VFMADD231PS  (R10), Z11, K1, Z7
+	VFMADD231PS  (R10), Z12, K1, Z8
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R11, R10
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z1, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z2, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z3, (R9)
+	MOVQ         R12, R9
+	VMOVUPS      Z5, K1, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z6, K1, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z7, K1, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z8, K1, (R9)
+	VZEROUPPER
+	RET
+
 // func gemvAVX512q4x2(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 // Requires: AVX, AVX512F
 TEXT ·gemvAVX512q4x2(SB), NOSPLIT, $0-88
@@ -11525,6 +14628,66 @@ loop:
 	VFMADD231PS  Z8, Z11, Z4
 	VFMADD231PS  Z8, Z12, Z6
 	VMOVUPS      64(BX), Z8
+	VFMADD231PS  Z8, Z9, Z1
+	VFMADD231PS  Z8, Z10, Z3
+	VFMADD231PS  Z8, Z11, Z5
+	VFMADD231PS  Z8, Z12, Z7
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	VMOVUPS      Z1, 64(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z2, (R9)
+	VMOVUPS      Z3, 64(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z4, (R9)
+	VMOVUPS      Z5, 64(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z6, (R9)
+	VMOVUPS      Z7, 64(R9)
+	VZEROUPPER
+	RET
+
+// func gemv16AVX512q4x2(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512F
+TEXT ·gemv16AVX512q4x2(SB), NOSPLIT, $0-88
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), R8
+	MOVQ    AX, R9
+	VMOVUPS (R9), Z0
+	VMOVUPS 64(R9), Z1
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z2
+	VMOVUPS 64(R9), Z3
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z4
+	VMOVUPS 64(R9), Z5
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z6
+	VMOVUPS 64(R9), Z7
+	LEAQ    (R8)(R8*2), R9
+
+loop:
+	VBROADCASTSS (CX), Z9
+	VBROADCASTSS (CX)(R8*1), Z10
+	VBROADCASTSS (CX)(R8*2), Z11
+	VBROADCASTSS (CX)(R9*1), Z12
+	VPMOVSXWD    (BX), Z8
+	VCVTDQ2PS    Z8, Z8
+	VFMADD231PS  Z8, Z9, Z0
+	VFMADD231PS  Z8, Z10, Z2
+	VFMADD231PS  Z8, Z11, Z4
+	VFMADD231PS  Z8, Z12, Z6
+	VPMOVSXWD    32(BX), Z8
+	VCVTDQ2PS    Z8, Z8
 	VFMADD231PS  Z8, Z9, Z1
 	VFMADD231PS  Z8, Z10, Z3
 	VFMADD231PS  Z8, Z11, Z5
@@ -11594,6 +14757,90 @@ loop:
 	VFMADD231PS  Z8, Z15, Z4
 	VFMADD231PS  Z8, Z16, Z6
 	VMOVUPS      64(BX), Z8
+	VFMADD231PS  Z8, Z13, Z1
+	VFMADD231PS  Z8, Z14, Z3
+	VFMADD231PS  Z8, Z15, Z5
+	VFMADD231PS  Z8, Z16, Z7
+	VFMADD231SS  (R10), X13, X9
+	VFMADD231SS  (R10), X14, X10
+	VFMADD231SS  (R10), X15, X11
+	VFMADD231SS  (R10), X16, X12
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R11, R10
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	VMOVUPS      Z1, 64(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z2, (R9)
+	VMOVUPS      Z3, 64(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z4, (R9)
+	VMOVUPS      Z5, 64(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z6, (R9)
+	VMOVUPS      Z7, 64(R9)
+	MOVQ         R12, R9
+	VMOVSS       X9, (R9)
+	ADDQ         DI, R9
+	VMOVSS       X10, (R9)
+	ADDQ         DI, R9
+	VMOVSS       X11, (R9)
+	ADDQ         DI, R9
+	VMOVSS       X12, (R9)
+	VZEROUPPER
+	RET
+
+// func gemv16AVX512q4x2One(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·gemv16AVX512q4x2One(SB), NOSPLIT, $0-88
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), R8
+	MOVQ    AX, R9
+	VMOVUPS (R9), Z0
+	VMOVUPS 64(R9), Z1
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z2
+	VMOVUPS 64(R9), Z3
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z4
+	VMOVUPS 64(R9), Z5
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z6
+	VMOVUPS 64(R9), Z7
+	MOVQ    rest+24(FP), R10
+	MOVQ    step+48(FP), R11
+	MOVQ    last+64(FP), R12
+	MOVQ    R12, R9
+	VMOVSS  (R9), X9
+	ADDQ    DI, R9
+	VMOVSS  (R9), X10
+	ADDQ    DI, R9
+	VMOVSS  (R9), X11
+	ADDQ    DI, R9
+	VMOVSS  (R9), X12
+	LEAQ    (R8)(R8*2), R9
+
+loop:
+	VBROADCASTSS (CX), Z13
+	VBROADCASTSS (CX)(R8*1), Z14
+	VBROADCASTSS (CX)(R8*2), Z15
+	VBROADCASTSS (CX)(R9*1), Z16
+	VPMOVSXWD    (BX), Z8
+	VCVTDQ2PS    Z8, Z8
+	VFMADD231PS  Z8, Z13, Z0
+	VFMADD231PS  Z8, Z14, Z2
+	VFMADD231PS  Z8, Z15, Z4
+	VFMADD231PS  Z8, Z16, Z6
+	VPMOVSXWD    32(BX), Z8
+	VCVTDQ2PS    Z8, Z8
 	VFMADD231PS  Z8, Z13, Z1
 	VFMADD231PS  Z8, Z14, Z3
 	VFMADD231PS  Z8, Z15, Z5
@@ -11713,6 +14960,91 @@ loop:
 	VZEROUPPER
 	RET
 
+// func gemv16AVX512q4x2Some(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·gemv16AVX512q4x2Some(SB), NOSPLIT, $0-88
+	MOVQ      out+0(FP), AX
+	MOVQ      psi+8(FP), CX
+	MOVQ      rows+32(FP), DX
+	MOVQ      body+16(FP), BX
+	MOVQ      stride+40(FP), SI
+	MOVQ      outs+72(FP), DI
+	MOVQ      psis+80(FP), R8
+	MOVQ      AX, R9
+	VMOVUPS   (R9), Z0
+	VMOVUPS   64(R9), Z1
+	ADDQ      DI, R9
+	VMOVUPS   (R9), Z2
+	VMOVUPS   64(R9), Z3
+	ADDQ      DI, R9
+	VMOVUPS   (R9), Z4
+	VMOVUPS   64(R9), Z5
+	ADDQ      DI, R9
+	VMOVUPS   (R9), Z6
+	VMOVUPS   64(R9), Z7
+	MOVQ      rest+24(FP), R10
+	MOVQ      step+48(FP), R11
+	MOVQ      last+64(FP), R12
+	KMOVQ     mask+56(FP), K1
+	MOVQ      R12, R9
+	VMOVUPS.Z (R9), K1, Z9
+	ADDQ      DI, R9
+	VMOVUPS.Z (R9), K1, Z10
+	ADDQ      DI, R9
+	VMOVUPS.Z (R9), K1, Z11
+	ADDQ      DI, R9
+	VMOVUPS.Z (R9), K1, Z12
+	LEAQ      (R8)(R8*2), R9
+
+loop:
+	VBROADCASTSS (CX), Z13
+	VBROADCASTSS (CX)(R8*1), Z14
+	VBROADCASTSS (CX)(R8*2), Z15
+	VBROADCASTSS (CX)(R9*1), Z16
+	VPMOVSXWD    (BX), Z8
+	VCVTDQ2PS    Z8, Z8
+	VFMADD231PS  Z8, Z13, Z0
+	VFMADD231PS  Z8, Z14, Z2
+	VFMADD231PS  Z8, Z15, Z4
+	VFMADD231PS  Z8, Z16, Z6
+	VPMOVSXWD    32(BX), Z8
+	VCVTDQ2PS    Z8, Z8
+	VFMADD231PS  Z8, Z13, Z1
+	VFMADD231PS  Z8, Z14, Z3
+	VFMADD231PS  Z8, Z15, Z5
+	VFMADD231PS  Z8, Z16, Z7
+	VFMADD231PS  (R10), Z13, K1, Z9
+	VFMADD231PS  (R10), Z14, K1, Z10
+	VFMADD231PS  (R10), Z15, K1, Z11
+	VFMADD231PS  (R10), Z16, K1, Z12
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R11, R10
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	VMOVUPS      Z1, 64(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z2, (R9)
+	VMOVUPS      Z3, 64(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z4, (R9)
+	VMOVUPS      Z5, 64(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z6, (R9)
+	VMOVUPS      Z7, 64(R9)
+	MOVQ         R12, R9
+	VMOVUPS      Z9, K1, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z10, K1, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z11, K1, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z12, K1, (R9)
+	VZEROUPPER
+	RET
+
 // func gemvAVX512q4x3(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 // Requires: AVX, AVX512F
 TEXT ·gemvAVX512q4x3(SB), NOSPLIT, $0-88
@@ -11757,6 +15089,80 @@ loop:
 	VFMADD231PS  Z12, Z15, Z7
 	VFMADD231PS  Z12, Z16, Z10
 	VMOVUPS      128(BX), Z12
+	VFMADD231PS  Z12, Z13, Z2
+	VFMADD231PS  Z12, Z14, Z5
+	VFMADD231PS  Z12, Z15, Z8
+	VFMADD231PS  Z12, Z16, Z11
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	VMOVUPS      Z1, 64(R9)
+	VMOVUPS      Z2, 128(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z3, (R9)
+	VMOVUPS      Z4, 64(R9)
+	VMOVUPS      Z5, 128(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z6, (R9)
+	VMOVUPS      Z7, 64(R9)
+	VMOVUPS      Z8, 128(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z9, (R9)
+	VMOVUPS      Z10, 64(R9)
+	VMOVUPS      Z11, 128(R9)
+	VZEROUPPER
+	RET
+
+// func gemv16AVX512q4x3(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512F
+TEXT ·gemv16AVX512q4x3(SB), NOSPLIT, $0-88
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), R8
+	MOVQ    AX, R9
+	VMOVUPS (R9), Z0
+	VMOVUPS 64(R9), Z1
+	VMOVUPS 128(R9), Z2
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z3
+	VMOVUPS 64(R9), Z4
+	VMOVUPS 128(R9), Z5
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z6
+	VMOVUPS 64(R9), Z7
+	VMOVUPS 128(R9), Z8
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z9
+	VMOVUPS 64(R9), Z10
+	VMOVUPS 128(R9), Z11
+	LEAQ    (R8)(R8*2), R9
+
+loop:
+	VBROADCASTSS (CX), Z13
+	VBROADCASTSS (CX)(R8*1), Z14
+	VBROADCASTSS (CX)(R8*2), Z15
+	VBROADCASTSS (CX)(R9*1), Z16
+	VPMOVSXWD    (BX), Z12
+	VCVTDQ2PS    Z12, Z12
+	VFMADD231PS  Z12, Z13, Z0
+	VFMADD231PS  Z12, Z14, Z3
+	VFMADD231PS  Z12, Z15, Z6
+	VFMADD231PS  Z12, Z16, Z9
+	VPMOVSXWD    32(BX), Z12
+	VCVTDQ2PS    Z12, Z12
+	VFMADD231PS  Z12, Z13, Z1
+	VFMADD231PS  Z12, Z14, Z4
+	VFMADD231PS  Z12, Z15, Z7
+	VFMADD231PS  Z12, Z16, Z10
+	VPMOVSXWD    64(BX), Z12
+	VCVTDQ2PS    Z12, Z12
 	VFMADD231PS  Z12, Z13, Z2
 	VFMADD231PS  Z12, Z14, Z5
 	VFMADD231PS  Z12, Z15, Z8
@@ -11839,6 +15245,104 @@ loop:
 	VFMADD231PS  Z12, Z19, Z7
 	VFMADD231PS  Z12, Z20, Z10
 	VMOVUPS      128(BX), Z12
+	VFMADD231PS  Z12, Z17, Z2
+	VFMADD231PS  Z12, Z18, Z5
+	VFMADD231PS  Z12, Z19, Z8
+	VFMADD231PS  Z12, Z20, Z11
+	VFMADD231SS  (R10), X17, X13
+	VFMADD231SS  (R10), X18, X14
+	VFMADD231SS  (R10), X19, X15
+	VFMADD231SS  (R10), X20, X16
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R11, R10
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	VMOVUPS      Z1, 64(R9)
+	VMOVUPS      Z2, 128(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z3, (R9)
+	VMOVUPS      Z4, 64(R9)
+	VMOVUPS      Z5, 128(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z6, (R9)
+	VMOVUPS      Z7, 64(R9)
+	VMOVUPS      Z8, 128(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z9, (R9)
+	VMOVUPS      Z10, 64(R9)
+	VMOVUPS      Z11, 128(R9)
+	MOVQ         R12, R9
+	VMOVSS       X13, (R9)
+	ADDQ         DI, R9
+	VMOVSS       X14, (R9)
+	ADDQ         DI, R9
+	VMOVSS       X15, (R9)
+	ADDQ         DI, R9
+	VMOVSS       X16, (R9)
+	VZEROUPPER
+	RET
+
+// func gemv16AVX512q4x3One(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·gemv16AVX512q4x3One(SB), NOSPLIT, $0-88
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), R8
+	MOVQ    AX, R9
+	VMOVUPS (R9), Z0
+	VMOVUPS 64(R9), Z1
+	VMOVUPS 128(R9), Z2
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z3
+	VMOVUPS 64(R9), Z4
+	VMOVUPS 128(R9), Z5
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z6
+	VMOVUPS 64(R9), Z7
+	VMOVUPS 128(R9), Z8
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z9
+	VMOVUPS 64(R9), Z10
+	VMOVUPS 128(R9), Z11
+	MOVQ    rest+24(FP), R10
+	MOVQ    step+48(FP), R11
+	MOVQ    last+64(FP), R12
+	MOVQ    R12, R9
+	VMOVSS  (R9), X13
+	ADDQ    DI, R9
+	VMOVSS  (R9), X14
+	ADDQ    DI, R9
+	VMOVSS  (R9), X15
+	ADDQ    DI, R9
+	VMOVSS  (R9), X16
+	LEAQ    (R8)(R8*2), R9
+
+loop:
+	VBROADCASTSS (CX), Z17
+	VBROADCASTSS (CX)(R8*1), Z18
+	VBROADCASTSS (CX)(R8*2), Z19
+	VBROADCASTSS (CX)(R9*1), Z20
+	VPMOVSXWD    (BX), Z12
+	VCVTDQ2PS    Z12, Z12
+	VFMADD231PS  Z12, Z17, Z0
+	VFMADD231PS  Z12, Z18, Z3
+	VFMADD231PS  Z12, Z19, Z6
+	VFMADD231PS  Z12, Z20, Z9
+	VPMOVSXWD    32(BX), Z12
+	VCVTDQ2PS    Z12, Z12
+	VFMADD231PS  Z12, Z17, Z1
+	VFMADD231PS  Z12, Z18, Z4
+	VFMADD231PS  Z12, Z19, Z7
+	VFMADD231PS  Z12, Z20, Z10
+	VPMOVSXWD    64(BX), Z12
+	VCVTDQ2PS    Z12, Z12
 	VFMADD231PS  Z12, Z17, Z2
 	VFMADD231PS  Z12, Z18, Z5
 	VFMADD231PS  Z12, Z19, Z8
@@ -11975,6 +15479,105 @@ loop:
 	VZEROUPPER
 	RET
 
+// func gemv16AVX512q4x3Some(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·gemv16AVX512q4x3Some(SB), NOSPLIT, $0-88
+	MOVQ      out+0(FP), AX
+	MOVQ      psi+8(FP), CX
+	MOVQ      rows+32(FP), DX
+	MOVQ      body+16(FP), BX
+	MOVQ      stride+40(FP), SI
+	MOVQ      outs+72(FP), DI
+	MOVQ      psis+80(FP), R8
+	MOVQ      AX, R9
+	VMOVUPS   (R9), Z0
+	VMOVUPS   64(R9), Z1
+	VMOVUPS   128(R9), Z2
+	ADDQ      DI, R9
+	VMOVUPS   (R9), Z3
+	VMOVUPS   64(R9), Z4
+	VMOVUPS   128(R9), Z5
+	ADDQ      DI, R9
+	VMOVUPS   (R9), Z6
+	VMOVUPS   64(R9), Z7
+	VMOVUPS   128(R9), Z8
+	ADDQ      DI, R9
+	VMOVUPS   (R9), Z9
+	VMOVUPS   64(R9), Z10
+	VMOVUPS   128(R9), Z11
+	MOVQ      rest+24(FP), R10
+	MOVQ      step+48(FP), R11
+	MOVQ      last+64(FP), R12
+	KMOVQ     mask+56(FP), K1
+	MOVQ      R12, R9
+	VMOVUPS.Z (R9), K1, Z13
+	ADDQ      DI, R9
+	VMOVUPS.Z (R9), K1, Z14
+	ADDQ      DI, R9
+	VMOVUPS.Z (R9), K1, Z15
+	ADDQ      DI, R9
+	VMOVUPS.Z (R9), K1, Z16
+	LEAQ      (R8)(R8*2), R9
+
+loop:
+	VBROADCASTSS (CX), Z17
+	VBROADCASTSS (CX)(R8*1), Z18
+	VBROADCASTSS (CX)(R8*2), Z19
+	VBROADCASTSS (CX)(R9*1), Z20
+	VPMOVSXWD    (BX), Z12
+	VCVTDQ2PS    Z12, Z12
+	VFMADD231PS  Z12, Z17, Z0
+	VFMADD231PS  Z12, Z18, Z3
+	VFMADD231PS  Z12, Z19, Z6
+	VFMADD231PS  Z12, Z20, Z9
+	VPMOVSXWD    32(BX), Z12
+	VCVTDQ2PS    Z12, Z12
+	VFMADD231PS  Z12, Z17, Z1
+	VFMADD231PS  Z12, Z18, Z4
+	VFMADD231PS  Z12, Z19, Z7
+	VFMADD231PS  Z12, Z20, Z10
+	VPMOVSXWD    64(BX), Z12
+	VCVTDQ2PS    Z12, Z12
+	VFMADD231PS  Z12, Z17, Z2
+	VFMADD231PS  Z12, Z18, Z5
+	VFMADD231PS  Z12, Z19, Z8
+	VFMADD231PS  Z12, Z20, Z11
+	VFMADD231PS  (R10), Z17, K1, Z13
+	VFMADD231PS  (R10), Z18, K1, Z14
+	VFMADD231PS  (R10), Z19, K1, Z15
+	VFMADD231PS  (R10), Z20, K1, Z16
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R11, R10
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	VMOVUPS      Z1, 64(R9)
+	VMOVUPS      Z2, 128(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z3, (R9)
+	VMOVUPS      Z4, 64(R9)
+	VMOVUPS      Z5, 128(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z6, (R9)
+	VMOVUPS      Z7, 64(R9)
+	VMOVUPS      Z8, 128(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z9, (R9)
+	VMOVUPS      Z10, 64(R9)
+	VMOVUPS      Z11, 128(R9)
+	MOVQ         R12, R9
+	VMOVUPS      Z13, K1, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z14, K1, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z15, K1, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z16, K1, (R9)
+	VZEROUPPER
+	RET
+
 // func gemvAVX512q4x4(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 // Requires: AVX, AVX512F
 TEXT ·gemvAVX512q4x4(SB), NOSPLIT, $0-88
@@ -12028,6 +15631,94 @@ loop:
 	VFMADD231PS  Z16, Z19, Z10
 	VFMADD231PS  Z16, Z20, Z14
 	VMOVUPS      192(BX), Z16
+	VFMADD231PS  Z16, Z17, Z3
+	VFMADD231PS  Z16, Z18, Z7
+	VFMADD231PS  Z16, Z19, Z11
+	VFMADD231PS  Z16, Z20, Z15
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	VMOVUPS      Z1, 64(R9)
+	VMOVUPS      Z2, 128(R9)
+	VMOVUPS      Z3, 192(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z4, (R9)
+	VMOVUPS      Z5, 64(R9)
+	VMOVUPS      Z6, 128(R9)
+	VMOVUPS      Z7, 192(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z8, (R9)
+	VMOVUPS      Z9, 64(R9)
+	VMOVUPS      Z10, 128(R9)
+	VMOVUPS      Z11, 192(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z12, (R9)
+	VMOVUPS      Z13, 64(R9)
+	VMOVUPS      Z14, 128(R9)
+	VMOVUPS      Z15, 192(R9)
+	VZEROUPPER
+	RET
+
+// func gemv16AVX512q4x4(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512F
+TEXT ·gemv16AVX512q4x4(SB), NOSPLIT, $0-88
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), R8
+	MOVQ    AX, R9
+	VMOVUPS (R9), Z0
+	VMOVUPS 64(R9), Z1
+	VMOVUPS 128(R9), Z2
+	VMOVUPS 192(R9), Z3
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z4
+	VMOVUPS 64(R9), Z5
+	VMOVUPS 128(R9), Z6
+	VMOVUPS 192(R9), Z7
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z8
+	VMOVUPS 64(R9), Z9
+	VMOVUPS 128(R9), Z10
+	VMOVUPS 192(R9), Z11
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z12
+	VMOVUPS 64(R9), Z13
+	VMOVUPS 128(R9), Z14
+	VMOVUPS 192(R9), Z15
+	LEAQ    (R8)(R8*2), R9
+
+loop:
+	VBROADCASTSS (CX), Z17
+	VBROADCASTSS (CX)(R8*1), Z18
+	VBROADCASTSS (CX)(R8*2), Z19
+	VBROADCASTSS (CX)(R9*1), Z20
+	VPMOVSXWD    (BX), Z16
+	VCVTDQ2PS    Z16, Z16
+	VFMADD231PS  Z16, Z17, Z0
+	VFMADD231PS  Z16, Z18, Z4
+	VFMADD231PS  Z16, Z19, Z8
+	VFMADD231PS  Z16, Z20, Z12
+	VPMOVSXWD    32(BX), Z16
+	VCVTDQ2PS    Z16, Z16
+	VFMADD231PS  Z16, Z17, Z1
+	VFMADD231PS  Z16, Z18, Z5
+	VFMADD231PS  Z16, Z19, Z9
+	VFMADD231PS  Z16, Z20, Z13
+	VPMOVSXWD    64(BX), Z16
+	VCVTDQ2PS    Z16, Z16
+	VFMADD231PS  Z16, Z17, Z2
+	VFMADD231PS  Z16, Z18, Z6
+	VFMADD231PS  Z16, Z19, Z10
+	VFMADD231PS  Z16, Z20, Z14
+	VPMOVSXWD    96(BX), Z16
+	VCVTDQ2PS    Z16, Z16
 	VFMADD231PS  Z16, Z17, Z3
 	VFMADD231PS  Z16, Z18, Z7
 	VFMADD231PS  Z16, Z19, Z11
@@ -12123,6 +15814,118 @@ loop:
 	VFMADD231PS  Z16, Z23, Z10
 	VFMADD231PS  Z16, Z24, Z14
 	VMOVUPS      192(BX), Z16
+	VFMADD231PS  Z16, Z21, Z3
+	VFMADD231PS  Z16, Z22, Z7
+	VFMADD231PS  Z16, Z23, Z11
+	VFMADD231PS  Z16, Z24, Z15
+	VFMADD231SS  (R10), X21, X17
+	VFMADD231SS  (R10), X22, X18
+	VFMADD231SS  (R10), X23, X19
+	VFMADD231SS  (R10), X24, X20
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R11, R10
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	VMOVUPS      Z1, 64(R9)
+	VMOVUPS      Z2, 128(R9)
+	VMOVUPS      Z3, 192(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z4, (R9)
+	VMOVUPS      Z5, 64(R9)
+	VMOVUPS      Z6, 128(R9)
+	VMOVUPS      Z7, 192(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z8, (R9)
+	VMOVUPS      Z9, 64(R9)
+	VMOVUPS      Z10, 128(R9)
+	VMOVUPS      Z11, 192(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z12, (R9)
+	VMOVUPS      Z13, 64(R9)
+	VMOVUPS      Z14, 128(R9)
+	VMOVUPS      Z15, 192(R9)
+	MOVQ         R12, R9
+	VMOVSS       X17, (R9)
+	ADDQ         DI, R9
+	VMOVSS       X18, (R9)
+	ADDQ         DI, R9
+	VMOVSS       X19, (R9)
+	ADDQ         DI, R9
+	VMOVSS       X20, (R9)
+	VZEROUPPER
+	RET
+
+// func gemv16AVX512q4x4One(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·gemv16AVX512q4x4One(SB), NOSPLIT, $0-88
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), R8
+	MOVQ    AX, R9
+	VMOVUPS (R9), Z0
+	VMOVUPS 64(R9), Z1
+	VMOVUPS 128(R9), Z2
+	VMOVUPS 192(R9), Z3
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z4
+	VMOVUPS 64(R9), Z5
+	VMOVUPS 128(R9), Z6
+	VMOVUPS 192(R9), Z7
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z8
+	VMOVUPS 64(R9), Z9
+	VMOVUPS 128(R9), Z10
+	VMOVUPS 192(R9), Z11
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z12
+	VMOVUPS 64(R9), Z13
+	VMOVUPS 128(R9), Z14
+	VMOVUPS 192(R9), Z15
+	MOVQ    rest+24(FP), R10
+	MOVQ    step+48(FP), R11
+	MOVQ    last+64(FP), R12
+	MOVQ    R12, R9
+	VMOVSS  (R9), X17
+	ADDQ    DI, R9
+	VMOVSS  (R9), X18
+	ADDQ    DI, R9
+	VMOVSS  (R9), X19
+	ADDQ    DI, R9
+	VMOVSS  (R9), X20
+	LEAQ    (R8)(R8*2), R9
+
+loop:
+	VBROADCASTSS (CX), Z21
+	VBROADCASTSS (CX)(R8*1), Z22
+	VBROADCASTSS (CX)(R8*2), Z23
+	VBROADCASTSS (CX)(R9*1), Z24
+	VPMOVSXWD    (BX), Z16
+	VCVTDQ2PS    Z16, Z16
+	VFMADD231PS  Z16, Z21, Z0
+	VFMADD231PS  Z16, Z22, Z4
+	VFMADD231PS  Z16, Z23, Z8
+	VFMADD231PS  Z16, Z24, Z12
+	VPMOVSXWD    32(BX), Z16
+	VCVTDQ2PS    Z16, Z16
+	VFMADD231PS  Z16, Z21, Z1
+	VFMADD231PS  Z16, Z22, Z5
+	VFMADD231PS  Z16, Z23, Z9
+	VFMADD231PS  Z16, Z24, Z13
+	VPMOVSXWD    64(BX), Z16
+	VCVTDQ2PS    Z16, Z16
+	VFMADD231PS  Z16, Z21, Z2
+	VFMADD231PS  Z16, Z22, Z6
+	VFMADD231PS  Z16, Z23, Z10
+	VFMADD231PS  Z16, Z24, Z14
+	VPMOVSXWD    96(BX), Z16
+	VCVTDQ2PS    Z16, Z16
 	VFMADD231PS  Z16, Z21, Z3
 	VFMADD231PS  Z16, Z22, Z7
 	VFMADD231PS  Z16, Z23, Z11
@@ -12276,6 +16079,119 @@ loop:
 	VZEROUPPER
 	RET
 
+// func gemv16AVX512q4x4Some(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·gemv16AVX512q4x4Some(SB), NOSPLIT, $0-88
+	MOVQ      out+0(FP), AX
+	MOVQ      psi+8(FP), CX
+	MOVQ      rows+32(FP), DX
+	MOVQ      body+16(FP), BX
+	MOVQ      stride+40(FP), SI
+	MOVQ      outs+72(FP), DI
+	MOVQ      psis+80(FP), R8
+	MOVQ      AX, R9
+	VMOVUPS   (R9), Z0
+	VMOVUPS   64(R9), Z1
+	VMOVUPS   128(R9), Z2
+	VMOVUPS   192(R9), Z3
+	ADDQ      DI, R9
+	VMOVUPS   (R9), Z4
+	VMOVUPS   64(R9), Z5
+	VMOVUPS   128(R9), Z6
+	VMOVUPS   192(R9), Z7
+	ADDQ      DI, R9
+	VMOVUPS   (R9), Z8
+	VMOVUPS   64(R9), Z9
+	VMOVUPS   128(R9), Z10
+	VMOVUPS   192(R9), Z11
+	ADDQ      DI, R9
+	VMOVUPS   (R9), Z12
+	VMOVUPS   64(R9), Z13
+	VMOVUPS   128(R9), Z14
+	VMOVUPS   192(R9), Z15
+	MOVQ      rest+24(FP), R10
+	MOVQ      step+48(FP), R11
+	MOVQ      last+64(FP), R12
+	KMOVQ     mask+56(FP), K1
+	MOVQ      R12, R9
+	VMOVUPS.Z (R9), K1, Z17
+	ADDQ      DI, R9
+	VMOVUPS.Z (R9), K1, Z18
+	ADDQ      DI, R9
+	VMOVUPS.Z (R9), K1, Z19
+	ADDQ      DI, R9
+	VMOVUPS.Z (R9), K1, Z20
+	LEAQ      (R8)(R8*2), R9
+
+loop:
+	VBROADCASTSS (CX), Z21
+	VBROADCASTSS (CX)(R8*1), Z22
+	VBROADCASTSS (CX)(R8*2), Z23
+	VBROADCASTSS (CX)(R9*1), Z24
+	VPMOVSXWD    (BX), Z16
+	VCVTDQ2PS    Z16, Z16
+	VFMADD231PS  Z16, Z21, Z0
+	VFMADD231PS  Z16, Z22, Z4
+	VFMADD231PS  Z16, Z23, Z8
+	VFMADD231PS  Z16, Z24, Z12
+	VPMOVSXWD    32(BX), Z16
+	VCVTDQ2PS    Z16, Z16
+	VFMADD231PS  Z16, Z21, Z1
+	VFMADD231PS  Z16, Z22, Z5
+	VFMADD231PS  Z16, Z23, Z9
+	VFMADD231PS  Z16, Z24, Z13
+	VPMOVSXWD    64(BX), Z16
+	VCVTDQ2PS    Z16, Z16
+	VFMADD231PS  Z16, Z21, Z2
+	VFMADD231PS  Z16, Z22, Z6
+	VFMADD231PS  Z16, Z23, Z10
+	VFMADD231PS  Z16, Z24, Z14
+	VPMOVSXWD    96(BX), Z16
+	VCVTDQ2PS    Z16, Z16
+	VFMADD231PS  Z16, Z21, Z3
+	VFMADD231PS  Z16, Z22, Z7
+	VFMADD231PS  Z16, Z23, Z11
+	VFMADD231PS  Z16, Z24, Z15
+	VFMADD231PS  (R10), Z21, K1, Z17
+	VFMADD231PS  (R10), Z22, K1, Z18
+	VFMADD231PS  (R10), Z23, K1, Z19
+	VFMADD231PS  (R10), Z24, K1, Z20
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R11, R10
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	VMOVUPS      Z1, 64(R9)
+	VMOVUPS      Z2, 128(R9)
+	VMOVUPS      Z3, 192(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z4, (R9)
+	VMOVUPS      Z5, 64(R9)
+	VMOVUPS      Z6, 128(R9)
+	VMOVUPS      Z7, 192(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z8, (R9)
+	VMOVUPS      Z9, 64(R9)
+	VMOVUPS      Z10, 128(R9)
+	VMOVUPS      Z11, 192(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z12, (R9)
+	VMOVUPS      Z13, 64(R9)
+	VMOVUPS      Z14, 128(R9)
+	VMOVUPS      Z15, 192(R9)
+	MOVQ         R12, R9
+	VMOVUPS      Z17, K1, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z18, K1, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z19, K1, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z20, K1, (R9)
+	VZEROUPPER
+	RET
+
 // func gemvAVX512q4x5(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 // Requires: AVX, AVX512F
 TEXT ·gemvAVX512q4x5(SB), NOSPLIT, $0-88
@@ -12338,6 +16254,108 @@ loop:
 	VFMADD231PS  Z20, Z23, Z13
 	VFMADD231PS  Z20, Z24, Z18
 	VMOVUPS      256(BX), Z20
+	VFMADD231PS  Z20, Z21, Z4
+	VFMADD231PS  Z20, Z22, Z9
+	VFMADD231PS  Z20, Z23, Z14
+	VFMADD231PS  Z20, Z24, Z19
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	VMOVUPS      Z1, 64(R9)
+	VMOVUPS      Z2, 128(R9)
+	VMOVUPS      Z3, 192(R9)
+	VMOVUPS      Z4, 256(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z5, (R9)
+	VMOVUPS      Z6, 64(R9)
+	VMOVUPS      Z7, 128(R9)
+	VMOVUPS      Z8, 192(R9)
+	VMOVUPS      Z9, 256(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z10, (R9)
+	VMOVUPS      Z11, 64(R9)
+	VMOVUPS      Z12, 128(R9)
+	VMOVUPS      Z13, 192(R9)
+	VMOVUPS      Z14, 256(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z15, (R9)
+	VMOVUPS      Z16, 64(R9)
+	VMOVUPS      Z17, 128(R9)
+	VMOVUPS      Z18, 192(R9)
+	VMOVUPS      Z19, 256(R9)
+	VZEROUPPER
+	RET
+
+// func gemv16AVX512q4x5(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512F
+TEXT ·gemv16AVX512q4x5(SB), NOSPLIT, $0-88
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), R8
+	MOVQ    AX, R9
+	VMOVUPS (R9), Z0
+	VMOVUPS 64(R9), Z1
+	VMOVUPS 128(R9), Z2
+	VMOVUPS 192(R9), Z3
+	VMOVUPS 256(R9), Z4
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z5
+	VMOVUPS 64(R9), Z6
+	VMOVUPS 128(R9), Z7
+	VMOVUPS 192(R9), Z8
+	VMOVUPS 256(R9), Z9
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z10
+	VMOVUPS 64(R9), Z11
+	VMOVUPS 128(R9), Z12
+	VMOVUPS 192(R9), Z13
+	VMOVUPS 256(R9), Z14
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z15
+	VMOVUPS 64(R9), Z16
+	VMOVUPS 128(R9), Z17
+	VMOVUPS 192(R9), Z18
+	VMOVUPS 256(R9), Z19
+	LEAQ    (R8)(R8*2), R9
+
+loop:
+	VBROADCASTSS (CX), Z21
+	VBROADCASTSS (CX)(R8*1), Z22
+	VBROADCASTSS (CX)(R8*2), Z23
+	VBROADCASTSS (CX)(R9*1), Z24
+	VPMOVSXWD    (BX), Z20
+	VCVTDQ2PS    Z20, Z20
+	VFMADD231PS  Z20, Z21, Z0
+	VFMADD231PS  Z20, Z22, Z5
+	VFMADD231PS  Z20, Z23, Z10
+	VFMADD231PS  Z20, Z24, Z15
+	VPMOVSXWD    32(BX), Z20
+	VCVTDQ2PS    Z20, Z20
+	VFMADD231PS  Z20, Z21, Z1
+	VFMADD231PS  Z20, Z22, Z6
+	VFMADD231PS  Z20, Z23, Z11
+	VFMADD231PS  Z20, Z24, Z16
+	VPMOVSXWD    64(BX), Z20
+	VCVTDQ2PS    Z20, Z20
+	VFMADD231PS  Z20, Z21, Z2
+	VFMADD231PS  Z20, Z22, Z7
+	VFMADD231PS  Z20, Z23, Z12
+	VFMADD231PS  Z20, Z24, Z17
+	VPMOVSXWD    96(BX), Z20
+	VCVTDQ2PS    Z20, Z20
+	VFMADD231PS  Z20, Z21, Z3
+	VFMADD231PS  Z20, Z22, Z8
+	VFMADD231PS  Z20, Z23, Z13
+	VFMADD231PS  Z20, Z24, Z18
+	VPMOVSXWD    128(BX), Z20
+	VCVTDQ2PS    Z20, Z20
 	VFMADD231PS  Z20, Z21, Z4
 	VFMADD231PS  Z20, Z22, Z9
 	VFMADD231PS  Z20, Z23, Z14
@@ -12494,6 +16512,132 @@ loop:
 	VZEROUPPER
 	RET
 
+// func gemv16AVX512q4x5One(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512F, FMA3
+TEXT ·gemv16AVX512q4x5One(SB), NOSPLIT, $0-88
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	MOVQ    outs+72(FP), DI
+	MOVQ    psis+80(FP), R8
+	MOVQ    AX, R9
+	VMOVUPS (R9), Z0
+	VMOVUPS 64(R9), Z1
+	VMOVUPS 128(R9), Z2
+	VMOVUPS 192(R9), Z3
+	VMOVUPS 256(R9), Z4
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z5
+	VMOVUPS 64(R9), Z6
+	VMOVUPS 128(R9), Z7
+	VMOVUPS 192(R9), Z8
+	VMOVUPS 256(R9), Z9
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z10
+	VMOVUPS 64(R9), Z11
+	VMOVUPS 128(R9), Z12
+	VMOVUPS 192(R9), Z13
+	VMOVUPS 256(R9), Z14
+	ADDQ    DI, R9
+	VMOVUPS (R9), Z15
+	VMOVUPS 64(R9), Z16
+	VMOVUPS 128(R9), Z17
+	VMOVUPS 192(R9), Z18
+	VMOVUPS 256(R9), Z19
+	MOVQ    rest+24(FP), R10
+	MOVQ    step+48(FP), R11
+	MOVQ    last+64(FP), R12
+	MOVQ    R12, R9
+	VMOVSS  (R9), X21
+	ADDQ    DI, R9
+	VMOVSS  (R9), X22
+	ADDQ    DI, R9
+	VMOVSS  (R9), X23
+	ADDQ    DI, R9
+	VMOVSS  (R9), X24
+	LEAQ    (R8)(R8*2), R9
+
+loop:
+	VBROADCASTSS (CX), Z25
+	VBROADCASTSS (CX)(R8*1), Z26
+	VBROADCASTSS (CX)(R8*2), Z27
+	VBROADCASTSS (CX)(R9*1), Z28
+	VPMOVSXWD    (BX), Z20
+	VCVTDQ2PS    Z20, Z20
+	VFMADD231PS  Z20, Z25, Z0
+	VFMADD231PS  Z20, Z26, Z5
+	VFMADD231PS  Z20, Z27, Z10
+	VFMADD231PS  Z20, Z28, Z15
+	VPMOVSXWD    32(BX), Z20
+	VCVTDQ2PS    Z20, Z20
+	VFMADD231PS  Z20, Z25, Z1
+	VFMADD231PS  Z20, Z26, Z6
+	VFMADD231PS  Z20, Z27, Z11
+	VFMADD231PS  Z20, Z28, Z16
+	VPMOVSXWD    64(BX), Z20
+	VCVTDQ2PS    Z20, Z20
+	VFMADD231PS  Z20, Z25, Z2
+	VFMADD231PS  Z20, Z26, Z7
+	VFMADD231PS  Z20, Z27, Z12
+	VFMADD231PS  Z20, Z28, Z17
+	VPMOVSXWD    96(BX), Z20
+	VCVTDQ2PS    Z20, Z20
+	VFMADD231PS  Z20, Z25, Z3
+	VFMADD231PS  Z20, Z26, Z8
+	VFMADD231PS  Z20, Z27, Z13
+	VFMADD231PS  Z20, Z28, Z18
+	VPMOVSXWD    128(BX), Z20
+	VCVTDQ2PS    Z20, Z20
+	VFMADD231PS  Z20, Z25, Z4
+	VFMADD231PS  Z20, Z26, Z9
+	VFMADD231PS  Z20, Z27, Z14
+	VFMADD231PS  Z20, Z28, Z19
+	VFMADD231SS  (R10), X25, X21
+	VFMADD231SS  (R10), X26, X22
+	VFMADD231SS  (R10), X27, X23
+	VFMADD231SS  (R10), X28, X24
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R11, R10
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	VMOVUPS      Z1, 64(R9)
+	VMOVUPS      Z2, 128(R9)
+	VMOVUPS      Z3, 192(R9)
+	VMOVUPS      Z4, 256(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z5, (R9)
+	VMOVUPS      Z6, 64(R9)
+	VMOVUPS      Z7, 128(R9)
+	VMOVUPS      Z8, 192(R9)
+	VMOVUPS      Z9, 256(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z10, (R9)
+	VMOVUPS      Z11, 64(R9)
+	VMOVUPS      Z12, 128(R9)
+	VMOVUPS      Z13, 192(R9)
+	VMOVUPS      Z14, 256(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z15, (R9)
+	VMOVUPS      Z16, 64(R9)
+	VMOVUPS      Z17, 128(R9)
+	VMOVUPS      Z18, 192(R9)
+	VMOVUPS      Z19, 256(R9)
+	MOVQ         R12, R9
+	VMOVSS       X21, (R9)
+	ADDQ         DI, R9
+	VMOVSS       X22, (R9)
+	ADDQ         DI, R9
+	VMOVSS       X23, (R9)
+	ADDQ         DI, R9
+	VMOVSS       X24, (R9)
+	VZEROUPPER
+	RET
+
 // func gemvAVX512q4x5Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 // Requires: AVX, AVX512BW, AVX512F
 TEXT ·gemvAVX512q4x5Some(SB), NOSPLIT, $0-88
@@ -12568,6 +16712,133 @@ loop:
 	VFMADD231PS  Z20, Z27, Z13
 	VFMADD231PS  Z20, Z28, Z18
 	VMOVUPS      256(BX), Z20
+	VFMADD231PS  Z20, Z25, Z4
+	VFMADD231PS  Z20, Z26, Z9
+	VFMADD231PS  Z20, Z27, Z14
+	VFMADD231PS  Z20, Z28, Z19
+	VFMADD231PS  (R10), Z25, K1, Z21
+	VFMADD231PS  (R10), Z26, K1, Z22
+	VFMADD231PS  (R10), Z27, K1, Z23
+	VFMADD231PS  (R10), Z28, K1, Z24
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R11, R10
+	DECQ         DX
+	JNZ          loop
+	MOVQ         AX, R9
+	VMOVUPS      Z0, (R9)
+	VMOVUPS      Z1, 64(R9)
+	VMOVUPS      Z2, 128(R9)
+	VMOVUPS      Z3, 192(R9)
+	VMOVUPS      Z4, 256(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z5, (R9)
+	VMOVUPS      Z6, 64(R9)
+	VMOVUPS      Z7, 128(R9)
+	VMOVUPS      Z8, 192(R9)
+	VMOVUPS      Z9, 256(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z10, (R9)
+	VMOVUPS      Z11, 64(R9)
+	VMOVUPS      Z12, 128(R9)
+	VMOVUPS      Z13, 192(R9)
+	VMOVUPS      Z14, 256(R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z15, (R9)
+	VMOVUPS      Z16, 64(R9)
+	VMOVUPS      Z17, 128(R9)
+	VMOVUPS      Z18, 192(R9)
+	VMOVUPS      Z19, 256(R9)
+	MOVQ         R12, R9
+	VMOVUPS      Z21, K1, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z22, K1, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z23, K1, (R9)
+	ADDQ         DI, R9
+	VMOVUPS      Z24, K1, (R9)
+	VZEROUPPER
+	RET
+
+// func gemv16AVX512q4x5Some(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·gemv16AVX512q4x5Some(SB), NOSPLIT, $0-88
+	MOVQ      out+0(FP), AX
+	MOVQ      psi+8(FP), CX
+	MOVQ      rows+32(FP), DX
+	MOVQ      body+16(FP), BX
+	MOVQ      stride+40(FP), SI
+	MOVQ      outs+72(FP), DI
+	MOVQ      psis+80(FP), R8
+	MOVQ      AX, R9
+	VMOVUPS   (R9), Z0
+	VMOVUPS   64(R9), Z1
+	VMOVUPS   128(R9), Z2
+	VMOVUPS   192(R9), Z3
+	VMOVUPS   256(R9), Z4
+	ADDQ      DI, R9
+	VMOVUPS   (R9), Z5
+	VMOVUPS   64(R9), Z6
+	VMOVUPS   128(R9), Z7
+	VMOVUPS   192(R9), Z8
+	VMOVUPS   256(R9), Z9
+	ADDQ      DI, R9
+	VMOVUPS   (R9), Z10
+	VMOVUPS   64(R9), Z11
+	VMOVUPS   128(R9), Z12
+	VMOVUPS   192(R9), Z13
+	VMOVUPS   256(R9), Z14
+	ADDQ      DI, R9
+	VMOVUPS   (R9), Z15
+	VMOVUPS   64(R9), Z16
+	VMOVUPS   128(R9), Z17
+	VMOVUPS   192(R9), Z18
+	VMOVUPS   256(R9), Z19
+	MOVQ      rest+24(FP), R10
+	MOVQ      step+48(FP), R11
+	MOVQ      last+64(FP), R12
+	KMOVQ     mask+56(FP), K1
+	MOVQ      R12, R9
+	VMOVUPS.Z (R9), K1, Z21
+	ADDQ      DI, R9
+	VMOVUPS.Z (R9), K1, Z22
+	ADDQ      DI, R9
+	VMOVUPS.Z (R9), K1, Z23
+	ADDQ      DI, R9
+	VMOVUPS.Z (R9), K1, Z24
+	LEAQ      (R8)(R8*2), R9
+
+loop:
+	VBROADCASTSS (CX), Z25
+	VBROADCASTSS (CX)(R8*1), Z26
+	VBROADCASTSS (CX)(R8*2), Z27
+	VBROADCASTSS (CX)(R9*1), Z28
+	VPMOVSXWD    (BX), Z20
+	VCVTDQ2PS    Z20, Z20
+	VFMADD231PS  Z20, Z25, Z0
+	VFMADD231PS  Z20, Z26, Z5
+	VFMADD231PS  Z20, Z27, Z10
+	VFMADD231PS  Z20, Z28, Z15
+	VPMOVSXWD    32(BX), Z20
+	VCVTDQ2PS    Z20, Z20
+	VFMADD231PS  Z20, Z25, Z1
+	VFMADD231PS  Z20, Z26, Z6
+	VFMADD231PS  Z20, Z27, Z11
+	VFMADD231PS  Z20, Z28, Z16
+	VPMOVSXWD    64(BX), Z20
+	VCVTDQ2PS    Z20, Z20
+	VFMADD231PS  Z20, Z25, Z2
+	VFMADD231PS  Z20, Z26, Z7
+	VFMADD231PS  Z20, Z27, Z12
+	VFMADD231PS  Z20, Z28, Z17
+	VPMOVSXWD    96(BX), Z20
+	VCVTDQ2PS    Z20, Z20
+	VFMADD231PS  Z20, Z25, Z3
+	VFMADD231PS  Z20, Z26, Z8
+	VFMADD231PS  Z20, Z27, Z13
+	VFMADD231PS  Z20, Z28, Z18
+	VPMOVSXWD    128(BX), Z20
+	VCVTDQ2PS    Z20, Z20
 	VFMADD231PS  Z20, Z25, Z4
 	VFMADD231PS  Z20, Z26, Z9
 	VFMADD231PS  Z20, Z27, Z14
@@ -15278,6 +19549,34 @@ loop:
 	VZEROUPPER
 	RET
 
+// func gemv16AVX2x1(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·gemv16AVX2x1(SB), NOSPLIT, $0-72
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+
+loop:
+	VBROADCASTSS (CX), Y2
+	VPMOVSXWD    (BX), Y3
+	VCVTDQ2PS    Y3, Y3
+	VFMADD231PS  Y3, Y2, Y0
+	VPMOVSXWD    16(BX), Y3
+	VCVTDQ2PS    Y3, Y3
+	VFMADD231PS  Y3, Y2, Y1
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         DX
+	JNZ          loop
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, 32(AX)
+	VZEROUPPER
+	RET
+
 // func gemvAVX2x1One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
 // Requires: AVX, FMA3
 TEXT ·gemvAVX2x1One(SB), NOSPLIT, $0-72
@@ -15306,6 +19605,41 @@ loop:
 	VMOVUPS      Y0, (AX)
 	VMOVUPS      Y1, 32(AX)
 	VMOVSS       X3, (R9)
+	VZEROUPPER
+	RET
+
+// func gemv16AVX2x1One(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·gemv16AVX2x1One(SB), NOSPLIT, $0-72
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	MOVQ    rest+24(FP), DI
+	MOVQ    step+48(FP), R8
+	MOVQ    last+64(FP), R9
+	VMOVSS  (R9), X4
+
+loop:
+	VBROADCASTSS (CX), Y2
+	VPMOVSXWD    (BX), Y3
+	VCVTDQ2PS    Y3, Y3
+	VFMADD231PS  Y3, Y2, Y0
+	VPMOVSXWD    16(BX), Y3
+	VCVTDQ2PS    Y3, Y3
+	VFMADD231PS  Y3, Y2, Y1
+	VFMADD231SS  (DI), X2, X4
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R8, DI
+	DECQ         DX
+	JNZ          loop
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, 32(AX)
+	VMOVSS       X4, (R9)
 	VZEROUPPER
 	RET
 
@@ -15348,6 +19682,49 @@ loop:
 	VZEROUPPER
 	RET
 
+// func gemv16AVX2x1Some(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·gemv16AVX2x1Some(SB), NOSPLIT, $0-72
+	MOVQ       out+0(FP), AX
+	MOVQ       psi+8(FP), CX
+	MOVQ       rows+32(FP), DX
+	MOVQ       body+16(FP), BX
+	MOVQ       stride+40(FP), SI
+	VMOVUPS    (AX), Y0
+	VMOVUPS    32(AX), Y1
+	MOVQ       rest+24(FP), DI
+	MOVQ       step+48(FP), R8
+	MOVQ       last+64(FP), R9
+	MOVQ       mask+56(FP), R10
+	VMOVUPS    (R10), Y6
+	VMASKMOVPS (R9), Y6, Y4
+	VMOVUPS    32(R10), Y7
+	VMASKMOVPS 32(R9), Y7, Y5
+
+loop:
+	VBROADCASTSS (CX), Y2
+	VPMOVSXWD    (BX), Y3
+	VCVTDQ2PS    Y3, Y3
+	VFMADD231PS  Y3, Y2, Y0
+	VPMOVSXWD    16(BX), Y3
+	VCVTDQ2PS    Y3, Y3
+	VFMADD231PS  Y3, Y2, Y1
+	VMASKMOVPS   (DI), Y6, Y3
+	VFMADD231PS  Y3, Y2, Y4
+	VMASKMOVPS   32(DI), Y7, Y3
+	VFMADD231PS  Y3, Y2, Y5
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R8, DI
+	DECQ         DX
+	JNZ          loop
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, 32(AX)
+	VMASKMOVPS   Y4, Y6, (R9)
+	VMASKMOVPS   Y5, Y7, 32(R9)
+	VZEROUPPER
+	RET
+
 // func gemvAVX2x2(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
 // Requires: AVX, FMA3
 TEXT ·gemvAVX2x2(SB), NOSPLIT, $0-72
@@ -15367,6 +19744,44 @@ loop:
 	VFMADD231PS  32(BX), Y4, Y1
 	VFMADD231PS  64(BX), Y4, Y2
 	VFMADD231PS  96(BX), Y4, Y3
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         DX
+	JNZ          loop
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, 32(AX)
+	VMOVUPS      Y2, 64(AX)
+	VMOVUPS      Y3, 96(AX)
+	VZEROUPPER
+	RET
+
+// func gemv16AVX2x2(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·gemv16AVX2x2(SB), NOSPLIT, $0-72
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+
+loop:
+	VBROADCASTSS (CX), Y4
+	VPMOVSXWD    (BX), Y5
+	VCVTDQ2PS    Y5, Y5
+	VFMADD231PS  Y5, Y4, Y0
+	VPMOVSXWD    16(BX), Y5
+	VCVTDQ2PS    Y5, Y5
+	VFMADD231PS  Y5, Y4, Y1
+	VPMOVSXWD    32(BX), Y5
+	VCVTDQ2PS    Y5, Y5
+	VFMADD231PS  Y5, Y4, Y2
+	VPMOVSXWD    48(BX), Y5
+	VCVTDQ2PS    Y5, Y5
+	VFMADD231PS  Y5, Y4, Y3
 	ADDQ         $0x04, CX
 	ADDQ         SI, BX
 	DECQ         DX
@@ -15415,6 +19830,51 @@ loop:
 	VZEROUPPER
 	RET
 
+// func gemv16AVX2x2One(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·gemv16AVX2x2One(SB), NOSPLIT, $0-72
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	MOVQ    rest+24(FP), DI
+	MOVQ    step+48(FP), R8
+	MOVQ    last+64(FP), R9
+	VMOVSS  (R9), X6
+
+loop:
+	VBROADCASTSS (CX), Y4
+	VPMOVSXWD    (BX), Y5
+	VCVTDQ2PS    Y5, Y5
+	VFMADD231PS  Y5, Y4, Y0
+	VPMOVSXWD    16(BX), Y5
+	VCVTDQ2PS    Y5, Y5
+	VFMADD231PS  Y5, Y4, Y1
+	VPMOVSXWD    32(BX), Y5
+	VCVTDQ2PS    Y5, Y5
+	VFMADD231PS  Y5, Y4, Y2
+	VPMOVSXWD    48(BX), Y5
+	VCVTDQ2PS    Y5, Y5
+	VFMADD231PS  Y5, Y4, Y3
+	VFMADD231SS  (DI), X4, X6
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R8, DI
+	DECQ         DX
+	JNZ          loop
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, 32(AX)
+	VMOVUPS      Y2, 64(AX)
+	VMOVUPS      Y3, 96(AX)
+	VMOVSS       X6, (R9)
+	VZEROUPPER
+	RET
+
 // func gemvAVX2x2Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
 // Requires: AVX, FMA3
 TEXT ·gemvAVX2x2Some(SB), NOSPLIT, $0-72
@@ -15460,6 +19920,59 @@ loop:
 	VZEROUPPER
 	RET
 
+// func gemv16AVX2x2Some(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·gemv16AVX2x2Some(SB), NOSPLIT, $0-72
+	MOVQ       out+0(FP), AX
+	MOVQ       psi+8(FP), CX
+	MOVQ       rows+32(FP), DX
+	MOVQ       body+16(FP), BX
+	MOVQ       stride+40(FP), SI
+	VMOVUPS    (AX), Y0
+	VMOVUPS    32(AX), Y1
+	VMOVUPS    64(AX), Y2
+	VMOVUPS    96(AX), Y3
+	MOVQ       rest+24(FP), DI
+	MOVQ       step+48(FP), R8
+	MOVQ       last+64(FP), R9
+	MOVQ       mask+56(FP), R10
+	VMOVUPS    (R10), Y8
+	VMASKMOVPS (R9), Y8, Y6
+	VMOVUPS    32(R10), Y9
+	VMASKMOVPS 32(R9), Y9, Y7
+
+loop:
+	VBROADCASTSS (CX), Y4
+	VPMOVSXWD    (BX), Y5
+	VCVTDQ2PS    Y5, Y5
+	VFMADD231PS  Y5, Y4, Y0
+	VPMOVSXWD    16(BX), Y5
+	VCVTDQ2PS    Y5, Y5
+	VFMADD231PS  Y5, Y4, Y1
+	VPMOVSXWD    32(BX), Y5
+	VCVTDQ2PS    Y5, Y5
+	VFMADD231PS  Y5, Y4, Y2
+	VPMOVSXWD    48(BX), Y5
+	VCVTDQ2PS    Y5, Y5
+	VFMADD231PS  Y5, Y4, Y3
+	VMASKMOVPS   (DI), Y8, Y5
+	VFMADD231PS  Y5, Y4, Y6
+	VMASKMOVPS   32(DI), Y9, Y5
+	VFMADD231PS  Y5, Y4, Y7
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R8, DI
+	DECQ         DX
+	JNZ          loop
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, 32(AX)
+	VMOVUPS      Y2, 64(AX)
+	VMOVUPS      Y3, 96(AX)
+	VMASKMOVPS   Y6, Y8, (R9)
+	VMASKMOVPS   Y7, Y9, 32(R9)
+	VZEROUPPER
+	RET
+
 // func gemvAVX2x3(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
 // Requires: AVX, FMA3
 TEXT ·gemvAVX2x3(SB), NOSPLIT, $0-72
@@ -15483,6 +19996,54 @@ loop:
 	VFMADD231PS  96(BX), Y6, Y3
 	VFMADD231PS  128(BX), Y6, Y4
 	VFMADD231PS  160(BX), Y6, Y5
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         DX
+	JNZ          loop
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, 32(AX)
+	VMOVUPS      Y2, 64(AX)
+	VMOVUPS      Y3, 96(AX)
+	VMOVUPS      Y4, 128(AX)
+	VMOVUPS      Y5, 160(AX)
+	VZEROUPPER
+	RET
+
+// func gemv16AVX2x3(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·gemv16AVX2x3(SB), NOSPLIT, $0-72
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 128(AX), Y4
+	VMOVUPS 160(AX), Y5
+
+loop:
+	VBROADCASTSS (CX), Y6
+	VPMOVSXWD    (BX), Y7
+	VCVTDQ2PS    Y7, Y7
+	VFMADD231PS  Y7, Y6, Y0
+	VPMOVSXWD    16(BX), Y7
+	VCVTDQ2PS    Y7, Y7
+	VFMADD231PS  Y7, Y6, Y1
+	VPMOVSXWD    32(BX), Y7
+	VCVTDQ2PS    Y7, Y7
+	VFMADD231PS  Y7, Y6, Y2
+	VPMOVSXWD    48(BX), Y7
+	VCVTDQ2PS    Y7, Y7
+	VFMADD231PS  Y7, Y6, Y3
+	VPMOVSXWD    64(BX), Y7
+	VCVTDQ2PS    Y7, Y7
+	VFMADD231PS  Y7, Y6, Y4
+	VPMOVSXWD    80(BX), Y7
+	VCVTDQ2PS    Y7, Y7
+	VFMADD231PS  Y7, Y6, Y5
 	ADDQ         $0x04, CX
 	ADDQ         SI, BX
 	DECQ         DX
@@ -15539,6 +20100,61 @@ loop:
 	VZEROUPPER
 	RET
 
+// func gemv16AVX2x3One(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·gemv16AVX2x3One(SB), NOSPLIT, $0-72
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 128(AX), Y4
+	VMOVUPS 160(AX), Y5
+	MOVQ    rest+24(FP), DI
+	MOVQ    step+48(FP), R8
+	MOVQ    last+64(FP), R9
+	VMOVSS  (R9), X8
+
+loop:
+	VBROADCASTSS (CX), Y6
+	VPMOVSXWD    (BX), Y7
+	VCVTDQ2PS    Y7, Y7
+	VFMADD231PS  Y7, Y6, Y0
+	VPMOVSXWD    16(BX), Y7
+	VCVTDQ2PS    Y7, Y7
+	VFMADD231PS  Y7, Y6, Y1
+	VPMOVSXWD    32(BX), Y7
+	VCVTDQ2PS    Y7, Y7
+	VFMADD231PS  Y7, Y6, Y2
+	VPMOVSXWD    48(BX), Y7
+	VCVTDQ2PS    Y7, Y7
+	VFMADD231PS  Y7, Y6, Y3
+	VPMOVSXWD    64(BX), Y7
+	VCVTDQ2PS    Y7, Y7
+	VFMADD231PS  Y7, Y6, Y4
+	VPMOVSXWD    80(BX), Y7
+	VCVTDQ2PS    Y7, Y7
+	VFMADD231PS  Y7, Y6, Y5
+	VFMADD231SS  (DI), X6, X8
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R8, DI
+	DECQ         DX
+	JNZ          loop
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, 32(AX)
+	VMOVUPS      Y2, 64(AX)
+	VMOVUPS      Y3, 96(AX)
+	VMOVUPS      Y4, 128(AX)
+	VMOVUPS      Y5, 160(AX)
+	VMOVSS       X8, (R9)
+	VZEROUPPER
+	RET
+
 // func gemvAVX2x3Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
 // Requires: AVX, FMA3
 TEXT ·gemvAVX2x3Some(SB), NOSPLIT, $0-72
@@ -15590,6 +20206,69 @@ loop:
 	VZEROUPPER
 	RET
 
+// func gemv16AVX2x3Some(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·gemv16AVX2x3Some(SB), NOSPLIT, $0-72
+	MOVQ       out+0(FP), AX
+	MOVQ       psi+8(FP), CX
+	MOVQ       rows+32(FP), DX
+	MOVQ       body+16(FP), BX
+	MOVQ       stride+40(FP), SI
+	VMOVUPS    (AX), Y0
+	VMOVUPS    32(AX), Y1
+	VMOVUPS    64(AX), Y2
+	VMOVUPS    96(AX), Y3
+	VMOVUPS    128(AX), Y4
+	VMOVUPS    160(AX), Y5
+	MOVQ       rest+24(FP), DI
+	MOVQ       step+48(FP), R8
+	MOVQ       last+64(FP), R9
+	MOVQ       mask+56(FP), R10
+	VMOVUPS    (R10), Y10
+	VMASKMOVPS (R9), Y10, Y8
+	VMOVUPS    32(R10), Y11
+	VMASKMOVPS 32(R9), Y11, Y9
+
+loop:
+	VBROADCASTSS (CX), Y6
+	VPMOVSXWD    (BX), Y7
+	VCVTDQ2PS    Y7, Y7
+	VFMADD231PS  Y7, Y6, Y0
+	VPMOVSXWD    16(BX), Y7
+	VCVTDQ2PS    Y7, Y7
+	VFMADD231PS  Y7, Y6, Y1
+	VPMOVSXWD    32(BX), Y7
+	VCVTDQ2PS    Y7, Y7
+	VFMADD231PS  Y7, Y6, Y2
+	VPMOVSXWD    48(BX), Y7
+	VCVTDQ2PS    Y7, Y7
+	VFMADD231PS  Y7, Y6, Y3
+	VPMOVSXWD    64(BX), Y7
+	VCVTDQ2PS    Y7, Y7
+	VFMADD231PS  Y7, Y6, Y4
+	VPMOVSXWD    80(BX), Y7
+	VCVTDQ2PS    Y7, Y7
+	VFMADD231PS  Y7, Y6, Y5
+	VMASKMOVPS   (DI), Y10, Y7
+	VFMADD231PS  Y7, Y6, Y8
+	VMASKMOVPS   32(DI), Y11, Y7
+	VFMADD231PS  Y7, Y6, Y9
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R8, DI
+	DECQ         DX
+	JNZ          loop
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, 32(AX)
+	VMOVUPS      Y2, 64(AX)
+	VMOVUPS      Y3, 96(AX)
+	VMOVUPS      Y4, 128(AX)
+	VMOVUPS      Y5, 160(AX)
+	VMASKMOVPS   Y8, Y10, (R9)
+	VMASKMOVPS   Y9, Y11, 32(R9)
+	VZEROUPPER
+	RET
+
 // func gemvAVX2x4(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
 // Requires: AVX, FMA3
 TEXT ·gemvAVX2x4(SB), NOSPLIT, $0-72
@@ -15617,6 +20296,64 @@ loop:
 	VFMADD231PS  160(BX), Y8, Y5
 	VFMADD231PS  192(BX), Y8, Y6
 	VFMADD231PS  224(BX), Y8, Y7
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         DX
+	JNZ          loop
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, 32(AX)
+	VMOVUPS      Y2, 64(AX)
+	VMOVUPS      Y3, 96(AX)
+	VMOVUPS      Y4, 128(AX)
+	VMOVUPS      Y5, 160(AX)
+	VMOVUPS      Y6, 192(AX)
+	VMOVUPS      Y7, 224(AX)
+	VZEROUPPER
+	RET
+
+// func gemv16AVX2x4(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·gemv16AVX2x4(SB), NOSPLIT, $0-72
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 128(AX), Y4
+	VMOVUPS 160(AX), Y5
+	VMOVUPS 192(AX), Y6
+	VMOVUPS 224(AX), Y7
+
+loop:
+	VBROADCASTSS (CX), Y8
+	VPMOVSXWD    (BX), Y9
+	VCVTDQ2PS    Y9, Y9
+	VFMADD231PS  Y9, Y8, Y0
+	VPMOVSXWD    16(BX), Y9
+	VCVTDQ2PS    Y9, Y9
+	VFMADD231PS  Y9, Y8, Y1
+	VPMOVSXWD    32(BX), Y9
+	VCVTDQ2PS    Y9, Y9
+	VFMADD231PS  Y9, Y8, Y2
+	VPMOVSXWD    48(BX), Y9
+	VCVTDQ2PS    Y9, Y9
+	VFMADD231PS  Y9, Y8, Y3
+	VPMOVSXWD    64(BX), Y9
+	VCVTDQ2PS    Y9, Y9
+	VFMADD231PS  Y9, Y8, Y4
+	VPMOVSXWD    80(BX), Y9
+	VCVTDQ2PS    Y9, Y9
+	VFMADD231PS  Y9, Y8, Y5
+	VPMOVSXWD    96(BX), Y9
+	VCVTDQ2PS    Y9, Y9
+	VFMADD231PS  Y9, Y8, Y6
+	VPMOVSXWD    112(BX), Y9
+	VCVTDQ2PS    Y9, Y9
+	VFMADD231PS  Y9, Y8, Y7
 	ADDQ         $0x04, CX
 	ADDQ         SI, BX
 	DECQ         DX
@@ -15681,6 +20418,71 @@ loop:
 	VZEROUPPER
 	RET
 
+// func gemv16AVX2x4One(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·gemv16AVX2x4One(SB), NOSPLIT, $0-72
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 128(AX), Y4
+	VMOVUPS 160(AX), Y5
+	VMOVUPS 192(AX), Y6
+	VMOVUPS 224(AX), Y7
+	MOVQ    rest+24(FP), DI
+	MOVQ    step+48(FP), R8
+	MOVQ    last+64(FP), R9
+	VMOVSS  (R9), X10
+
+loop:
+	VBROADCASTSS (CX), Y8
+	VPMOVSXWD    (BX), Y9
+	VCVTDQ2PS    Y9, Y9
+	VFMADD231PS  Y9, Y8, Y0
+	VPMOVSXWD    16(BX), Y9
+	VCVTDQ2PS    Y9, Y9
+	VFMADD231PS  Y9, Y8, Y1
+	VPMOVSXWD    32(BX), Y9
+	VCVTDQ2PS    Y9, Y9
+	VFMADD231PS  Y9, Y8, Y2
+	VPMOVSXWD    48(BX), Y9
+	VCVTDQ2PS    Y9, Y9
+	VFMADD231PS  Y9, Y8, Y3
+	VPMOVSXWD    64(BX), Y9
+	VCVTDQ2PS    Y9, Y9
+	VFMADD231PS  Y9, Y8, Y4
+	VPMOVSXWD    80(BX), Y9
+	VCVTDQ2PS    Y9, Y9
+	VFMADD231PS  Y9, Y8, Y5
+	VPMOVSXWD    96(BX), Y9
+	VCVTDQ2PS    Y9, Y9
+	VFMADD231PS  Y9, Y8, Y6
+	VPMOVSXWD    112(BX), Y9
+	VCVTDQ2PS    Y9, Y9
+	VFMADD231PS  Y9, Y8, Y7
+	VFMADD231SS  (DI), X8, X10
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R8, DI
+	DECQ         DX
+	JNZ          loop
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, 32(AX)
+	VMOVUPS      Y2, 64(AX)
+	VMOVUPS      Y3, 96(AX)
+	VMOVUPS      Y4, 128(AX)
+	VMOVUPS      Y5, 160(AX)
+	VMOVUPS      Y6, 192(AX)
+	VMOVUPS      Y7, 224(AX)
+	VMOVSS       X10, (R9)
+	VZEROUPPER
+	RET
+
 // func gemvAVX2x4Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
 // Requires: AVX, FMA3
 TEXT ·gemvAVX2x4Some(SB), NOSPLIT, $0-72
@@ -15738,6 +20540,79 @@ loop:
 	VZEROUPPER
 	RET
 
+// func gemv16AVX2x4Some(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·gemv16AVX2x4Some(SB), NOSPLIT, $0-72
+	MOVQ       out+0(FP), AX
+	MOVQ       psi+8(FP), CX
+	MOVQ       rows+32(FP), DX
+	MOVQ       body+16(FP), BX
+	MOVQ       stride+40(FP), SI
+	VMOVUPS    (AX), Y0
+	VMOVUPS    32(AX), Y1
+	VMOVUPS    64(AX), Y2
+	VMOVUPS    96(AX), Y3
+	VMOVUPS    128(AX), Y4
+	VMOVUPS    160(AX), Y5
+	VMOVUPS    192(AX), Y6
+	VMOVUPS    224(AX), Y7
+	MOVQ       rest+24(FP), DI
+	MOVQ       step+48(FP), R8
+	MOVQ       last+64(FP), R9
+	MOVQ       mask+56(FP), R10
+	VMOVUPS    (R10), Y12
+	VMASKMOVPS (R9), Y12, Y10
+	VMOVUPS    32(R10), Y13
+	VMASKMOVPS 32(R9), Y13, Y11
+
+loop:
+	VBROADCASTSS (CX), Y8
+	VPMOVSXWD    (BX), Y9
+	VCVTDQ2PS    Y9, Y9
+	VFMADD231PS  Y9, Y8, Y0
+	VPMOVSXWD    16(BX), Y9
+	VCVTDQ2PS    Y9, Y9
+	VFMADD231PS  Y9, Y8, Y1
+	VPMOVSXWD    32(BX), Y9
+	VCVTDQ2PS    Y9, Y9
+	VFMADD231PS  Y9, Y8, Y2
+	VPMOVSXWD    48(BX), Y9
+	VCVTDQ2PS    Y9, Y9
+	VFMADD231PS  Y9, Y8, Y3
+	VPMOVSXWD    64(BX), Y9
+	VCVTDQ2PS    Y9, Y9
+	VFMADD231PS  Y9, Y8, Y4
+	VPMOVSXWD    80(BX), Y9
+	VCVTDQ2PS    Y9, Y9
+	VFMADD231PS  Y9, Y8, Y5
+	VPMOVSXWD    96(BX), Y9
+	VCVTDQ2PS    Y9, Y9
+	VFMADD231PS  Y9, Y8, Y6
+	VPMOVSXWD    112(BX), Y9
+	VCVTDQ2PS    Y9, Y9
+	VFMADD231PS  Y9, Y8, Y7
+	VMASKMOVPS   (DI), Y12, Y9
+	VFMADD231PS  Y9, Y8, Y10
+	VMASKMOVPS   32(DI), Y13, Y9
+	VFMADD231PS  Y9, Y8, Y11
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R8, DI
+	DECQ         DX
+	JNZ          loop
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, 32(AX)
+	VMOVUPS      Y2, 64(AX)
+	VMOVUPS      Y3, 96(AX)
+	VMOVUPS      Y4, 128(AX)
+	VMOVUPS      Y5, 160(AX)
+	VMOVUPS      Y6, 192(AX)
+	VMOVUPS      Y7, 224(AX)
+	VMASKMOVPS   Y10, Y12, (R9)
+	VMASKMOVPS   Y11, Y13, 32(R9)
+	VZEROUPPER
+	RET
+
 // func gemvAVX2x5(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
 // Requires: AVX, FMA3
 TEXT ·gemvAVX2x5(SB), NOSPLIT, $0-72
@@ -15769,6 +20644,74 @@ loop:
 	VFMADD231PS  224(BX), Y10, Y7
 	VFMADD231PS  256(BX), Y10, Y8
 	VFMADD231PS  288(BX), Y10, Y9
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	DECQ         DX
+	JNZ          loop
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, 32(AX)
+	VMOVUPS      Y2, 64(AX)
+	VMOVUPS      Y3, 96(AX)
+	VMOVUPS      Y4, 128(AX)
+	VMOVUPS      Y5, 160(AX)
+	VMOVUPS      Y6, 192(AX)
+	VMOVUPS      Y7, 224(AX)
+	VMOVUPS      Y8, 256(AX)
+	VMOVUPS      Y9, 288(AX)
+	VZEROUPPER
+	RET
+
+// func gemv16AVX2x5(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·gemv16AVX2x5(SB), NOSPLIT, $0-72
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 128(AX), Y4
+	VMOVUPS 160(AX), Y5
+	VMOVUPS 192(AX), Y6
+	VMOVUPS 224(AX), Y7
+	VMOVUPS 256(AX), Y8
+	VMOVUPS 288(AX), Y9
+
+loop:
+	VBROADCASTSS (CX), Y10
+	VPMOVSXWD    (BX), Y11
+	VCVTDQ2PS    Y11, Y11
+	VFMADD231PS  Y11, Y10, Y0
+	VPMOVSXWD    16(BX), Y11
+	VCVTDQ2PS    Y11, Y11
+	VFMADD231PS  Y11, Y10, Y1
+	VPMOVSXWD    32(BX), Y11
+	VCVTDQ2PS    Y11, Y11
+	VFMADD231PS  Y11, Y10, Y2
+	VPMOVSXWD    48(BX), Y11
+	VCVTDQ2PS    Y11, Y11
+	VFMADD231PS  Y11, Y10, Y3
+	VPMOVSXWD    64(BX), Y11
+	VCVTDQ2PS    Y11, Y11
+	VFMADD231PS  Y11, Y10, Y4
+	VPMOVSXWD    80(BX), Y11
+	VCVTDQ2PS    Y11, Y11
+	VFMADD231PS  Y11, Y10, Y5
+	VPMOVSXWD    96(BX), Y11
+	VCVTDQ2PS    Y11, Y11
+	VFMADD231PS  Y11, Y10, Y6
+	VPMOVSXWD    112(BX), Y11
+	VCVTDQ2PS    Y11, Y11
+	VFMADD231PS  Y11, Y10, Y7
+	VPMOVSXWD    128(BX), Y11
+	VCVTDQ2PS    Y11, Y11
+	VFMADD231PS  Y11, Y10, Y8
+	VPMOVSXWD    144(BX), Y11
+	VCVTDQ2PS    Y11, Y11
+	VFMADD231PS  Y11, Y10, Y9
 	ADDQ         $0x04, CX
 	ADDQ         SI, BX
 	DECQ         DX
@@ -15841,6 +20784,81 @@ loop:
 	VZEROUPPER
 	RET
 
+// func gemv16AVX2x5One(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·gemv16AVX2x5One(SB), NOSPLIT, $0-72
+	MOVQ    out+0(FP), AX
+	MOVQ    psi+8(FP), CX
+	MOVQ    rows+32(FP), DX
+	MOVQ    body+16(FP), BX
+	MOVQ    stride+40(FP), SI
+	VMOVUPS (AX), Y0
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 64(AX), Y2
+	VMOVUPS 96(AX), Y3
+	VMOVUPS 128(AX), Y4
+	VMOVUPS 160(AX), Y5
+	VMOVUPS 192(AX), Y6
+	VMOVUPS 224(AX), Y7
+	VMOVUPS 256(AX), Y8
+	VMOVUPS 288(AX), Y9
+	MOVQ    rest+24(FP), DI
+	MOVQ    step+48(FP), R8
+	MOVQ    last+64(FP), R9
+	VMOVSS  (R9), X12
+
+loop:
+	VBROADCASTSS (CX), Y10
+	VPMOVSXWD    (BX), Y11
+	VCVTDQ2PS    Y11, Y11
+	VFMADD231PS  Y11, Y10, Y0
+	VPMOVSXWD    16(BX), Y11
+	VCVTDQ2PS    Y11, Y11
+	VFMADD231PS  Y11, Y10, Y1
+	VPMOVSXWD    32(BX), Y11
+	VCVTDQ2PS    Y11, Y11
+	VFMADD231PS  Y11, Y10, Y2
+	VPMOVSXWD    48(BX), Y11
+	VCVTDQ2PS    Y11, Y11
+	VFMADD231PS  Y11, Y10, Y3
+	VPMOVSXWD    64(BX), Y11
+	VCVTDQ2PS    Y11, Y11
+	VFMADD231PS  Y11, Y10, Y4
+	VPMOVSXWD    80(BX), Y11
+	VCVTDQ2PS    Y11, Y11
+	VFMADD231PS  Y11, Y10, Y5
+	VPMOVSXWD    96(BX), Y11
+	VCVTDQ2PS    Y11, Y11
+	VFMADD231PS  Y11, Y10, Y6
+	VPMOVSXWD    112(BX), Y11
+	VCVTDQ2PS    Y11, Y11
+	VFMADD231PS  Y11, Y10, Y7
+	VPMOVSXWD    128(BX), Y11
+	VCVTDQ2PS    Y11, Y11
+	VFMADD231PS  Y11, Y10, Y8
+	VPMOVSXWD    144(BX), Y11
+	VCVTDQ2PS    Y11, Y11
+	VFMADD231PS  Y11, Y10, Y9
+	VFMADD231SS  (DI), X10, X12
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R8, DI
+	DECQ         DX
+	JNZ          loop
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, 32(AX)
+	VMOVUPS      Y2, 64(AX)
+	VMOVUPS      Y3, 96(AX)
+	VMOVUPS      Y4, 128(AX)
+	VMOVUPS      Y5, 160(AX)
+	VMOVUPS      Y6, 192(AX)
+	VMOVUPS      Y7, 224(AX)
+	VMOVUPS      Y8, 256(AX)
+	VMOVUPS      Y9, 288(AX)
+	VMOVSS       X12, (R9)
+	VZEROUPPER
+	RET
+
 // func gemvAVX2x5Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
 // Requires: AVX, FMA3
 TEXT ·gemvAVX2x5Some(SB), NOSPLIT, $0-72
@@ -15880,6 +20898,89 @@ loop:
 	VFMADD231PS  224(BX), Y10, Y7
 	VFMADD231PS  256(BX), Y10, Y8
 	VFMADD231PS  288(BX), Y10, Y9
+	VMASKMOVPS   (DI), Y14, Y11
+	VFMADD231PS  Y11, Y10, Y12
+	VMASKMOVPS   32(DI), Y15, Y11
+	VFMADD231PS  Y11, Y10, Y13
+	ADDQ         $0x04, CX
+	ADDQ         SI, BX
+	ADDQ         R8, DI
+	DECQ         DX
+	JNZ          loop
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, 32(AX)
+	VMOVUPS      Y2, 64(AX)
+	VMOVUPS      Y3, 96(AX)
+	VMOVUPS      Y4, 128(AX)
+	VMOVUPS      Y5, 160(AX)
+	VMOVUPS      Y6, 192(AX)
+	VMOVUPS      Y7, 224(AX)
+	VMOVUPS      Y8, 256(AX)
+	VMOVUPS      Y9, 288(AX)
+	VMASKMOVPS   Y12, Y14, (R9)
+	VMASKMOVPS   Y13, Y15, 32(R9)
+	VZEROUPPER
+	RET
+
+// func gemv16AVX2x5Some(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·gemv16AVX2x5Some(SB), NOSPLIT, $0-72
+	MOVQ       out+0(FP), AX
+	MOVQ       psi+8(FP), CX
+	MOVQ       rows+32(FP), DX
+	MOVQ       body+16(FP), BX
+	MOVQ       stride+40(FP), SI
+	VMOVUPS    (AX), Y0
+	VMOVUPS    32(AX), Y1
+	VMOVUPS    64(AX), Y2
+	VMOVUPS    96(AX), Y3
+	VMOVUPS    128(AX), Y4
+	VMOVUPS    160(AX), Y5
+	VMOVUPS    192(AX), Y6
+	VMOVUPS    224(AX), Y7
+	VMOVUPS    256(AX), Y8
+	VMOVUPS    288(AX), Y9
+	MOVQ       rest+24(FP), DI
+	MOVQ       step+48(FP), R8
+	MOVQ       last+64(FP), R9
+	MOVQ       mask+56(FP), R10
+	VMOVUPS    (R10), Y14
+	VMASKMOVPS (R9), Y14, Y12
+	VMOVUPS    32(R10), Y15
+	VMASKMOVPS 32(R9), Y15, Y13
+
+loop:
+	VBROADCASTSS (CX), Y10
+	VPMOVSXWD    (BX), Y11
+	VCVTDQ2PS    Y11, Y11
+	VFMADD231PS  Y11, Y10, Y0
+	VPMOVSXWD    16(BX), Y11
+	VCVTDQ2PS    Y11, Y11
+	VFMADD231PS  Y11, Y10, Y1
+	VPMOVSXWD    32(BX), Y11
+	VCVTDQ2PS    Y11, Y11
+	VFMADD231PS  Y11, Y10, Y2
+	VPMOVSXWD    48(BX), Y11
+	VCVTDQ2PS    Y11, Y11
+	VFMADD231PS  Y11, Y10, Y3
+	VPMOVSXWD    64(BX), Y11
+	VCVTDQ2PS    Y11, Y11
+	VFMADD231PS  Y11, Y10, Y4
+	VPMOVSXWD    80(BX), Y11
+	VCVTDQ2PS    Y11, Y11
+	VFMADD231PS  Y11, Y10, Y5
+	VPMOVSXWD    96(BX), Y11
+	VCVTDQ2PS    Y11, Y11
+	VFMADD231PS  Y11, Y10, Y6
+	VPMOVSXWD    112(BX), Y11
+	VCVTDQ2PS    Y11, Y11
+	VFMADD231PS  Y11, Y10, Y7
+	VPMOVSXWD    128(BX), Y11
+	VCVTDQ2PS    Y11, Y11
+	VFMADD231PS  Y11, Y10, Y8
+	VPMOVSXWD    144(BX), Y11
+	VCVTDQ2PS    Y11, Y11
+	VFMADD231PS  Y11, Y10, Y9
 	VMASKMOVPS   (DI), Y14, Y11
 	VFMADD231PS  Y11, Y10, Y12
 	VMASKMOVPS   32(DI), Y15, Y11

@@ -1,11 +1,17 @@
 package simd
 
 import (
+	"iter"
 	"math"
+	"slices"
 	"unsafe"
 )
 
 // Table is a state for queries, [Features, cols] in f32. It is immutable.
+//
+// A large state has its body in 16 bits, too, where there are kernels for it: a few queries read it from beyond the second-level cache, in half the time. Entries of the body are multiples of step
+// then, in either form, so that the form is not to be seen in answers; they are no farther from the integers than was allowed. The noise alone takes 50 steps either way, and most features' sums are little else; the rows of the few
+// whose entries do not fit (|h| > 32767) are kept in f32, in units of step.
 //
 // Queries are answered in parts of features whose number and order do not depend on threads or on how many queries come together. Within a part each
 // output column is one chain of multiply-adds in the order of the features, whichever loop computes it; so its bits do not depend on that either. (They do
@@ -17,6 +23,11 @@ type Table struct {
 	wide int       // the columns of body: those that fill whole vectors
 	body []float32 // [Features, wide], aligned to a vector
 	tail []float32 // [Features, cols-wide]
+
+	short []int16   // nil, or body in 16 bits: both in units of step then, and zero in the rows of far
+	step  float64   // 1 where there is no short
+	far   []int32   // features whose rows do not fit, in order
+	whole []float32 // [far, wide] in units of step
 }
 
 // There are a power of two of parts, so that threads share them evenly: as many as leave each at least leastPart features, at most mostParts.
@@ -28,26 +39,69 @@ const (
 // vector is how many f32 the widest register holds. Kernels may read, never use, that many numbers beyond the end of an array, and write them where said.
 const vector = 16
 
-// NewTable converts a state in canonical order, rounding each integer to f32.
-func (m *Map) NewTable(state []int64, cols int) *Table {
-	t := &Table{m: m, cols: cols, wide: cols - cols%vector}
+// leastShort is how many bytes a body in f32 takes to be worth 16 bits: a second-level cache gives numbers as fast as they are used. Measured.
+const leastShort = 1 << 20
+
+// NewTable converts a state in canonical order. It rounds each integer to f32 or, in a large state, to a multiple of 2*rounding; more than rounding it moves
+// none below rounding * 2^24.
+func (m *Map) NewTable(state []int64, cols int, rounding float64) *Table {
+	t := &Table{m: m, cols: cols, wide: cols - cols%vector, step: 1}
 	parts := 1
 	for parts < mostParts && m.Features >= 2*parts*leastPart {
 		parts *= 2
 	}
 	t.part = (m.Features + parts - 1) / parts
-	t.body = aligned(m.Features * t.wide)
 	t.tail = aligned(m.Features * (cols - t.wide))
 	for i := range m.Features {
-		row := state[i*cols : (i+1)*cols]
-		for c, v := range row[:t.wide] {
-			t.body[i*t.wide+c] = float32(v)
-		}
-		for c, v := range row[t.wide:] {
+		for c, v := range state[i*cols+t.wide : (i+1)*cols] {
 			t.tail[i*(cols-t.wide)+c] = float32(v)
 		}
 	}
+	t.body = aligned(m.Features * t.wide)
+	if active.gemv16 != nil && 4*m.Features*t.wide >= leastShort && rounding >= 0.5 && t.shorten(state, 2*rounding) {
+		for i, h := range t.short {
+			t.body[i] = float32(h)
+		}
+		return t
+	}
+	for i := range m.Features {
+		for c, v := range state[i*cols : i*cols+t.wide] {
+			t.body[i*t.wide+c] = float32(v)
+		}
+	}
 	return t
+}
+
+// shorten makes short, unless too many rows do not fit.
+func (t *Table) shorten(state []int64, step float64) bool {
+	n := t.m.Features * t.wide
+	memory := aligned((n + 1) / 2)
+	short := unsafe.Slice((*int16)(unsafe.Pointer(&memory[0])), n)
+	var far []int32
+	var whole []float32
+	for i := range t.m.Features {
+		row, to := state[i*t.cols:i*t.cols+t.wide], short[i*t.wide:(i+1)*t.wide]
+		fits := true
+		for c, v := range row {
+			h := math.RoundToEven(float64(v) / step)
+			fits = fits && math.Abs(h) <= math.MaxInt16
+			if fits {
+				to[c] = int16(h)
+			}
+		}
+		if fits {
+			continue
+		}
+		clear(to)
+		if far = append(far, int32(i)); len(far) > t.m.Features/8 {
+			return false
+		}
+		for _, v := range row {
+			whole = append(whole, float32(float64(v)/step))
+		}
+	}
+	t.short, t.step, t.far, t.whole = short, step, far, whole
+	return true
 }
 
 // aligned makes n numbers that begin at a multiple of 64 bytes and have a vector of room behind them.
@@ -198,14 +252,41 @@ func (q *Queries) Part(p int, lane []float32) {
 	}
 	narrow := t.cols - t.wide
 	if q.lanes == 1 {
-		active.gemv(&sums[0], &q.psi[lo], at(t.body, lo*t.wide), at(t.tail, lo*narrow), hi-lo, t.wide, narrow, q.n, t.m.Features)
+		if t.short == nil {
+			active.gemv(&sums[0], &q.psi[lo], at(t.body, lo*t.wide), at(t.tail, lo*narrow), hi-lo, t.wide, narrow, q.n, t.m.Features)
+			return
+		}
+		active.gemv16(&sums[0], &q.psi[lo], &t.short[lo*t.wide], at(t.tail, lo*narrow), hi-lo, t.wide, narrow, q.n, t.m.Features)
+		for i, row := range t.farIn(lo, hi) {
+			for query := range q.n {
+				active.gemv(&sums[query*t.cols], &q.psi[query*t.m.Features+i], row, row, 1, t.wide, 0, 1, 0)
+			}
+		}
 		return
 	}
-	size := evenly(hi-lo, chunk)
-	for ; lo < hi; lo += size {
-		n := min(size, hi-lo)
+	gemm := func(i, n int, body, tail *float32, narrow int) {
 		for group := range q.groups {
-			active.gemm(&sums[group*t.cols*q.lanes], &lane[0], &t.m.factors()[lo], &q.f[group*t.slots()*q.lanes], &q.g[group*t.entries()*q.lanes], at(t.body, lo*t.wide), at(t.tail, lo*narrow), n, t.wide, narrow, q.lanes)
+			f, g := &q.f[group*t.slots()*q.lanes], &q.g[group*t.entries()*q.lanes]
+			active.gemm(&sums[group*t.cols*q.lanes], &lane[0], &t.m.factors()[i], f, g, body, tail, n, t.wide, narrow, q.lanes)
+		}
+	}
+	size := evenly(hi-lo, chunk)
+	for first := lo; first < hi; first += size {
+		gemm(first, min(size, hi-first), at(t.body, first*t.wide), at(t.tail, first*narrow), narrow)
+	}
+	for i, row := range t.farIn(lo, hi) {
+		gemm(i, 1, row, row, 0)
+	}
+}
+
+// farIn goes through the features lo..hi-1 that are far, and their rows.
+func (t *Table) farIn(lo, hi int) iter.Seq2[int, *float32] {
+	return func(yield func(int, *float32) bool) {
+		n, _ := slices.BinarySearch(t.far, int32(lo))
+		for ; n < len(t.far) && int(t.far[n]) < hi; n++ {
+			if !yield(int(t.far[n]), &t.whole[n*t.wide]) {
+				return
+			}
 		}
 	}
 }
@@ -234,5 +315,8 @@ func (q *Queries) Sum(i int, out []float64) {
 	from := q.total[i/lanes*lanes*cols+i%lanes:]
 	for c := range out {
 		out[c] = from[c*lanes]
+	}
+	for c := range q.t.wide {
+		out[c] *= q.t.step
 	}
 }

@@ -15,8 +15,8 @@ type FeatureMap interface {
 	KernelFloor() float64
 	// NewSums makes empty sums of phi(x) (x) u for right factors u with cols entries of magnitude at most largest.
 	NewSums(cols int, largest int16) Sums
-	// NewTable makes what answers queries from a noisy state [r, cols] in canonical order: with entries in f32, or in f64 if wide.
-	NewTable(state []int64, cols int, wide bool) Table
+	// NewTable makes what answers queries from a noisy state [r, cols] in canonical order. It rounds no entry by more than rounding, but to f64.
+	NewTable(state []int64, cols int, rounding float64) Table
 	// PsiNorm2 is |psi(q)|^2 of a rotated query, psi being the query side: <psi(q), phi(x)> is near exp(scale <q, k>).
 	PsiNorm2(q []float64) float64
 }

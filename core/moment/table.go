@@ -31,18 +31,22 @@ func (m *Polynomial) PsiNorm2(q []float64) float64 {
 }
 
 // NewTable implements FeatureMap.
-func (m *Polynomial) NewTable(state []int64, cols int, wide bool) Table {
-	if wide {
+func (m *Polynomial) NewTable(state []int64, cols int, rounding float64) Table {
+	largest := int64(0)
+	for _, v := range state {
+		largest = max(largest, v^v>>63) // |v| or |v|-1: unlike -v, this does not wrap at the minimum
+	}
+	if float64(largest)*0x1p-24 > rounding {
 		t := &wideTable{m: m, cols: cols, state: make([]float64, len(state))}
 		for i, v := range state {
 			t.state[i] = float64(v)
 		}
 		return t
 	}
-	return &polynomialTable{m: m, cols: cols, table: m.table.NewTable(state, cols)}
+	return &polynomialTable{m: m, cols: cols, table: m.table.NewTable(state, cols, rounding)}
 }
 
-// polynomialTable has the state in f32.
+// polynomialTable has the state in f32 or 16 bits.
 type polynomialTable struct {
 	m     *Polynomial
 	cols  int

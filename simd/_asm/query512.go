@@ -29,7 +29,10 @@ func query512() {
 		for nv := 0; nv <= tile.vectors; nv++ {
 			for tail := range tails {
 				if nv+tail > 0 {
-					gemv512(tile.queries, nv, tail)
+					gemv512(tile.queries, nv, tail, false)
+				}
+				if nv > 0 {
+					gemv512(tile.queries, nv, tail, true)
 				}
 			}
 		}
@@ -110,11 +113,15 @@ func products(vec func() VecVirtual, set string, width, lanes int) {
 	RET()
 }
 
-// gemv512 keeps nv vectors of columns, and those of the tail, of nq queries in registers.
-func gemv512(nq, nv, tail int) {
+// gemv512 keeps nv vectors of columns, and those of the tail, of nq queries in registers; body is f32 or, if short, int16.
+func gemv512(nq, nv, tail int, short bool) {
 	name := fmt.Sprintf("gemvAVX512q%dx%d%s", nq, nv, tails[tail])
-	TEXT(name, NOSPLIT, "func(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)")
-	Doc(fmt.Sprintf("%s is gemvGeneric for %d queries, whose rows of psi and out are psis and outs bytes apart, %d vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.", name, nq, nv))
+	kind, body16 := "", "float32"
+	if short {
+		name, kind, body16 = fmt.Sprintf("gemv16AVX512q%dx%d%s", nq, nv, tails[tail]), " of int16", "int16"
+	}
+	TEXT(name, NOSPLIT, "func(out *float32, psi *float32, body *"+body16+", rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)")
+	Doc(fmt.Sprintf("%s is gemvGeneric for %d queries, whose rows of psi and out are psis and outs bytes apart, %d vectors of body%s, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.", name, nq, nv, kind))
 	out, psi, rows := Load(Param("out"), GP64()), Load(Param("psi"), GP64()), Load(Param("rows"), GP64())
 	body, stride := Load(Param("body"), GP64()), Load(Param("stride"), GP64())
 	outs, psis, at := Load(Param("outs"), GP64()), Load(Param("psis"), GP64()), GP64()
@@ -166,7 +173,12 @@ func gemv512(nq, nv, tail int) {
 	}
 	for i := range nv {
 		s := Op(Mem{Base: body, Disp: 64 * i})
-		if nq > 1 {
+		switch {
+		case short:
+			VPMOVSXWD(Mem{Base: body, Disp: 32 * i}, t)
+			VCVTDQ2PS(t, t)
+			s = t
+		case nq > 1:
 			VMOVUPS(s, t)
 			s = t
 		}

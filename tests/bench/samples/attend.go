@@ -6,6 +6,7 @@ import (
 	"dpattn/core/tensor"
 	"dpattn/tests/bench/probe"
 	"reflect"
+	"slices"
 )
 
 // releases are kept by shape and rows.
@@ -68,41 +69,36 @@ func attend(r request) answer {
 		a.at += r.Batch
 		return float64(r.Batch)
 	})
-	return answer{"us": 1e6 / rate, "bytes": float64(numberBytes(a.release)) * s.macs(), "macs": s.macs()}
+	return answer{"us": 1e6 / rate, "bytes": float64(numberBytes(a.release, s, r.Batch)) * s.macs(), "macs": s.macs()}
 }
 
-// numberBytes is the size of one number of the state in the form that queries read: the largest table that belongs to the release's reader. Which type
-// that has is the library's own business, hence the reflection.
-func numberBytes(r *core.Release) int {
-	readers := reflect.ValueOf(r).Elem().FieldByName("readers")
-	if !readers.IsValid() || readers.Kind() != reflect.Slice || readers.Len() == 0 {
-		return 4
+// numberBytes is the size of one number of the state in the form that queries read: of the tables of the release's reader that have most of the state's numbers,
+// the smallest for one query, the largest for many. Which types these have is the library's own business, hence the reflection.
+func numberBytes(r *core.Release, s shape, batch int) int {
+	sizes := tables(reflect.ValueOf(r).Elem().FieldByName("public").Elem().Elem().FieldByName("readers").Index(0), int(s.macs())*3/4, 8)
+	if batch == 1 {
+		return slices.Min(sizes)
 	}
-	_, size := largest(readers.Index(0), 8)
-	return size
+	return slices.Max(sizes)
 }
 
-// largest returns how many bytes the largest slice in v has, and how many each of its elements.
-func largest(v reflect.Value, depth int) (bytes, size int) {
-	follow := func(next reflect.Value) {
-		if b, s := largest(next, depth-1); b > bytes {
-			bytes, size = b, s
-		}
-	}
+// tables returns how many bytes an element has of each slice in v with at least so many of them.
+func tables(v reflect.Value, least, depth int) (sizes []int) {
 	switch v.Kind() {
 	case reflect.Pointer, reflect.Interface:
 		if depth > 0 && !v.IsNil() {
-			follow(v.Elem())
+			sizes = tables(v.Elem(), least, depth-1)
 		}
 	case reflect.Struct:
 		for i := range v.NumField() {
-			follow(v.Field(i))
+			sizes = append(sizes, tables(v.Field(i), least, depth-1)...)
 		}
 	case reflect.Slice:
-		size = int(v.Type().Elem().Size())
-		bytes = v.Len() * size
+		if v.Len() >= least {
+			sizes = []int{int(v.Type().Elem().Size())}
+		}
 	}
-	return bytes, size
+	return sizes
 }
 
 // probeRate samples a loop of package probe.
