@@ -31,7 +31,7 @@ type kernels struct {
 	// gemv answers queries 1..few: out[q*cols+c] += sum_i psi[q*step+i] * state[i][c], where columns 0..wide-1 (a multiple of 16) are body's, [rows, wide],
 	// and the narrow < 16 others tail's, [rows, narrow]; cols = wide + narrow.
 	gemv func(out, psi, body, tail *float32, rows, wide, narrow, queries, step int)
-	// gemv16 is gemv for a body of int16; nil where that would not be faster.
+	// gemv16 is gemv for queries 1..shortMost and a body of int16; nil where that would not be faster.
 	gemv16 func(out, psi *float32, body *int16, tail *float32, rows, wide, narrow, queries, step int)
 	// gemm answers lanes queries (16 or 64) that lie side by side: out[c*lanes+q] += sum_i psi[i*lanes+q] * state[i][c], where it first makes psi, which is
 	// products(psi, factors, rows, f, g, lanes). It may ask the processor to fetch what follows body's rows.

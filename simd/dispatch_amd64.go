@@ -99,14 +99,6 @@ var (
 		{gemv16AVX512q2x7, gemv16AVX512q2x7One, gemv16AVX512q2x7Some},
 		{gemv16AVX512q2x8, gemv16AVX512q2x8One, gemv16AVX512q2x8Some},
 	}
-	gemv16s512Four = [...][3]gemv16Func{
-		{},
-		{gemv16AVX512q4x1, gemv16AVX512q4x1One, gemv16AVX512q4x1Some},
-		{gemv16AVX512q4x2, gemv16AVX512q4x2One, gemv16AVX512q4x2Some},
-		{gemv16AVX512q4x3, gemv16AVX512q4x3One, gemv16AVX512q4x3Some},
-		{gemv16AVX512q4x4, gemv16AVX512q4x4One, gemv16AVX512q4x4Some},
-		{gemv16AVX512q4x5, gemv16AVX512q4x5One, gemv16AVX512q4x5Some},
-	}
 	gemv16s256 = [...][3]gemv16x256Func{
 		{},
 		{gemv16AVX2x1, gemv16AVX2x1One, gemv16AVX2x1Some},
@@ -199,10 +191,10 @@ func gemv512(out, psi, body, tail *float32, rows, wide, narrow, queries, step in
 }
 
 func gemv16x512(out, psi *float32, body *int16, tail *float32, rows, wide, narrow, queries, step int) {
-	gemv512s(gemv16s512[:], gemv16s512Two[:], gemv16s512Four[:], out, psi, body, tail, rows, wide, narrow, queries, step)
+	gemv512s(gemv16s512[:], gemv16s512Two[:], nil, out, psi, body, tail, rows, wide, narrow, queries, step)
 }
 
-// gemv512s takes four queries at a time, or two, or one, so that each load of the state serves them all.
+// gemv512s takes four queries at a time, or two, or one, so that each load of the state serves them all. Without kernels for four there are fewer queries.
 func gemv512s[T int16 | float32](one, two, four [][3]gemv512Of[T], out, psi *float32, body *T, tail *float32, rows, wide, narrow, queries, step int) {
 	cols, vectors := wide+narrow, wide/16
 	for queries > 0 {

@@ -445,92 +445,47 @@ func gemvAVX512q4x0Some(out *float32, psi *float32, body *float32, rest *float32
 // gemvAVX512q4x1 is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 1 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q4x1(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
-// gemv16AVX512q4x1 is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 1 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
-func gemv16AVX512q4x1(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
-
 // gemvAVX512q4x1One is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 1 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q4x1One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
-
-// gemv16AVX512q4x1One is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 1 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
-func gemv16AVX512q4x1One(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
 // gemvAVX512q4x1Some is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 1 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q4x1Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
-// gemv16AVX512q4x1Some is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 1 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
-func gemv16AVX512q4x1Some(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
-
 // gemvAVX512q4x2 is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 2 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q4x2(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
-
-// gemv16AVX512q4x2 is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 2 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
-func gemv16AVX512q4x2(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
 // gemvAVX512q4x2One is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 2 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q4x2One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
-// gemv16AVX512q4x2One is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 2 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
-func gemv16AVX512q4x2One(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
-
 // gemvAVX512q4x2Some is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 2 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q4x2Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
-
-// gemv16AVX512q4x2Some is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 2 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
-func gemv16AVX512q4x2Some(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
 // gemvAVX512q4x3 is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 3 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q4x3(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
-// gemv16AVX512q4x3 is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 3 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
-func gemv16AVX512q4x3(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
-
 // gemvAVX512q4x3One is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 3 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q4x3One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
-
-// gemv16AVX512q4x3One is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 3 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
-func gemv16AVX512q4x3One(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
 // gemvAVX512q4x3Some is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 3 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q4x3Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
-// gemv16AVX512q4x3Some is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 3 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
-func gemv16AVX512q4x3Some(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
-
 // gemvAVX512q4x4 is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 4 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q4x4(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
-
-// gemv16AVX512q4x4 is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 4 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
-func gemv16AVX512q4x4(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
 // gemvAVX512q4x4One is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 4 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q4x4One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
-// gemv16AVX512q4x4One is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 4 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
-func gemv16AVX512q4x4One(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
-
 // gemvAVX512q4x4Some is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 4 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q4x4Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
-
-// gemv16AVX512q4x4Some is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 4 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
-func gemv16AVX512q4x4Some(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
 // gemvAVX512q4x5 is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 5 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q4x5(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
-// gemv16AVX512q4x5 is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 5 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
-func gemv16AVX512q4x5(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
-
 // gemvAVX512q4x5One is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 5 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q4x5One(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
-// gemv16AVX512q4x5One is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 5 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
-func gemv16AVX512q4x5One(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
-
 // gemvAVX512q4x5Some is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 5 vectors of body, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
 func gemvAVX512q4x5Some(out *float32, psi *float32, body *float32, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
-
-// gemv16AVX512q4x5Some is gemvGeneric for 4 queries, whose rows of psi and out are psis and outs bytes apart, 5 vectors of body of int16, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.
-func gemv16AVX512q4x5Some(out *float32, psi *float32, body *int16, rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)
 
 // gemmAVX512x1 is gemmGeneric for tiles of 1 columns and 64 queries; the last column of a tile is at last, whose rows are step bytes apart. It fetches a line from ahead on for each row. psi is there, and tiles lie side by side.
 func gemmAVX512x1(out *float32, psi *float32, state *float32, last *float32, rows int, stride int, step int, ahead uintptr, tiles int)

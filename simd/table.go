@@ -9,7 +9,7 @@ import (
 
 // Table is a state for queries, [Features, cols] in f32. It is immutable.
 //
-// A large state has its body in 16 bits, too, where there are kernels for it: a few queries read it from beyond the second-level cache, in half the time. Entries of the body are multiples of step
+// A large state has its body in 16 bits, too, where there are kernels for it: one or two queries read it from beyond the second-level cache, in half the time. Entries of the body are multiples of step
 // then, in either form, so that the form is not to be seen in answers; they are no farther from the integers than was allowed. The noise alone takes 50 steps either way, and most features' sums are little else; the rows of the few
 // whose entries do not fit (|h| > 32767) are kept in f32, in units of step.
 //
@@ -38,6 +38,9 @@ const (
 
 // vector is how many f32 the widest register holds. Kernels may read, never use, that many numbers beyond the end of an array, and write them where said.
 const vector = 16
+
+// shortMost is for how many queries at a time the body is read in 16 bits: with more of them, what it takes to widen the numbers is more than what the bytes cost. Measured.
+const shortMost = 2
 
 // leastShort is how many bytes a body in f32 takes to be worth 16 bits: a second-level cache gives numbers as fast as they are used. Measured.
 const leastShort = 1 << 20
@@ -252,11 +255,11 @@ func (q *Queries) Part(p int, lane []float32) {
 	}
 	narrow := t.cols - t.wide
 	if q.lanes == 1 {
-		if t.short == nil {
+		if t.short != nil && q.n <= shortMost {
+			active.gemv16(&sums[0], &q.psi[lo], &t.short[lo*t.wide], at(t.tail, lo*narrow), hi-lo, t.wide, narrow, q.n, t.m.Features)
+		} else {
 			active.gemv(&sums[0], &q.psi[lo], at(t.body, lo*t.wide), at(t.tail, lo*narrow), hi-lo, t.wide, narrow, q.n, t.m.Features)
-			return
 		}
-		active.gemv16(&sums[0], &q.psi[lo], &t.short[lo*t.wide], at(t.tail, lo*narrow), hi-lo, t.wide, narrow, q.n, t.m.Features)
 		for i, row := range t.farIn(lo, hi) {
 			for query := range q.n {
 				active.gemv(&sums[query*t.cols], &q.psi[query*t.m.Features+i], row, row, 1, t.wide, 0, 1, 0)

@@ -17,6 +17,9 @@ const (
 // gemv512Tiles are the widest tiles of gemv for each number of queries at a time.
 var gemv512Tiles = []struct{ queries, vectors int }{{1, 8}, {2, 8}, {4, 5}}
 
+// shortMost is for how many queries the state in 16 bits is read (package simd, table.go).
+const shortMost = 2
+
 // tails of gemv: none, one column, several.
 var tails = []string{"", "One", "Some"}
 
@@ -31,7 +34,7 @@ func query512() {
 				if nv+tail > 0 {
 					gemv512(tile.queries, nv, tail, false)
 				}
-				if nv > 0 {
+				if nv > 0 && tile.queries <= shortMost {
 					gemv512(tile.queries, nv, tail, true)
 				}
 			}
