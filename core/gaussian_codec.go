@@ -149,7 +149,7 @@ func (d *gaussian) decodeState(r *wire.Reader, budget privacy.Budget) (public, e
 
 // checkClaim makes sure that the noise gives the claimed guarantee.
 func (r *gaussianState) checkClaim(b privacy.Budget) error {
-	if privacy.Delta(b.Epsilon, privacy.RootUp(r.gaussian.muSquared(r.heads))) > b.Delta*(1+1e-9) {
+	if !privacy.Keeps(b, r.gaussian.muTerms(r.heads)) {
 		return wire.Corrupt("its noise is too small for the epsilon and delta that it claims")
 	}
 	return nil

@@ -258,6 +258,31 @@ func TestFalseClaim(t *testing.T) {
 	if _, err := Load(resealed(saved(t, r))); fault.CodeOf(err) != fault.Corrupt {
 		t.Errorf("epsilon a little too small: %v", err)
 	}
+	// Sigma far too small to be seen in a rounded delta, and a delta next to 1, which any sum of rounded numbers may pass.
+	for _, b := range []privacy.Budget{{Epsilon: 1e-6, Delta: 1e-9}, {Epsilon: 1, Delta: 1 - 1e-12}} {
+		r := must[*Release](t)(must[*Builder](t)(NewBuilder(smallParams())).Release(b, nil))
+		if _, err := Load(saved(t, r)); err != nil {
+			t.Errorf("%v: an honest file: %v", b, err)
+		}
+		stateOf(r).heads[0].sigma--
+		if _, err := Load(resealed(saved(t, r))); fault.CodeOf(err) != fault.Corrupt {
+			t.Errorf("%v: sigma one too small: %v", b, err)
+		}
+	}
+	// More different sigmas than are added up as one fraction.
+	p := smallParams()
+	p.Heads, p.HeadWeights = 100, make([]float64, 100)
+	for h := range p.HeadWeights {
+		p.HeadWeights[h] = float64(h + 1)
+	}
+	r = must[*Release](t)(must[*Builder](t)(NewBuilder(p)).Release(someBudget, nil))
+	if _, err := Load(saved(t, r)); err != nil {
+		t.Errorf("100 sigmas: %v", err)
+	}
+	stateOf(r).heads[50].sigma -= stateOf(r).heads[50].sigma / 1000
+	if _, err := Load(resealed(saved(t, r))); fault.CodeOf(err) != fault.Corrupt {
+		t.Errorf("100 sigmas, one too small: %v", err)
+	}
 }
 
 func fuzzFile(f *testing.F, seeds [][]byte, load func(testing.TB, []byte) error) {

@@ -251,5 +251,20 @@ func MuSquared(terms []Term) *big.Rat {
 	return sum.SetFrac(units, new(big.Int).Lsh(one, roundedTo))
 }
 
+// Keeps reports whether noise of these terms keeps the budget: whether sum Parts*Squared/Sigma^2 <= mu^2, exactly, for the last float64 mu within it.
+func Keeps(budget Budget, terms []Term) bool {
+	mu, err := Mu(budget.Epsilon, budget.Delta)
+	if err != nil {
+		return false
+	}
+	squares := make([]*big.Rat, len(terms))
+	for i, t := range terms {
+		top, sigma := new(big.Int).Mul(t.Squared, big.NewInt(int64(t.Parts))), new(big.Int).SetUint64(t.Sigma)
+		squares[i] = new(big.Rat).SetFrac(top, sigma.Mul(sigma, sigma))
+	}
+	limit := new(big.Rat).SetFloat64(mu)
+	return sumAtMost(squares, limit.Mul(limit, limit))
+}
+
 // RootUp returns sqrt(x), rounded up, for x >= 0.
 func RootUp(x *big.Rat) float64 { return sumOf([]*big.Rat{x}).root() }
