@@ -105,12 +105,12 @@ func SplitBudget(budget Budget, count uint64) (Composition, error) {
 	if count < 1 || count > maxCount {
 		return Composition{}, fault.New(fault.Limit, "a release of %d mechanisms cannot be accounted for; their number must be in 1..2^53", count)
 	}
-	split := func(f float64) float64 { // f/count, rounded down
-		return roundDown(fromUnits(new(big.Int).Quo(inUnits(f), new(big.Int).SetUint64(count))))
+	split := func(f float64, parts uint64) float64 { // f/parts, rounded down
+		return roundDown(fromUnits(new(big.Int).Quo(inUnits(f), new(big.Int).SetUint64(parts))))
 	}
-	basic := Composition{Rule: Basic, Count: count, Epsilon0: split(budget.Epsilon), Delta0: split(budget.Delta)}
-	half := budget.Delta / 2
-	best := Composition{Rule: Advanced, Count: count, Delta0: split(half), DeltaPrime: half}
+	basic := Composition{Rule: Basic, Count: count, Epsilon0: split(budget.Epsilon, count), Delta0: split(budget.Delta, count)}
+	half := split(budget.Delta, 2)
+	best := Composition{Rule: Advanced, Count: count, Delta0: split(half, count), DeltaPrime: half}
 	if half > 0 {
 		l, total := logInverse(half), big.NewFloat(budget.Epsilon)
 		best.Epsilon0 = lastWhere(func(e float64) bool { return advanced(count, e, l).Cmp(total) <= 0 })
