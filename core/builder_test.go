@@ -523,3 +523,34 @@ func TestBadCalls(t *testing.T) {
 		t.Errorf("after all these errors the builder must still work: %v", err)
 	}
 }
+
+// The totals of progress say nothing of the number of rows.
+func TestProgressHidesRows(t *testing.T) {
+	totals := map[uint64]bool{}
+	for _, rows := range []int{0, 10, 11, 1000} {
+		p := smallParams()
+		p.OwnerRows = 2
+		b := must[*Builder](t)(NewBuilder(p))
+		owners := make([]uint64, rows)
+		for i := range owners {
+			owners[i] = uint64(i)
+		}
+		if err := b.Add(0, ball(rng(1), rows, p.KeyDim, 1).view(), ball(rng(2), rows, p.ValueDim, 1).view(), owners, nil); err != nil {
+			t.Fatal(err)
+		}
+		last := uint64(0)
+		report := &Progress{func(done, total uint64) bool {
+			if done < last || done > total {
+				t.Errorf("%d rows: %d of %d after %d", rows, done, total, last)
+			}
+			last, totals[total] = done, true
+			return true
+		}}
+		if _, err := b.Release(someBudget, report); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(totals) != 1 {
+		t.Errorf("totals %v", totals)
+	}
+}

@@ -128,13 +128,13 @@ func (b *gaussianSums) release(budget privacy.Budget, p *Progress, noise draw) (
 func (b *gaussianSums) fill(r *gaussianState, p *Progress, noise draw) error {
 	const slab = 1 << 20
 	d := b.gaussian
-	total := len(r.noisy)
+	// A head of owners counts as much as its noise: how many rows it has is private, and totals are seen by whoever sees a progress bar.
+	done, total := 0, len(r.noisy)
 	for h := range b.heads {
-		if o := b.heads[h].owners; o != nil {
-			total += o.count()
+		if b.heads[h].owners != nil {
+			total += d.stateLen()
 		}
 	}
-	done := 0
 	for h := range r.heads {
 		state := r.of(h)
 		for lo := 0; lo < len(state); lo += slab {
@@ -154,10 +154,11 @@ func (b *gaussianSums) fill(r *gaussianState, p *Progress, noise draw) error {
 	for h := range r.heads {
 		sums := b.heads[h].sums
 		if o := b.heads[h].owners; o != nil {
-			if sums = b.sumOwners(h, func(rows int) bool { return p.step(done+rows, total) }); sums == nil {
+			share := float64(d.stateLen()) / float64(max(1, o.count()))
+			if sums = b.sumOwners(h, func(rows int) bool { return p.step(done+int(share*float64(rows)), total) }); sums == nil {
 				return errCancelled
 			}
-			done += o.count()
+			done += d.stateLen()
 		}
 		sums.AddTo(r.of(h))
 		if b.heads[h].owners != nil {
