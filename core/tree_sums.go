@@ -253,6 +253,9 @@ func (t *trees) decodeSecret(r *wire.Reader) (secret, error) {
 			if err = wire.Corrupt("its length does not fit its shapes"); !r.Short {
 				err = head.sums.TakeSecret(&part)
 			}
+			if err == nil && head.sums.Rows() != head.rows {
+				err = wire.Corrupt("it has two numbers of rows")
+			}
 		}
 		if err != nil {
 			b.wipe()

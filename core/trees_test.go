@@ -361,3 +361,17 @@ func TestTreesState(t *testing.T) {
 		}
 	}
 }
+
+// A partial has its number of rows twice, once for the head and once for its sums: one that lies about either is refused before it can spoil a builder.
+func TestTreesPartialWithTwoNumbersOfRows(t *testing.T) {
+	b := treeBuilder(t, treeParams(), box(1, 10, 3, 0, 1), box(2, 10, 2, -2, 2), nil)
+	b.secret.(*treeSums).heads[0].rows = 0
+	n, _ := b.ExportSecret(nil)
+	partial := make([]byte, n)
+	if _, err := b.ExportSecret(partial); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ImportSecret(partial); fault.CodeOf(err) != fault.Corrupt {
+		t.Errorf("0 rows with sums of 10: %v", err)
+	}
+}

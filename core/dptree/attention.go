@@ -158,6 +158,9 @@ func (b *AttentionBuilder) Merge(from *AttentionBuilder) error {
 	return nil
 }
 
+// Rows is how many rows were added. SECRET with AddRemove.
+func (b *AttentionBuilder) Rows() uint64 { return b.s.rows }
+
 // Diagnostics returns the counts so far. SECRET.
 func (b *AttentionBuilder) Diagnostics() Diagnostics { return b.tally }
 

@@ -174,6 +174,7 @@ func (s *sums) addRows(n int, load func(worker, i int, dst []int16) Fate) (tally
 	}
 	b := s.batch
 	fates := make([]Fate, batchRows)
+	defer clear(fates)
 	for lo := 0; lo < n; lo += batchRows {
 		count := min(batchRows, n-lo)
 		parallel.Do((count+rowPiece-1)/rowPiece, func(worker, task int) {
