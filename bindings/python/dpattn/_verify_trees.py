@@ -286,6 +286,7 @@ def expected(file: File) -> Dict[str, Any]:
         "epsilon0": file.epsilon0,
         "delta0": file.delta0,
         "delta_prime": file.delta_prime,
+        "heads": file.heads,
         "columns": file.columns,
         "copies": file.copies,
         "coordinates": file.coordinates,
@@ -310,8 +311,11 @@ def expected(file: File) -> Dict[str, Any]:
         "id": file.id,
         "mechanism": "dptree",
         "adjacency": file.adjacency,
-        "unit.kind": "owner" if file.owner_rows else "row",
-        "unit.max_rows": max(file.owner_rows, 1),
+        "unit": {
+            "kind": "owner" if file.owner_rows else "row",
+            "max_rows": max(file.owner_rows, 1),
+            "owner_bound": None,
+        },
         "epsilon": file.epsilon,
         "delta": file.delta,
         "heads": file.heads,
@@ -325,6 +329,7 @@ def expected(file: File) -> Dict[str, Any]:
         },
         "bounds.range": file.range,
         "bounds.value_range": file.weight,
+        "bounds.logit_bound": file.range * file.range,
         "feature_map.coefficients": list(file.coefficients),
         "feature_map.relative_error": file.error,
         "rows": file.rows if public_rows else None,
@@ -332,12 +337,41 @@ def expected(file: File) -> Dict[str, Any]:
     }
 
 
+def computed(file: File) -> List[str]:
+    """Certificate fields that `verify_numbers` checks, and what is no claim about the release."""
+    at = "structure." if file.is_release else ""
+    terms = [f"{at}terms.{i}.{name}" for i in range(len(file.terms)) for name in ("unit", "epsilon", "delta")]
+    return [*(["library"] if file.is_release else []), f"{at}spent", *terms]
+
+
+def _unit(file: File, term: Term) -> float:
+    """What one integer of a term stands for."""
+    weight, range_ = float(file.weight), float(file.range)
+    if term.name == "sum":
+        return weight / _VALUE
+    if term.name in ("w", "s_w"):
+        return weight / _WEIGHT
+    one = weight / (_WEIGHT * _POINT)
+    if term.name == "P_wx":
+        return one * sum(float(c) * range_ ** (2.0 * t) for t, c in enumerate(file.coefficients))
+    return one if file.kind >= _SOFTMAX else one * math.pow(range_, len(term.name) - 1)  # wx, wxx
+
+
 def verify_numbers(file: File, claims: Any, report: Any, mp: Any) -> None:
     """Check the certificate's rounded numbers: at least the exact ones, and at most a little more."""
-    inner = claims.get("structure", {}) if file.is_release else claims
+
+    def fields(value: Any) -> Dict[str, Any]:
+        return value if isinstance(value, dict) else {}
+
+    inner = fields(fields(claims).get("structure") if file.is_release else claims)
+    terms = inner.get("terms")
+    given_terms = [fields(term) for term in terms] if isinstance(terms, list) else []
     exact = [("spent", [report.facts["spent_epsilon"], report.facts["spent_delta"]], inner.get("spent"))]
-    for shown, given in zip(report.facts["terms"], inner.get("terms") or []):
+    for term, shown, given in zip(file.terms, report.facts["terms"], given_terms):
         exact.append((shown["name"], [shown["epsilon"], shown["delta"]], [given.get("epsilon"), given.get("delta")]))
+        unit, said = _unit(file, term), given.get("unit")
+        if not isinstance(said, (int, float)) or not unit * (1 - 1e-12) <= said <= unit * (1 + 1e-12):
+            report.problems.append(f"certificate: the unit of {term.name} is {said!r}; it must be {unit!r}")
     with mp.workdps(100):
         for name, wanted, found in exact:
             holds = isinstance(found, list) and len(found) == 2 and all(isinstance(v, (int, float)) for v in found)

@@ -22,7 +22,7 @@ import math
 import struct
 import sys
 from fractions import Fraction
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Collection, Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
 from . import _verify_trees
 from ._errors import LibraryError
@@ -142,7 +142,8 @@ def _verify_tree_file(view: memoryview, certificate: Union[bytes, str, Dict[str,
     report.checks.append("file: magic, version, SHA-256 and length agree")
     _verify_trees.verify_claim(file, report, _mpmath())
     if certificate is not None:
-        _compare(_verify_trees.expected(file), certificate, report, _verify_trees.verify_numbers, file)
+        computed = _verify_trees.computed(file)
+        _compare(_verify_trees.expected(file), certificate, report, _verify_trees.verify_numbers, computed, file)
 
 
 # ---- The file ----------------------------------------------------------------------------------------------------
@@ -294,7 +295,7 @@ def _verify_claim(file: _File, report: Report) -> None:
 
 def sensitivity_squared(file: _File) -> int:
     """Squared L2 sensitivity of one head's integer state to one unit; core/moment/PROOF.md has the argument."""
-    phi2 = (1 << 26) + file.features // 10
+    phi2 = _phi_squared(file)
     right = _VALUE2 + file.lambda_ * file.lambda_
     if file.owner_bound:  # the sum of an owner's rows is clipped to this; two such sums are at most twice as far apart
         clip = math.floor(Fraction(file.owner_bound) ** 2 * phi2 * right)
@@ -303,9 +304,14 @@ def sensitivity_squared(file: _File) -> int:
     factor = rows * rows
     if file.adjacency == "replace":
         factor *= 4
-        if _sharper(file, phi2):
+        if _sharper(file):
             right = _VALUE2
     return factor * phi2 * right
+
+
+def _phi_squared(file: _File) -> int:
+    """The bound on the squared norm of a row's features."""
+    return (1 << 26) + file.features // 10
 
 
 def _terms(file: _File) -> Dict[int, int]:
@@ -328,14 +334,21 @@ def _real(value: Fraction) -> Any:
     return _mpmath().mpf(value.numerator) / value.denominator
 
 
-def _sharper(file: _File, phi2: int) -> bool:
-    """Whether 2 sqrt(P) |v| bounds a replacement: (1 + eta)(V + lambda^2) <= 2 V with <phi(x), phi(y)> >= -eta P.
+def _sharper(file: _File) -> bool:
+    """Whether 2 sqrt(P) |v| bounds a replacement: (1 + eta)(V + lambda^2) <= 2 V with <phi(x), phi(y)> >= -eta P."""
+    eta = _kernel_floor(file)
+    return eta is not None and bool((1 + eta) * (_VALUE2 + file.lambda_**2) <= 2 * _VALUE2)
+
+
+def _kernel_floor(file: _File) -> Any:
+    """eta, below 1, with <phi(x), phi(y)> >= -eta P for all admitted keys; None if none is proven.
 
     The features without rounding have the kernel w_0^2 + sum_t gain_t^2/t y^t, y in [-1, 1]; eta is what rounding adds.
     """
     kernel = [Fraction(file.constant**2)] + [Fraction(gain * gain, t) for t, gain in enumerate(file.gains, 1)]
     if not _not_negative(kernel):
-        return False
+        return None
+    phi2 = _phi_squared(file)
     mp = _mpmath()
     with mp.workdps(_working_digits()):
         squares = propagated = mp.mpf(0)
@@ -348,7 +361,7 @@ def _sharper(file: _File, phi2: int) -> bool:
                 propagated = root * (propagated + mp.mpf("0.5")) + mp.mpf("1.5")
             squares += math.comb(file.key_dim + t - 1, t) * error * error
         eta = 2 * mp.sqrt(squares / phi2) + squares / phi2
-        return bool((1 + eta) * (_VALUE2 + file.lambda_**2) <= 2 * _VALUE2)
+        return eta if eta < 1 else None
 
 
 def _not_negative(coefficients: Sequence[Fraction]) -> bool:
@@ -413,7 +426,43 @@ def _verify_certificate(file: _File, certificate: Union[bytes, str, Dict[str, An
     def numbers(file: _File, claims: Any, report: Report, _mp: Any) -> None:
         _verify_numbers(file, claims, report)
 
-    _compare(_expected(file), certificate, report, numbers, file)
+    _compare(_expected(file), certificate, report, numbers, _COMPUTED, file)
+
+
+# What `_verify_numbers` checks, and what is no claim about the release.
+_COMPUTED = (
+    "library",
+    "sensitivity.squared",
+    "mu",
+    "mu_squared",
+    "bounds.lambda",
+    "bounds.logit_bound",
+    "grid.value_step",
+    *(f"curve.{name}" for name in ("delta", "epsilon")),
+    *(f"groups.{name}" for name in ("units", "epsilon", "delta")),
+)
+
+
+def _once(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
+    """A JSON object whose names differ: of equal ones, readers take the first or the last."""
+    names = [name for name, _ in pairs]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"it has {_short(name)} twice")
+    return dict(pairs)
+
+
+def _unknown(claims: Any, known: Collection[str], path: Tuple[str, ...] = ()) -> Iterator[str]:
+    """Names in a certificate that nothing compares: whatever they claim, it is not verified."""
+    # A name in a list is known with its index ("terms.3.name"), or without, if it is compared on every line.
+    if ".".join(path) in known or ".".join(step for step in path if not step.isdecimal()) in known:
+        return
+    inner = claims.items() if isinstance(claims, dict) else enumerate(claims) if isinstance(claims, list) else None
+    if inner is None or not claims:
+        yield ".".join(path)
+        return
+    for name, claim in inner:
+        yield from _unknown(claim, known, (*path, str(name)))
 
 
 def _compare(
@@ -421,11 +470,12 @@ def _compare(
     certificate: Union[bytes, str, Dict[str, Any]],
     report: Report,
     numbers: Callable[[Any, Any, Report, Any], None],
+    computed: Collection[str],
     file: Any,
 ) -> None:
-    """Compare a certificate with what the file says it must be; `numbers` checks those that are rounded."""
+    """Compare a certificate with what the file says it must be; `numbers` checks those that are `computed`."""
     try:
-        claims = certificate if isinstance(certificate, dict) else json.loads(certificate)
+        claims = certificate if isinstance(certificate, dict) else json.loads(certificate, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         report.problems.append(f"certificate: it is not JSON: {error}")
         return
@@ -434,6 +484,11 @@ def _compare(
         found = _lookup(claims, name)
         if found != value or isinstance(found, bool) != isinstance(value, bool):
             report.problems.append(f"certificate: {name} is {_short(found)}; by the file it must be {_short(value)}")
+    known = {*expected, *computed}
+    try:
+        report.problems += [f"certificate: {name} is no field of it" for name in _unknown(claims, known)]
+    except RecursionError:
+        report.problems.append("certificate: it is nested too deeply")
     if report.facts:
         numbers(file, claims, report, _mpmath())
     if len(report.problems) == before:
@@ -456,9 +511,11 @@ def _expected(file: _File) -> Dict[str, Any]:
         "epsilon": file.epsilon,
         "delta": file.delta,
         "sensitivity.norm": "L2",
-        "sensitivity.phi_squared": (1 << 26) + file.features // 10,
+        "sensitivity.phi_squared": _phi_squared(file),
         "sensitivity.value_squared": _VALUE2,
         "sensitivity.lambda": file.lambda_,
+        "sensitivity.sharper_replace_bound": file.adjacency == "replace" and not file.owner_bound and _sharper(file),
+        "sensitivity.kernel_floor_proven": _kernel_floor(file) is not None,
         "noise.law": "round(N(0, sigma^2)), independent on each integer",
         "noise.terms": [{"heads": heads, "sigma": sigma} for sigma, heads in _terms(file).items()],
         "shape.heads": file.heads,
