@@ -353,7 +353,7 @@ def _unit(file: File, term: Term) -> float:
         return weight / _WEIGHT
     one = weight / (_WEIGHT * _POINT)
     if term.name == "P_wx":
-        return one * sum(float(c) * range_ ** (2.0 * t) for t, c in enumerate(file.coefficients))
+        return one * sum(float(c) * math.pow(range_, 2 * t) for t, c in enumerate(file.coefficients))
     return one if file.kind >= _SOFTMAX else one * math.pow(range_, len(term.name) - 1)  # wx, wxx
 
 
@@ -366,7 +366,9 @@ def verify_numbers(file: File, claims: Any, report: Any, mp: Any) -> None:
     inner = fields(fields(claims).get("structure") if file.is_release else claims)
     terms = inner.get("terms")
     given_terms = [fields(term) for term in terms] if isinstance(terms, list) else []
-    exact = [("spent", [report.facts["spent_epsilon"], report.facts["spent_delta"]], inner.get("spent"))]
+    exact: List[Tuple[str, List[Any], Any]] = [
+        ("spent", [report.facts["spent_epsilon"], report.facts["spent_delta"]], inner.get("spent"))
+    ]
     for term, shown, given in zip(file.terms, report.facts["terms"], given_terms):
         exact.append((shown["name"], [shown["epsilon"], shown["delta"]], [given.get("epsilon"), given.get("delta")]))
         unit, said = _unit(file, term), given.get("unit")
