@@ -62,6 +62,7 @@ type Builder struct {
 	mechanism mechanism
 	secret    secret
 	tally     Diagnostics
+	origins   origins
 	spent     bool // released, merged away or wiped
 }
 
@@ -115,7 +116,7 @@ func (b *Builder) wipe() {
 	if b.secret != nil {
 		b.secret.wipe()
 	}
-	b.secret, b.tally, b.spent = nil, Diagnostics{}, true
+	b.secret, b.tally, b.origins, b.spent = nil, Diagnostics{}, nil, true
 }
 
 // Add adds rows of one head (tensors [rows, dim]) or of all (AllHeads, tensors [heads, rows, dim]). owners has one id a row if the unit is an
@@ -134,7 +135,8 @@ func (b *Builder) Add(head int, keys, values tensor.Tensor, owners []uint64, p *
 	return err
 }
 
-// Merge adds everything in from to b and consumes from. The bits are those of one builder that was given all rows.
+// Merge adds everything in from to b and consumes from. The sums are those of one builder that was given all rows. It refuses builders that hold
+// rows in common, since one of them was exported (origins.go).
 func (b *Builder) Merge(from *Builder) error {
 	if b == from {
 		return fault.Invalid("from: it is the same builder as into; they must differ")
@@ -154,6 +156,10 @@ func (b *Builder) Merge(from *Builder) error {
 	if !b.mechanism.compatible(from.mechanism) {
 		return fault.New(fault.Mismatch, "from: its parameters differ from those of into; all must be equal")
 	}
+	all, err := joint(b, from)
+	if err != nil {
+		return err
+	}
 	for h := range b.mechanism.params().Heads {
 		if b.secret.rows(h)+from.secret.rows(h) > moment.MaxRows {
 			return fault.New(fault.Limit, "from: together the builders would have more than %d rows in head %d", moment.MaxRows, h)
@@ -161,6 +167,7 @@ func (b *Builder) Merge(from *Builder) error {
 	}
 	b.tally.RowsDropped += b.secret.absorb(from.secret)
 	b.tally.add(from.tally)
+	b.origins = all
 	from.wipe()
 	return nil
 }

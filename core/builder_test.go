@@ -66,11 +66,11 @@ func TestSumsDoNotDependOnTheWay(t *testing.T) {
 			}
 			whole := must[*Builder](t)(NewBuilder(p))
 			add(whole, 0, n, nil)
-			want := exported(t, whole)
+			want := held(t, whole)
 			state := silent(t, whole).State()
 			check := func(how string, b *Builder) {
 				t.Helper()
-				if !bytes.Equal(exported(t, b), want) || !slices.Equal(silent(t, b).State(), state) {
+				if !bytes.Equal(held(t, b), want) || !slices.Equal(silent(t, b).State(), state) {
 					t.Errorf("%s: other bits", how)
 				}
 			}

@@ -92,18 +92,23 @@ func Load(data []byte) (*Release, error) {
 	return out, nil
 }
 
-// ExportSecret writes the un-noised sums to dst and returns how many bytes they take; if dst is shorter, it writes nothing. SECRET.
+// ExportSecret writes the un-noised sums to dst and returns how many bytes they take; if dst is shorter, it writes nothing. SECRET. The same builder gives the
+// same bytes until rows are added; two builders with the same rows differ in their origins.
 func (b *Builder) ExportSecret(dst []byte) (needed int, err error) {
 	defer b.unlock()
 	if err := b.lock("builder"); err != nil {
 		return 0, err
 	}
-	needed = wire.Overhead + encodedLen(b.mechanism) + 8*len(b.tally.list()) + b.secret.encodedLen()
+	needed = wire.Overhead + b.originsLen() + encodedLen(b.mechanism) + 8*len(b.tally.list()) + b.secret.encodedLen()
 	if len(dst) < needed {
 		return needed, fault.New(fault.BufferTooSmall, "capacity is %d bytes; the partial needs %d", len(dst), needed)
 	}
+	if err := b.drawOrigin(); err != nil {
+		return 0, err
+	}
 	w := wire.Writer{Buf: dst[:0]}
 	w.Begin(wire.Partial)
+	b.origins.encode(&w)
 	b.mechanism.encode(&w)
 	for _, v := range b.tally.list() {
 		w.U64(*v)
@@ -124,6 +129,10 @@ func ImportSecret(data []byte) (*Builder, error) {
 	if err != nil {
 		return nil, err
 	}
+	from, err := decodeOrigins(r)
+	if err != nil {
+		return nil, err
+	}
 	m, err := decodeMechanism(r, 0)
 	if err != nil {
 		return nil, err
@@ -137,6 +146,10 @@ func ImportSecret(data []byte) (*Builder, error) {
 		return nil, err
 	}
 	b := newBuilder(m, s)
-	b.tally = tally
+	b.tally, b.origins = tally, from
+	if b.holdsRows() != (len(from) > 0) {
+		b.wipe()
+		return nil, wire.Corrupt("rows and origins do not fit: there are none of one of them")
+	}
 	return b, nil
 }

@@ -1,12 +1,15 @@
 package core
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
 	"math"
 	"math/rand/v2"
 	"os"
 	"slices"
 	"testing"
 
+	"dpattn/core/internal/wire"
 	"dpattn/core/privacy"
 	"dpattn/core/tensor"
 )
@@ -134,6 +137,20 @@ func exported(t testing.TB, b *Builder) []byte {
 		t.Fatal(err)
 	}
 	return buf
+}
+
+// held is everything in the builder's partial but the random origins of its rows, and the checksum: the same bytes for the same rows, whichever builders they are in.
+func held(t testing.TB, b *Builder) []byte {
+	t.Helper()
+	_, body := parted(exported(t, b))
+	return body
+}
+
+// parted cuts a partial into its origins, number and all, and what else there is between the version and the checksum.
+func parted(partial []byte) (origins, body []byte) {
+	start := len(wire.Partial) + 4
+	end := start + 8 + 16*int(binary.LittleEndian.Uint64(partial[start:]))
+	return partial[start:end], partial[end : len(partial)-sha256.Size]
 }
 
 // exact is the sums of all heads without noise.

@@ -27,7 +27,7 @@ func TestDiskFull(t *testing.T) {
 	p.ValueDim = 200 // 10 kB a release
 	k, v := ball(rng(62), 20, 2, 1), ball(rng(63), 20, 200, 1)
 	b := built(t, p, k, v)
-	want := exported(t, b)
+	want := held(t, b)
 	made := 0
 	for ; ; made++ {
 		if made > 20 {
@@ -43,7 +43,7 @@ func TestDiskFull(t *testing.T) {
 		}
 		break
 	}
-	if !bytes.Equal(exported(t, b), want) {
+	if !bytes.Equal(held(t, b), want) {
 		t.Fatal("the builder changed")
 	}
 	book := must[ledger.Book](t)(l.Book())

@@ -203,15 +203,7 @@ func TestTreesSumsDoNotDependOnTheWay(t *testing.T) {
 			}
 			return owners[lo:hi]
 		}
-		export := func(b *Builder) []byte {
-			n, _ := b.ExportSecret(nil)
-			out := make([]byte, n)
-			if _, err := b.ExportSecret(out); err != nil {
-				t.Fatal(err)
-			}
-			return out
-		}
-		want := export(treeBuilder(t, p, k, v, owners))
+		want := held(t, treeBuilder(t, p, k, v, owners))
 
 		a, b := must[*Builder](t)(NewBuilder(p)), must[*Builder](t)(NewBuilder(p))
 		for lo := 99; lo >= 0; lo-- { // one by one, backwards, on two shards
@@ -223,11 +215,11 @@ func TestTreesSumsDoNotDependOnTheWay(t *testing.T) {
 		if err := a.Add(0, k.view(), v.view(), owners, &Progress{Report: func(done, total uint64) bool { return done < total }}); fault.CodeOf(err) != fault.Cancelled {
 			t.Errorf("cancelled at the last moment: %v", err)
 		}
-		imported := must[*Builder](t)(ImportSecret(export(b)))
+		imported := must[*Builder](t)(ImportSecret(exported(t, b)))
 		if err := a.Merge(imported); err != nil {
 			t.Fatal(err)
 		}
-		if got := export(a); !bytes.Equal(got, want) {
+		if got := held(t, a); !bytes.Equal(got, want) {
 			t.Errorf("owner_rows %d: the sums depend on how rows came", ownerRows)
 		}
 		d := must[Diagnostics](t)(a.Diagnostics())
@@ -237,7 +229,7 @@ func TestTreesSumsDoNotDependOnTheWay(t *testing.T) {
 		if _, err := a.Release(someBudget, &Progress{Report: func(done, total uint64) bool { return done < total/2 }}); fault.CodeOf(err) != fault.Cancelled {
 			t.Errorf("a cancelled release: %v", err)
 		}
-		if got := export(a); !bytes.Equal(got, want) {
+		if got := held(t, a); !bytes.Equal(got, want) {
 			t.Error("a cancelled release changed the sums")
 		}
 		if _, err := a.Release(someBudget, nil); err != nil {

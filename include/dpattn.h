@@ -76,9 +76,9 @@ enum dpattn_status {
     DPATTN_CORRUPT = 8,          /* a saved release or partial was cut, altered, or is not one */
     DPATTN_UNSUPPORTED = 9,      /* valid, but not in this version of the library */
     DPATTN_MISMATCH = 10,        /* two objects that should be combined have different parameters */
-    DPATTN_ENTROPY = 11,         /* the kernel gave no randomness; nothing was released, nothing was spent (where Go's runtime meets that
+    DPATTN_ENTROPY = 11,         /* the kernel gave no randomness; nothing was released or exported, nothing was spent (where Go's runtime meets that
                                     first, it ends the process instead) */
-    DPATTN_LIMIT = 12,           /* a fixed limit (rows, sigma) would be exceeded */
+    DPATTN_LIMIT = 12,           /* a fixed limit (rows, partials, sigma) would be exceeded */
     DPATTN_INTERNAL = 13,        /* a bug in this library */
     DPATTN_OVERSPENT = 14,       /* the ledger cannot afford it; no noise was drawn, nothing was spent */
     DPATTN_BUSY = 15,            /* another process or thread has been working on the ledger for ten seconds */
@@ -389,18 +389,21 @@ DPATTN_API int32_t dpattn_builder_add(dpattn_builder builder, int32_t head, cons
                                       const uint64_t *owners, const dpattn_progress *progress, dpattn_error *err);
 
 /* Adds everything in `from` to `into`; on OK `from` is consumed and wiped (its handle still wants freeing).
- * Same bits as if all rows had gone into one builder. Status: OK, INVALID_ARGUMENT (both the same), INVALID_HANDLE,
- * CONSUMED, MISMATCH, LIMIT. */
+ * Same sums as if all rows had gone into one builder. Rows of a partial that `into` has already would count twice, and are refused: one
+ * file imported twice, a builder and its own export, two exports of one builder, a whole and its part. Rows that were added twice, or by a worker
+ * that runs twice and exports twice, are not noticed. On any error neither builder changes.
+ * Status: OK, INVALID_ARGUMENT (both the same, or rows in common), INVALID_HANDLE, CONSUMED, MISMATCH, LIMIT (2^30 rows a head, 2^20 partials). */
 DPATTN_API int32_t dpattn_builder_merge(dpattn_builder into, dpattn_builder from, dpattn_error *err);
 
 /* Writes the SECRET partial sums, un-noised, for another trusted process (its file magic says SECRET). Protect it like
- * the data. *needed is set on OK and on BUFFER_TOO_SMALL; data == NULL with capacity 0 asks for the size and gives
+ * the data. The first export of a builder with rows names them by a random origin, which goes wherever they go; without rows the partial is
+ * a template for many. *needed is set on OK and on BUFFER_TOO_SMALL; data == NULL with capacity 0 asks for the size and gives
  * BUFFER_TOO_SMALL (so do the other functions with a capacity).
- * Status: OK, INVALID_ARGUMENT, INVALID_HANDLE, CONSUMED, BUFFER_TOO_SMALL. */
+ * Status: OK, INVALID_ARGUMENT, INVALID_HANDLE, CONSUMED, BUFFER_TOO_SMALL, ENTROPY. */
 DPATTN_API int32_t dpattn_builder_export_secret(dpattn_builder builder, void *data, size_t capacity, size_t *needed, dpattn_error *err);
 
-/* Makes a builder from an exported secret partial, to be merged or continued. Status: OK, INVALID_ARGUMENT, CORRUPT,
- * UNSUPPORTED, OUT_OF_MEMORY. */
+/* Makes a builder from an exported secret partial, to be merged once, or continued. Status: OK, INVALID_ARGUMENT, CORRUPT,
+ * UNSUPPORTED, LIMIT (more than 2^20 partials), OUT_OF_MEMORY. */
 DPATTN_API int32_t dpattn_builder_import_secret(const void *data, size_t size, dpattn_builder *builder, dpattn_error *err);
 
 /* With owner_bound this sums the owners' rows, which takes as long as at release.

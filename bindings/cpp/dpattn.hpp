@@ -1126,7 +1126,8 @@ public:
     /// Takes over a handle of the C library.
     static Builder adopt(dpattn_builder handle) noexcept { return Builder(detail::Handle<dpattn_builder_free>(handle)); }
 
-    /// A builder from an exported secret partial. Errors: invalid_argument, corrupt, unsupported, out_of_memory.
+    /// A builder from an exported secret partial, to be merged once, or continued. Errors: invalid_argument, corrupt, unsupported, limit,
+    /// out_of_memory.
     static Result<Builder> try_import_secret(span<const std::byte> bytes) noexcept
     {
         detail::ErrorText text;
@@ -1169,7 +1170,8 @@ public:
     }
 
     /// Adds everything in `from`, which is consumed and wiped on success and unchanged otherwise.
-    /// Errors: invalid_argument (itself), invalid_handle, consumed, mismatch, limit.
+    /// Errors: invalid_argument (itself, or rows of a partial that are here already and would count twice), invalid_handle, consumed, mismatch,
+    /// limit (rows, or partials).
     Result<> try_merge(Builder &&from) noexcept
     {
         detail::ErrorText text;
@@ -1178,7 +1180,9 @@ public:
     }
     void merge(Builder &&from) { try_merge(std::move(from)).value(); }
 
-    /// The SECRET partial sums, un-noised, for another trusted process. Errors: invalid_handle, consumed, out_of_memory.
+    /// The SECRET partial sums, un-noised, for another trusted process. The first export of a builder with rows names them by a random origin,
+    /// by which merge() refuses to count them twice; another builder of the same rows has another. Errors: invalid_handle, consumed, entropy,
+    /// out_of_memory.
     Result<SecretBytes> try_export_secret() const noexcept
     {
         return detail::read_all<SecretBytes>([](std::size_t n) { return SecretBytes(n); },

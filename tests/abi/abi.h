@@ -66,5 +66,7 @@ typedef struct bytes {
 bytes export_of(dpattn_builder builder);
 bytes save_of(dpattn_release release);
 int same_bytes(bytes a, bytes b);
+/* Two secret partials of the same rows: the same bytes but for the random origins, and the checksum, which they enter (docs/format.md). */
+int same_rows(bytes a, bytes b);
 
 #endif

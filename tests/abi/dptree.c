@@ -63,7 +63,8 @@ TEST(dptree_whole)
     OK(dpattn_builder_import_secret(partial.data, partial.size, &imported, &err));
     OK(dpattn_builder_merge(builder, imported, &err));
     bytes again = export_of(builder);
-    CHECK(same_bytes(partial, again));
+    CHECK(same_rows(partial, again));
+    FAILS(DPATTN_INVALID_ARGUMENT, "from: it holds rows of a partial", dpattn_builder_merge(builder, shard, &err));
     free(again.data);
     free(partial.data);
 

@@ -161,3 +161,19 @@ int same_bytes(bytes a, bytes b)
 {
     return a.size == b.size && memcmp(a.data, b.data, a.size) == 0;
 }
+
+/* What a partial holds after its origins and before its checksum. */
+static bytes rows_in(bytes partial)
+{
+    enum { START = 20, CHECKSUM = 32 };
+    uint64_t origins = 0;
+    for (int i = 7; i >= 0; i--)
+        origins = origins << 8 | partial.data[START + i];
+    size_t before = START + 8 + 16 * (size_t)origins;
+    return (bytes){ partial.data + before, partial.size - before - CHECKSUM };
+}
+
+int same_rows(bytes a, bytes b)
+{
+    return memcmp(a.data, b.data, 20) == 0 && same_bytes(rows_in(a), rows_in(b));
+}

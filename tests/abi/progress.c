@@ -85,7 +85,7 @@ finished:
     dpattn_progress quiet = { sizeof quiet, 0, NULL, NULL, &flag };
     FAILS(DPATTN_CANCELLED, "cancel", add(&w, owner_rows, &quiet));
     bytes after = export_of(w.builder);
-    CHECK(same_bytes(before, after));
+    CHECK(same_rows(before, after));
     free(after.data);
 
     /* The builder is as good as new: the same rows once more, now to the end, give what they give without interruptions. */
@@ -97,7 +97,7 @@ finished:
     work plain = some_work(owner_rows);
     OK(add(&plain, owner_rows, NULL));
     bytes uninterrupted = export_of(plain.builder);
-    CHECK(same_bytes(interrupted, uninterrupted));
+    CHECK(same_rows(interrupted, uninterrupted));
 
     free(before.data);
     free(interrupted.data);

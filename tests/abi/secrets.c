@@ -51,7 +51,7 @@ TEST(rounding_mode)
         bytes strange = sums(&params, keys, values, NULL, 1);
         CHECK(fegetround() == modes[i]);
         fesetround(FE_TONEAREST);
-        CHECK(same_bytes(plain, strange));
+        CHECK(same_rows(plain, strange));
         free(strange.data);
     }
     free(plain.data);
@@ -72,7 +72,7 @@ static void check_shards(uint32_t owner_rows, double owner_bound)
     static const int shards[] = { 2, 7, 64 };
     for (int i = 0; i < 3; i++) {
         bytes got = sums(&params, keys, values, owner_rows ? owners : NULL, shards[i]);
-        CHECK(same_bytes(want, got));
+        CHECK(same_rows(want, got));
         free(got.data);
     }
     free(want.data);
@@ -91,20 +91,86 @@ TEST(shards_of_owners)
     check_shards(20, 2.5);
 }
 
+static dpattn_builder import_of(bytes partial)
+{
+    dpattn_builder builder = 0;
+    OK(dpattn_builder_import_secret(partial.data, partial.size, &builder, &err));
+    return builder;
+}
+
+/* The merge is refused, and changes neither builder. */
+static void refuses(dpattn_builder into, dpattn_builder from, int32_t status, const char *text)
+{
+    bytes before_into = export_of(into), before_from = export_of(from);
+    FAILS(status, text, dpattn_builder_merge(into, from, &err));
+    bytes after_into = export_of(into), after_from = export_of(from);
+    CHECK(same_bytes(before_into, after_into) && same_bytes(before_from, after_from));
+    free(before_into.data);
+    free(before_from.data);
+    free(after_into.data);
+    free(after_from.data);
+}
+
+static void counted_once(dpattn_builder into, dpattn_builder from)
+{
+    refuses(into, from, DPATTN_INVALID_ARGUMENT, "from: it holds rows of a partial that into has already");
+}
+
+static void check_merged_twice(const dpattn_params *params)
+{
+    enum { BUILDERS = 9 };
+    dpattn_builder b[BUILDERS] = { builder_with_rows(params, 5), builder_with_rows(params, 6) };
+    bytes file = export_of(b[0]), again = export_of(b[0]);
+    CHECK(same_bytes(file, again));
+    b[2] = import_of(file);
+    b[3] = import_of(file);
+    counted_once(b[2], b[3]); /* one file twice */
+    counted_once(b[0], b[2]); /* a builder and its export */
+    counted_once(b[2], b[0]);
+    OK(dpattn_builder_merge(b[1], b[2], &err)); /* once */
+    bytes whole = export_of(b[1]);
+    b[4] = import_of(whole);
+    counted_once(b[1], b[3]); /* and again */
+    counted_once(b[4], b[0]); /* the whole's export and a part */
+    counted_once(b[3], b[4]);
+    b[5] = builder_with_rows(params, 5);
+    OK(dpattn_builder_merge(b[5], b[4], &err)); /* the same rows from another builder are other rows */
+
+    /* A partial without rows may go anywhere, any number of times. */
+    b[6] = builder_with_rows(params, 0);
+    bytes empty = export_of(b[6]);
+    b[7] = import_of(empty);
+    b[8] = import_of(empty);
+    OK(dpattn_builder_merge(b[7], b[8], &err));
+    OK(dpattn_builder_merge(b[0], b[7], &err));
+    OK(dpattn_builder_merge(b[0], b[6], &err));
+    bytes same = export_of(b[0]);
+    CHECK(same_bytes(file, same));
+
+    bytes files[] = { file, again, whole, empty, same };
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        free(files[i].data);
+    for (int i = 0; i < BUILDERS; i++)
+        OK(dpattn_builder_free(b[i], &err));
+}
+
+TEST(partials_merged_twice)
+{
+    dpattn_params rows = typical_params(), owners = rows;
+    owners.owner_rows = 2;
+    check_merged_twice(&rows);
+    check_merged_twice(&owners);
+    owners.owner_bound = 1.5;
+    check_merged_twice(&owners);
+}
+
 TEST(merge_refuses)
 {
     dpattn_params params = typical_params(), other = params;
     other.degree = 3;
     dpattn_builder a = builder_with_rows(&params, 5), b = builder_with_rows(&other, 5);
-    bytes before_a = export_of(a), before_b = export_of(b);
-    FAILS(DPATTN_INVALID_ARGUMENT, "from", dpattn_builder_merge(a, a, &err));
-    FAILS(DPATTN_MISMATCH, "from", dpattn_builder_merge(a, b, &err));
-    bytes after_a = export_of(a), after_b = export_of(b);
-    CHECK(same_bytes(before_a, after_a) && same_bytes(before_b, after_b));
-    free(before_a.data);
-    free(before_b.data);
-    free(after_a.data);
-    free(after_b.data);
+    refuses(a, a, DPATTN_INVALID_ARGUMENT, "from");
+    refuses(a, b, DPATTN_MISMATCH, "from");
     OK(dpattn_builder_free(a, &err));
     OK(dpattn_builder_free(b, &err));
 }
@@ -241,7 +307,7 @@ TEST(owners)
         sums_by_order[reversed] = export_of(builder);
         OK(dpattn_builder_free(builder, &err));
     }
-    CHECK(same_bytes(sums_by_order[0], sums_by_order[1]));
+    CHECK(same_rows(sums_by_order[0], sums_by_order[1]));
     free(sums_by_order[0].data);
     free(sums_by_order[1].data);
     free(keys);

@@ -24,11 +24,22 @@ Builder filled(const Memory &memory, const dpattn::Params &params)
 }
 Builder filled(const Memory &memory) { return filled(memory, memory.params()); }
 
-bool same(const dpattn::SecretBytes &a, const dpattn::SecretBytes &b)
+/// What a partial holds after its origins and before its checksum (docs/format.md): the same for the same rows, whichever builders they are in.
+dpattn::span<const std::byte> rows_in(const dpattn::SecretBytes &partial)
 {
-    return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size()) == 0;
+    std::size_t origins = 0;
+    for (std::size_t i = 8; i-- > 0;) {
+        origins = origins << 8 | std::to_integer<std::size_t>(partial.data()[20 + i]);
+    }
+    const std::size_t before = 28 + 16 * origins;
+    return {partial.data() + before, partial.size() - before - 32};
 }
-bool same(const Builder &a, const Builder &b) { return same(a.export_secret(), b.export_secret()); }
+bool same(const Builder &a, const Builder &b)
+{
+    const dpattn::SecretBytes x = a.export_secret(), y = b.export_secret();
+    const auto rows_x = rows_in(x), rows_y = rows_in(y);
+    return std::memcmp(x.data(), y.data(), 20) == 0 && rows_x.size() == rows_y.size() && std::memcmp(rows_x.data(), rows_y.data(), rows_x.size()) == 0;
+}
 
 template <class T>
 std::vector<T> convert(const std::vector<float> &from, T (*to)(float))
@@ -325,6 +336,20 @@ TEST(merged_builders_are_one)
     CHECK(other.diagnostics().rows == 0); // NOLINT: unchanged by the failure
     CHECK_FAILS(a.try_merge(std::move(a)), Status::invalid_argument, ""); // NOLINT
     CHECK(same(whole, a));                                                // NOLINT
+}
+
+TEST(a_partial_is_merged_once)
+{
+    const Memory memory(20);
+    Builder shard = filled(memory), total(memory.params());
+    const dpattn::SecretBytes sent = shard.export_secret(), again = shard.export_secret();
+    CHECK(sent.size() == again.size() && std::memcmp(sent.data(), again.data(), sent.size()) == 0);
+    total.merge(Builder::import_secret(sent));
+    CHECK_THROWS(total.merge(Builder::import_secret(sent)), Status::invalid_argument, "from: it holds rows of a partial that into has already");
+    CHECK_FAILS(total.try_merge(std::move(shard)), Status::invalid_argument, "from"); // NOLINT: unchanged by the failure
+    CHECK(total.diagnostics().rows == 20 && shard.diagnostics().rows == 20);          // NOLINT
+    total.merge(Builder::import_secret(filled(memory).export_secret()));              // equal rows of another builder
+    CHECK(total.diagnostics().rows == 40);
 }
 
 TEST(partial_answers_merge)

@@ -49,6 +49,16 @@ def make_release(params: dpattn.Params | None = None, rows: int = 60, epsilon: f
         return builder.release(epsilon=epsilon, delta=1e-6)
 
 
+def held(builder: dpattn.Builder) -> bytes:
+    """Everything in a builder's partial but the random origins of its rows, and the checksum (docs/format.md).
+
+    The same bytes for the same rows, whichever builders they are in.
+    """
+    partial = builder.export_secret()
+    origins = int.from_bytes(partial[20:28], "little")
+    return partial[:20] + partial[28 + 16 * origins : -32]
+
+
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(20240718)

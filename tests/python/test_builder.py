@@ -15,14 +15,23 @@ import numpy as np
 import pytest
 
 import dpattn
-from conftest import make_params
+from conftest import held, make_params
+
+
+def filled(params: dpattn.Params, *chunks, **keywords) -> dpattn.Builder:
+    builder = dpattn.Builder(params)
+    for K, V in chunks:
+        builder.add(K, V, **keywords)
+    return builder
 
 
 def secret(params: dpattn.Params, *chunks, **keywords) -> bytes:
-    with dpattn.Builder(params) as builder:
-        for K, V in chunks:
-            builder.add(K, V, **keywords)
-        return builder.export_secret()
+    return filled(params, *chunks, **keywords).export_secret()
+
+
+def sums(params: dpattn.Params, *chunks, **keywords) -> bytes:
+    """What the rows come to, without the builder's origin."""
+    return held(filled(params, *chunks, **keywords))
 
 
 @pytest.fixture
@@ -32,28 +41,28 @@ def rows(rng) -> tuple[np.ndarray, np.ndarray]:
 
 def test_chunks_order_layout_and_threads_give_the_same_bits(rows, rng) -> None:
     K, V = rows
-    whole = secret(make_params(), (K, V))
+    whole = sums(make_params(), (K, V))
     for sizes in ([1] * 500, [7] * 72, [499, 1], [0, 250, 0, 250]):
         cuts = np.minimum(np.cumsum([0, *sizes]), 500)
-        assert secret(make_params(), *((K[i:j], V[i:j]) for i, j in zip(cuts, cuts[1:]))) == whole
+        assert sums(make_params(), *((K[i:j], V[i:j]) for i, j in zip(cuts, cuts[1:]))) == whole
     for _ in range(20):
         order = rng.permutation(500)
-        assert secret(make_params(), (K[order], V[order])) == whole
-    assert secret(make_params(), (np.asfortranarray(K), V[::-1][::-1])) == whole
-    assert secret(make_params(), (K[None], V[None])) == whole
+        assert sums(make_params(), (K[order], V[order])) == whole
+    assert sums(make_params(), (np.asfortranarray(K), V[::-1][::-1])) == whole
+    assert sums(make_params(), (K[None], V[None])) == whole
     try:
         for threads in (1, 2, 3, 8):
             dpattn.set_threads(threads)
-            assert secret(make_params(), (K, V)) == whole
+            assert sums(make_params(), (K, V)) == whole
     finally:
         dpattn.set_threads(0)
-    assert secret(make_params(), (K, V), (K[:1], V[:1])) != whole
+    assert sums(make_params(), (K, V), (K[:1], V[:1])) != whole
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float16, ml_dtypes.bfloat16])
 def test_narrow_types_are_read_exactly(rows, dtype) -> None:
     K, V = rows[0].astype(dtype), rows[1].astype(dtype)
-    assert secret(make_params(), (K, V)) == secret(make_params(), (K.astype(float), V.astype(float)))
+    assert sums(make_params(), (K, V)) == sums(make_params(), (K.astype(float), V.astype(float)))
 
 
 @pytest.mark.parametrize("count", [1, 7, 64])
@@ -66,7 +75,7 @@ def test_merge_of_partials_gives_the_same_bits(rows, count, owner_rows) -> None:
     def pick(i):
         return None if owners is None else owners[i::count]
 
-    whole = secret(params, (K, V), owners=owners)
+    whole = sums(params, (K, V), owners=owners)
     with dpattn.Builder(params) as total:
         for i in range(count):
             with dpattn.Builder(params) as partial:
@@ -76,7 +85,7 @@ def test_merge_of_partials_gives_the_same_bits(rows, count, owner_rows) -> None:
             total.merge(arrived)
             with pytest.raises(dpattn.ConsumedError):
                 arrived.diagnostics()
-        assert total.export_secret() == whole
+        assert held(total) == whole
         assert total.diagnostics().rows == 500
 
 
@@ -115,6 +124,52 @@ def test_merge_refuses(rows) -> None:
         builder.merge(builder.export_secret())
 
 
+@pytest.mark.parametrize("changes", [{}, {"owner_rows": 3}, {"owner_rows": 9, "owner_bound": 1.5}])
+def test_a_partial_merged_twice_is_refused(rows, changes) -> None:
+    K, V = rows
+    params, owners = make_params(**changes), np.arange(10) if changes else None
+    again = dpattn.Builder.import_secret
+    shard, other = (filled(params, (K[i:][:10], V[i:][:10]), owners=owners) for i in (0, 10))
+    sent = shard.export_secret()
+    assert shard.export_secret() == sent
+    whole = again(other.export_secret())
+    whole.merge(again(sent))
+    shard.add(K[20:21], V[20:21], owners=None if owners is None else owners[:1])
+    later = shard.export_secret()
+    assert later != sent
+    for into, source in (
+        (again(sent), again(sent)),  # one file twice
+        (whole, again(sent)),  # and once more, a retry
+        (shard, again(sent)),  # a builder and its export
+        (again(sent), shard),
+        (again(sent), again(later)),  # an earlier and a later export
+        (again(sent), again(whole.export_secret())),  # a part and the whole
+    ):
+        before = into.export_secret(), source.export_secret()
+        with pytest.raises(dpattn.InvalidArgumentError, match="from: it holds rows of a partial that into has already"):
+            into.merge(source)
+        assert (into.export_secret(), source.export_secret()) == before
+    assert whole.diagnostics().rows == 20
+    # Rows of another builder are other rows, even if they are equal; and an empty partial may be merged at will.
+    whole.merge(again(secret(params, (K[:10], V[:10]), owners=owners)))
+    empty = secret(params)
+    for template in (again(empty), again(empty)):
+        template.add(K[:1], V[:1], owners=None if owners is None else owners[:1])
+        whole.merge(template)
+    whole.merge(again(empty))
+    assert whole.diagnostics().rows == 32
+
+
+def test_import_finds_the_shape_behind_any_number_of_origins(rows) -> None:
+    K, V = rows
+    whole = dpattn.Builder(make_params())
+    for i in range(5):
+        whole.merge(dpattn.Builder.import_secret(secret(make_params(), (K[i::5], V[i::5]))))
+        arrived = dpattn.Builder.import_secret(whole.export_secret())
+        assert repr(arrived) == repr(whole)
+        arrived.add(K, V)
+
+
 def test_owners(rows) -> None:
     K, V = rows
     owners = np.repeat(np.arange(5), 100)
@@ -122,12 +177,12 @@ def test_owners(rows) -> None:
         builder.add(K, V, owners=owners)
         seen = builder.diagnostics()
         assert (seen.rows, seen.rows_dropped, seen.owners) == (500, 450, 5)
-    whole = secret(make_params(owner_rows=10), (K, V), owners=owners)
+    whole = sums(make_params(owner_rows=10), (K, V), owners=owners)
     for kind in (np.int32, np.uint8, np.uint64, list):
         ids = owners.tolist() if kind is list else owners.astype(kind)
-        assert secret(make_params(owner_rows=10), (K, V), owners=ids) == whole
+        assert sums(make_params(owner_rows=10), (K, V), owners=ids) == whole
     order = np.random.default_rng(1).permutation(500)
-    assert secret(make_params(owner_rows=10), (K[order], V[order]), owners=owners[order]) == whole
+    assert sums(make_params(owner_rows=10), (K[order], V[order]), owners=owners[order]) == whole
     with dpattn.Builder(make_params(owner_rows=500)) as builder:
         builder.add(K, V, owners=owners - 2)  # negative ids are ids like others
         assert builder.diagnostics().owners == 5

@@ -21,9 +21,10 @@ from ._release import Release
 # One exactly sampled number takes about as long as this many multiplications.
 _NOISE_COST = 300
 
-# In a secret partial (docs/format.md): after 16 bytes of magic and a u32 version.
+# In a secret partial (docs/format.md): the number of its origins, after 16 bytes of magic and a u32 version, and after
+# those, of 16 bytes each, the shape.
+_PARTIAL_ORIGINS = struct.Struct("<16s I Q")
 _PARTIAL_SHAPE = struct.Struct("<5I")
-_PARTIAL_SHAPE_OFFSET = 20
 
 
 class _Shape(NamedTuple):
@@ -118,7 +119,7 @@ class Builder(Handle):
 
     @classmethod
     def import_secret(cls, data: Any) -> Builder:
-        """Make a builder from an exported SECRET partial, to be merged or continued.
+        """Make a builder from an exported SECRET partial, to be merged once, or continued.
 
         Parameters
         ----------
@@ -131,12 +132,15 @@ class Builder(Handle):
             If `data` was cut, altered, or is no partial.
         UnsupportedError
             If it was written by a later version.
+        LimitError
+            If it has rows of more than 2**20 partials.
         """
         address, size, kept = address_and_size(data, "data")
         handle = ctypes.c_uint64()
         call("dpattn_builder_import_secret", address, size, ctypes.byref(handle))
         builder = cls.__new__(cls)
-        builder._adopt(handle.value, _Shape(*_PARTIAL_SHAPE.unpack_from(kept, _PARTIAL_SHAPE_OFFSET)))
+        *_, origins = _PARTIAL_ORIGINS.unpack_from(kept)
+        builder._adopt(handle.value, _Shape(*_PARTIAL_SHAPE.unpack_from(kept, _PARTIAL_ORIGINS.size + 16 * origins)))
         return builder
 
     def add(
@@ -193,21 +197,34 @@ class Builder(Handle):
         _work.run(work, progress, "adding rows", rows * self._state_size())
 
     def merge(self, other: Builder) -> None:
-        """Add everything in `other`, which is consumed and wiped: the same bits as if all rows had come here.
+        """Add everything in `other`, which is consumed and wiped: the same sums as if all rows had come here.
 
         Raises
         ------
         MismatchError
             If the two have different parameters.
         InvalidArgumentError
-            If `other` is this builder itself.
+            If `other` is this builder itself, or holds rows of a partial that this one has already (a shard that was
+            sent twice, a builder and its own export): they would count twice. Neither is changed.
+        LimitError
+            If a head would get more than 2**30 rows, or the whole rows of more than 2**20 partials.
         """
         if not isinstance(other, Builder):
             raise InvalidArgumentError(f"other is a {type(other).__name__}; it must be a dpattn.Builder")
         call("dpattn_builder_merge", self._open(), other._open())
 
     def export_secret(self) -> bytes:
-        """Give the SECRET partial sums, un-noised, for another trusted process. Protect them like the data."""
+        """Give the SECRET partial sums, un-noised, for another trusted process. Protect them like the data.
+
+        The first export of a builder with rows names them by a random origin, by which `merge` refuses to count them
+        twice. So another builder of the same rows gives other bytes, and its rows are other rows: a worker that runs
+        twice over the same input and exports twice is not noticed. A builder without rows gives a template for many.
+
+        Raises
+        ------
+        EntropyError
+            If the kernel gave no randomness.
+        """
         return read_bytes("dpattn_builder_export_secret", self._open())
 
     def diagnostics(self) -> Diagnostics:

@@ -87,13 +87,13 @@ class MismatchError(DpattnError, ValueError):
 
 
 class EntropyError(DpattnError, RuntimeError):
-    """The kernel gave no randomness; nothing was released, nothing was spent."""
+    """The kernel gave no randomness; nothing was released or exported, nothing was spent."""
 
     status = STATUS["ENTROPY"]
 
 
 class LimitError(DpattnError, ValueError):
-    """A fixed limit (rows, sigma) would be exceeded."""
+    """A fixed limit (rows, partials, sigma) would be exceeded."""
 
     status = STATUS["LIMIT"]
 
