@@ -530,7 +530,9 @@ DPATTN_API int32_t dpattn_merge(const dpattn_tensor *out_a, const dpattn_tensor 
  *   owners       NULL, or with owner_rows >= 1 one id a value
  *   diagnostics  NULL, or SECRET counts: rows, keys_clipped (positions outside), values_clipped, rows_zeroed, rows_dropped
  *   progress     optional
- * Neighbours have one value more or less, or one value changed with its position; the others keep theirs.
+ * Neighbours have one value more or less, or one value changed with its position; the others keep theirs: where values may be deleted from
+ * the middle of the list, give positions, since without them all later values move up.
+ * A ledger does not know trees and distances: what they spend adds up with the rest of a data set's releases, by the caller.
  * Ownership: the caller frees *tree. Status: OK, INVALID_ARGUMENT, CANCELLED, ENTROPY, LIMIT, OUT_OF_MEMORY, UNSUPPORTED. */
 DPATTN_API int32_t dpattn_tree_create(const dpattn_structure_params *params, const double *values, const int64_t *positions,
                                       const uint64_t *owners, uint64_t rows, const dpattn_budget *budget, const dpattn_progress *progress,

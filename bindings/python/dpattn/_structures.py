@@ -195,9 +195,10 @@ class DPTree(_Structure):
     values : array_like
         (n,) private numbers; NaN and Inf contribute nothing.
     epsilon, delta : float
-        The budget, spent once.
+        The budget, spent once. A `Ledger` does not know of it: count it beside what the ledger allows.
     adjacency : {"add_remove", "replace"}
-        Neighbours have one value more or less, or one value changed with its position; the others keep their places.
+        Neighbours have one value more or less, or one value changed with its position; the others keep their places:
+        give `positions` where values may be deleted from the middle, since without them all later ones move up.
     leaves : int
         Length of the list, 1..2**28: a public number, never one counted in private data.
     weight : float
