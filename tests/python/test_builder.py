@@ -319,7 +319,7 @@ def test_pickling_and_copying_are_refused() -> None:
 # ---- Progress and cancelling -------------------------------------------------------------------------------------
 
 # Zero strides: many rows in no memory, far more than are added before a test cancels.
-MANY = np.broadcast_to(np.full(64, 0.1, np.float32), (10_000_000, 64))
+MANY = np.broadcast_to(np.full(64, 0.1, np.float32), (100_000_000, 64))
 
 
 @pytest.fixture
