@@ -4,13 +4,13 @@
 // # What is promised
 //
 // A release is handed out only after its cost and its bytes are on disk, in one transaction. So at every moment, after every crash, what the file says was
-// spent is at least what was handed out. Asking for a label again gives the same bytes and spends nothing. What does not fit the allowance is refused before
+// spent is at least what was handed out; a release that is found in the file is synced once more, since whoever wrote it may have died before. Asking for a label again gives the same bytes and spends nothing. What does not fit the allowance is refused before
 // noise is drawn, by exact comparison (privacy.Allowance). One process at a time works on a file; others wait for a while and are then told that it is busy.
 //
 // # What is not
 //
 // A builder has no name for its data: that every release of a data set goes through its ledger, and no other data set's, is the owner's part. An older copy of
-// the file forgets what was spent since. The checksums find damage, not forgery.
+// the file forgets what was spent since. The checksums find damage, not forgery. A disk that said it had failed, and then says it has not, is believed by Load (Spend writes anew).
 //
 // # How
 //

@@ -146,6 +146,9 @@ func (l *Ledger) Load(label string) ([]byte, error) {
 	if e == nil {
 		return nil, fault.Invalid("label is %q; the ledger has no release of this label", label)
 	}
+	if err := s.sync(); err != nil {
+		return nil, err
+	}
 	return s.release(*e)
 }
 
@@ -175,10 +178,20 @@ func (l *Ledger) Spend(r Request, wait func() (goOn bool), draft Draft) (file []
 		if e.Request != hex.EncodeToString(r.Digest[:]) {
 			return nil, fault.New(fault.Mismatch, "label is %q, which the ledger has with other parameters or another budget; a new release needs a new label", r.Label)
 		}
+		// Whoever wrote it may have died before its pages were on disk, or may have seen the disk fail. A transaction of its own puts the header there: should the
+		// machine lose some other page of the entry, then the file says so, and forgets nothing.
+		if err := s.commit(func(b *bbolt.Bucket) error { return b.Put(headerKey, seal(book.Header)) }); err != nil {
+			return nil, err
+		}
 		return s.release(*e)
 	}
 	if err := book.Allowance.value().Check(append(book.Costs(), r.Cost)); err != nil {
 		return nil, err
+	}
+	if book.Releases == 0 { // whoever made the file may have died before its name was on disk
+		if err := syncFolder(l.path); err != nil {
+			return nil, err
+		}
 	}
 	id, file, err := draft()
 	if err != nil {

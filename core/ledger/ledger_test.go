@@ -99,6 +99,27 @@ func TestSpendAndAskAgain(t *testing.T) {
 	}
 }
 
+// A release that somebody else wrote is handed out once more only after it is on disk: whoever wrote it may have died before.
+func TestFoundReleasesAreSynced(t *testing.T) {
+	l := some(t, 2)
+	calls, syncs := 0, 0
+	must[[]byte](t)(l.Spend(request("one", 1), nil, drafted(&calls, 10_000)))
+	before := must[[]byte](t)(os.ReadFile(l.path))
+	must[[]byte](t)(l.Spend(request("one", 1), nil, drafted(&calls, 10_000)))
+	if bytes.Equal(before, must[[]byte](t)(os.ReadFile(l.path))) {
+		t.Error("asking again committed nothing")
+	}
+	defer func(f func(*os.File) error) { syncFile = f }(syncFile)
+	syncFile = func(*os.File) error { syncs++; return nil }
+	must[[]byte](t)(l.Load("one"))
+	if syncs != 1 {
+		t.Errorf("loading synced %d times", syncs)
+	}
+	syncFile = func(*os.File) error { return os.ErrInvalid }
+	_, err := l.Load("one")
+	wants(t, err, fault.IO)
+}
+
 func TestLabels(t *testing.T) {
 	l := some(t, 4)
 	calls := 0

@@ -136,6 +136,17 @@ func (s *store) guarded(work func() error) (err error) {
 	}
 }
 
+// syncFile makes a file durable. Only a test changes it.
+var syncFile = (*os.File).Sync
+
+// sync makes durable what can be read: whoever wrote it may have died before.
+func (s *store) sync() error {
+	if err := syncFile(s.file); err != nil {
+		return ioError(s.path, err)
+	}
+	return nil
+}
+
 // close ends the work and lets others in.
 func (s *store) close() {
 	unlockFile(s.file) // bbolt unlocks what it wrote to, only; a child that was forked meanwhile would hold the lock
