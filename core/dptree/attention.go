@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"dpattn/core/fault"
+	"dpattn/core/internal/parallel"
 	"dpattn/core/privacy"
 	"dpattn/core/tensor"
 )
@@ -62,7 +63,8 @@ func (b *AttentionBuilder) Add(keys, values tensor.Tensor) error {
 	if err != nil {
 		return err
 	}
-	b.tally.add(b.s.addRows(n, b.d.rowsOf(&keys, &values)))
+	threads := parallel.Threads() // once, for it may change at any time
+	b.tally.add(b.s.addRows(threads, n, b.d.rowsOf(threads, &keys, &values)))
 	return nil
 }
 
@@ -119,7 +121,7 @@ func (b *AttentionBuilder) AddRounded(rows []int16) error {
 			return fault.Invalid("rows has an integer out of range; it must be what Round gave")
 		}
 	}
-	b.tally.add(b.s.addRows(n, func(_, i int, dst []int16) Fate {
+	b.tally.add(b.s.addRows(parallel.Threads(), n, func(_, i int, dst []int16) Fate {
 		copy(dst, rows[i*width:(i+1)*width])
 		dst[width] = weightOne
 		return 0

@@ -2,6 +2,7 @@ package dptree
 
 import (
 	"dpattn/core/fault"
+	"dpattn/core/internal/parallel"
 	"dpattn/core/privacy"
 	"dpattn/core/tensor"
 )
@@ -100,14 +101,15 @@ func releaseRows(k kind, p Params, points tensor.Tensor, weights *tensor.Tensor,
 	if err != nil {
 		return nil, Diagnostics{}, err
 	}
-	load := d.rowsOf(&points, weights)
+	threads := parallel.Threads() // once, for it may change at any time
+	load := d.rowsOf(threads, &points, weights)
 	dropped := uint64(0)
 	for i := range n {
 		if !keep(i) {
 			dropped++
 		}
 	}
-	tally := s.addRows(n, func(worker, i int, dst []int16) Fate {
+	tally := s.addRows(threads, n, func(worker, i int, dst []int16) Fate {
 		if !keep(i) {
 			clear(dst)
 			return 0

@@ -116,13 +116,14 @@ func (s *sums) addTo(f *forest, step func(n uint64) bool) bool {
 			return false
 		}
 	}
-	work := make([]int64, parallel.Threads()*d.shape.levels()*d.columns)
+	threads := parallel.Threads() // which may change at any time
+	work := make([]int64, threads*d.shape.levels()*d.columns)
 	defer clear(work)
 	each := d.lanes() * d.shape.nodes() // numbers of a tree in all lanes
-	piece := max(parallel.Threads(), slab/each)
+	piece := max(threads, slab/each)
 	for lo := 0; lo < trees*d.coords; lo += piece {
 		count := min(piece, trees*d.coords-lo)
-		parallel.Do(count, func(worker, i int) {
+		parallel.DoN(threads, count, func(worker, i int) {
 			s.raise(f, (lo+i)/d.coords, (lo+i)%d.coords, work[worker*d.shape.levels()*d.columns:])
 		})
 		if !step(uint64(count) * uint64(each)) {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"dpattn/core/fault"
@@ -478,5 +479,50 @@ func TestStddev(t *testing.T) {
 	r := must[*Softmax](t)(NewSoftmax(p, view(y, 2), nil, nil, budget, nil))
 	if std, err2 := r.Stddev([]float64{1, 1}); err != nil || err2 != nil || !(e.SumStddev*2 > std) {
 		t.Errorf("estimate %v, one column alone %v; %v, %v", e.SumStddev*2, std, err, err2)
+	}
+}
+
+// The number of threads may change at any time, in the middle of an Add too; working memory that is too small then is wiped before it goes.
+func TestThreadsChange(t *testing.T) {
+	defer parallel.SetThreads(0)
+	rng := rand.New(rand.NewPCG(23, 23))
+	p := Params{Adjacency: privacy.AddRemove, Leaves: 8, Range: 1, Weight: 1, Dim: 3, ValueDim: 2, Degree: 2, Copies: 1}
+	b, err := NewAttentionBuilder(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, values := view(between(rng, 3*300, 0, 1), 3), view(between(rng, 2*300, -1, 1), 2)
+	add := func() {
+		if err := b.Add(keys, values); err != nil {
+			t.Fatal(err)
+		}
+	}
+	parallel.SetThreads(1)
+	add()
+	old := b.s.batch
+	parallel.SetThreads(4)
+	add()
+	if b.s.batch == old {
+		t.Fatal("one thread's working memory serves four")
+	}
+	if slices.Max(old.rows) != 0 || slices.Max(old.spots) != 0 || slices.Max(old.norm) != 0 || slices.Max(old.mono) != 0 {
+		t.Error("rows are left in working memory that was given up")
+	}
+	var end atomic.Bool
+	done := make(chan bool)
+	go func() {
+		for !end.Load() {
+			parallel.SetThreads(1)
+			parallel.SetThreads(8)
+		}
+		close(done)
+	}()
+	for range 2000 {
+		add()
+	}
+	end.Store(true)
+	<-done
+	if _, err := b.Release(budget, nil); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -131,13 +131,17 @@ func (d *design) newSums() (*sums, error) {
 func (s *sums) wipe() {
 	clear(s.leaf)
 	clear(s.whole)
-	if b := s.batch; b != nil {
+	s.batch.wipe()
+	s.rows, s.batch = 0, nil
+}
+
+func (b *batch) wipe() {
+	if b != nil {
 		clear(b.rows)
 		clear(b.spots)
 		clear(b.norm)
 		clear(b.mono)
 	}
-	s.rows, s.batch = 0, nil
 }
 
 // add adds what another holds.
@@ -159,17 +163,15 @@ func (s *sums) room(name string, n int) error {
 	return nil
 }
 
-// addRows adds n rows that load puts into the integers of a row, in parallel and in any order; load reports what became of the row.
-func (s *sums) addRows(n int, load func(worker, i int, dst []int16) Fate) (tally Diagnostics) {
+// addRows adds n rows that load puts into the integers of a row, on so many threads and in any order; load reports what became of the row.
+func (s *sums) addRows(threads, n int, load func(worker, i int, dst []int16) Fate) (tally Diagnostics) {
 	d := s.d
 	width := d.Dim + d.columns
-	if s.batch == nil || len(s.batch.mono) < parallel.Threads()*d.coords {
-		if s.batch != nil {
-			clear(s.batch.mono)
-		}
+	if s.batch == nil || len(s.batch.mono) < threads*d.coords {
+		s.batch.wipe()
 		s.batch = &batch{
 			rows: make([]int16, batchRows*width), spots: make([]int32, batchRows*d.coords), norm: make([]int64, batchRows),
-			mono: make([]uint32, parallel.Threads()*d.coords),
+			mono: make([]uint32, threads*d.coords),
 		}
 	}
 	b := s.batch
@@ -177,7 +179,7 @@ func (s *sums) addRows(n int, load func(worker, i int, dst []int16) Fate) (tally
 	defer clear(fates)
 	for lo := 0; lo < n; lo += batchRows {
 		count := min(batchRows, n-lo)
-		parallel.Do((count+rowPiece-1)/rowPiece, func(worker, task int) {
+		parallel.DoN(threads, (count+rowPiece-1)/rowPiece, func(worker, task int) {
 			simd.Plain(func() {
 				mono := b.mono[worker*d.coords : (worker+1)*d.coords]
 				for i := task * rowPiece; i < min((task+1)*rowPiece, count); i++ {
@@ -187,7 +189,7 @@ func (s *sums) addRows(n int, load func(worker, i int, dst []int16) Fate) (tally
 				}
 			})
 		})
-		parallel.Do((d.coords+coordPiece-1)/coordPiece, func(_, task int) {
+		parallel.DoN(threads, (d.coords+coordPiece-1)/coordPiece, func(_, task int) {
 			for c := task * coordPiece; c < min((task+1)*coordPiece, d.coords); c++ {
 				s.accumulate(b, c, count)
 			}
@@ -254,13 +256,13 @@ func (s *sums) accumulate(b *batch, c, count int) {
 	}
 }
 
-// rowsOf loads rows of tensors [n, d.Dim] and [n, width]. Without weights all of them are R_w.
-func (d *design) rowsOf(points, weights *tensor.Tensor) func(worker, i int, dst []int16) Fate {
+// rowsOf loads, for so many workers, rows of tensors [n, d.Dim] and [n, width]. Without weights all of them are R_w.
+func (d *design) rowsOf(threads int, points, weights *tensor.Tensor) func(worker, i int, dst []int16) Fate {
 	cols := d.columns
 	if d.kind == kindAttention {
 		cols = d.ValueDim
 	}
-	scratch := make([][]float64, parallel.Threads())
+	scratch := make([][]float64, threads)
 	return func(worker, i int, dst []int16) Fate {
 		if scratch[worker] == nil {
 			scratch[worker] = make([]float64, d.Dim+cols)

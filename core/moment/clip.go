@@ -39,9 +39,10 @@ func scale(v int64, factor uint64) int64 {
 
 // norm2 is the exact squared norm. It is below 2^119, since |phi||u| < 2^29.1 and at most 2^30 rows enter: 128 bits hold it.
 func (s *polynomialSums) norm2() *big.Int {
-	hi, lo := make([]uint64, parallel.Threads()), make([]uint64, parallel.Threads())
+	threads := parallel.Threads() // once, for it may change at any time
+	hi, lo := make([]uint64, threads), make([]uint64, threads)
 	n := s.layout.Cols * simd.Lanes
-	parallel.DoN(len(hi), s.layout.Blocks(), func(worker, block int) {
+	parallel.DoN(threads, s.layout.Blocks(), func(worker, block int) {
 		h, l := hi[worker], lo[worker]
 		for _, v := range s.state[block*n : (block+1)*n] {
 			sign := v >> 63
