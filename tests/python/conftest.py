@@ -37,7 +37,9 @@ def make_params(**changes: Any) -> dpattn.Params:
     return dpattn.Params(**values)
 
 
-def make_release(params: dpattn.Params | None = None, rows: int = 60, epsilon: float = 1.0) -> dpattn.Release:
+def make_release(
+    params: dpattn.Params | None = None, rows: int = 60, epsilon: float = 1.0, **to: Any
+) -> dpattn.Release:
     """A release of random rows."""
     params = params or make_params()
     rng = np.random.default_rng(7)
@@ -46,7 +48,7 @@ def make_release(params: dpattn.Params | None = None, rows: int = 60, epsilon: f
     owners = np.arange(rows) // 4 if params.owner_rows else None
     with dpattn.Builder(params) as builder:
         builder.add(K, V, owners=owners)
-        return builder.release(epsilon=epsilon, delta=1e-6)
+        return builder.release(epsilon=epsilon, delta=1e-6, **to)
 
 
 def held(builder: dpattn.Builder) -> bytes:

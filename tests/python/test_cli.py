@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import dpattn
-from conftest import PACKAGE
+from conftest import PACKAGE, make_release
 
 BOUNDS = ["--key-bound", "1", "--value-bound", "1", "--query-bound", "1", "--adjacency", "add_remove", "--scale", "1"]
 BUDGET = ["--epsilon", "1", "--delta", "1e-6"]
@@ -124,6 +124,71 @@ def test_outputs_are_not_overwritten(cli) -> None:
     Path("out.npy").write_text("precious")
     fail(cli("attend", "c.dpa", "Q.npy", "-o", "out.npy"), 2, "output out.npy exists")
     assert Path("out.npy").read_text() == "precious"
+
+
+RELEASE = ["release", "K.npy", "V.npy", *BOUNDS, *BUDGET]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([*RELEASE, "-o", "x.ledger", "--ledger", "x.ledger"], "x.ledger is the same file as x.ledger"),
+        ([*RELEASE, "-o", "new.dpa", "--certificate", "x.ledger", "--ledger", "x.ledger"], "same file as x.ledger"),
+        ([*RELEASE, "-o", "hard.link", "--ledger", "x.ledger"], "same file as x.ledger"),
+        ([*RELEASE, "-o", "soft.link", "--ledger", "x.ledger"], "same file as x.ledger"),
+        ([*RELEASE, "-o", "./new.dpa", "--ledger", "new.dpa"], "same file as new.dpa"),
+        ([*RELEASE, "-o", "x.ledger"], "x.ledger is a ledger; a ledger is never replaced"),
+        ([*RELEASE, "-o", "soft.link", "--ledger", "other.ledger"], "soft.link is a ledger"),
+        ([*RELEASE, "-o", "K.npy"], "same file as K.npy"),
+        ([*RELEASE, "-o", "new.dpa", "--certificate", "V.npy"], "same file as V.npy"),
+        ([*RELEASE, "-o", "owners.npy", "--owners", "owners.npy", "--owner-rows", "2"], "same file as owners.npy"),
+        ([*RELEASE, "-o", "center.npy", "--center", "center.npy"], "same file as center.npy"),
+        (["ledger", "export", "x.ledger", "first", "-o", "x.ledger"], "same file as x.ledger"),
+        (["ledger", "export", "x.ledger", "first", "-o", "other.ledger"], "other.ledger is a ledger"),
+        (["attend", "a.dpa", "Q.npy", "-o", "a.dpa"], "same file as a.dpa"),
+        (["attend", "a.dpa", "Q.npy", "-o", "Q.npy"], "same file as Q.npy"),
+        (["attend", "a.dpa", "Q.npy", "-o", "out.npy", "--lse", "a.dpa"], "same file as a.dpa"),
+        (["attend", "a.dpa", "Q.npy", "-o", "out.npy", "--std", "x.ledger"], "x.ledger is a ledger"),
+        (["inspect", "a.dpa", "--certificate", "a.dpa"], "same file as a.dpa"),
+        (["inspect", "a.dpa", "--certificate", "x.ledger"], "x.ledger is a ledger"),
+    ],
+)
+def test_force_replaces_neither_inputs_nor_ledgers(cli, arguments, message) -> None:
+    ledger = dpattn.Ledger("x.ledger", epsilon=2.0, delta=1e-5)
+    make_release(ledger=ledger, label="first").save("a.dpa")
+    ledger.close()
+    dpattn.Ledger("other.ledger", epsilon=2.0, delta=1e-5).close()
+    os.link("x.ledger", "hard.link")
+    os.symlink("x.ledger", "soft.link")
+    np.save("owners.npy", np.arange(300) // 2)
+    np.save("center.npy", np.zeros(5))
+
+    def files() -> dict[str, bytes]:
+        return {name: Path(name).read_bytes() for name in sorted(os.listdir())}
+
+    before = files()
+    fail(cli(*arguments, "--force"), 2, message)
+    assert files() == before
+
+
+def test_save_never_replaces_a_ledger(tmp_path) -> None:
+    path = tmp_path / "x.ledger"
+    with dpattn.Ledger(path, epsilon=2.0, delta=1e-5) as ledger:
+        ledger.show()
+    whole = path.read_bytes()
+    release = make_release()
+    for page in (0, 4096):  # a ledger of which one of the two first pages was torn is still one
+        torn = bytearray(whole)
+        torn[page : page + 80] = bytes(80)
+        for data in (whole, torn):
+            path.write_bytes(data)
+            with pytest.raises(FileExistsError, match="a ledger is never replaced"):
+                release.save(path)
+            assert path.read_bytes() == bytes(data)
+    path.write_bytes(b"no ledger")
+    release.save(path)
+    assert dpattn.load(path).info == release.info
+    assert os.listdir(tmp_path) == ["x.ledger"]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import itertools
 import json
 import os
 import sys
@@ -100,6 +101,9 @@ def _complain(message: str, code: int) -> int:
 
 
 def _release(options: argparse.Namespace) -> int:
+    outputs = (options.output, options.certificate)
+    inputs = (options.keys, options.values, options.owners, options.center, options.ledger)
+    _check_outputs(options, outputs, inputs)
     keys, values = _read(options.keys, "K"), _read(options.values, "V")
     if keys.ndim not in (2, 3) or values.ndim != keys.ndim:
         raise InvalidArgumentError(
@@ -113,8 +117,6 @@ def _release(options: argparse.Namespace) -> int:
     if owners is not None and owners.shape != (keys.shape[-2],):
         raise InvalidArgumentError(f"owners has shape {owners.shape}; it must be ({keys.shape[-2]},)")
     budget(options.epsilon, options.delta)
-    outputs = [path for path in (options.output, options.certificate) if path]
-    _check_outputs(outputs, options.force)
     if options.label is not None and options.ledger is None:
         raise InvalidArgumentError("--label names a release in a ledger; give --ledger, too")
     ledger = None if options.ledger is None else Ledger(options.ledger)
@@ -135,7 +137,7 @@ def _release(options: argparse.Namespace) -> int:
             release = builder.release(
                 epsilon=options.epsilon, delta=options.delta, ledger=ledger, label=options.label, progress=bar
             )
-    _check_outputs(outputs, options.force)
+    _check_outputs(options, outputs, inputs)
     if options.certificate:
         _files.write(options.certificate, _json(release.certificate()))
     release.save(options.output)
@@ -144,6 +146,7 @@ def _release(options: argparse.Namespace) -> int:
 
 
 def _attend(options: argparse.Namespace) -> int:
+    _check_outputs(options, (options.output, options.lse, options.std), (options.context, options.queries))
     release = load(options.context)
     if not isinstance(release, Release):
         raise InvalidArgumentError(
@@ -154,7 +157,6 @@ def _attend(options: argparse.Namespace) -> int:
         raise InvalidArgumentError(f"Q has shape {queries.shape}; it must have 1 to 3 axes")
     if queries.dtype not in (np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.float64)):
         queries = queries.astype(np.float64)
-    _check_outputs([path for path in (options.output, options.lse, options.std) if path], options.force)
     row = queries if queries.ndim > 1 else queries[None]
     lead, count = queries.shape[:-1], row.shape[-2]
     answer = (*row.shape[:-1], release.info.value_dim)
@@ -193,10 +195,10 @@ def _attend(options: argparse.Namespace) -> int:
 
 
 def _inspect(options: argparse.Namespace) -> int:
+    _check_outputs(options, (options.certificate,), (options.context,))
     release = load(options.context)
     certificate = release.certificate()
     if options.certificate:
-        _check_outputs([options.certificate], options.force)
         _files.write(options.certificate, _json(certificate))
     _print(options, {"info": _info(release), "certificate": certificate}, _summary(release))
     return OK
@@ -230,7 +232,7 @@ def _ledger_show(options: argparse.Namespace) -> int:
 
 
 def _ledger_export(options: argparse.Namespace) -> int:
-    _check_outputs([options.output], options.force)
+    _check_outputs(options, (options.output,), (options.ledger,))
     with Ledger(options.ledger) as ledger:
         release = ledger.load(options.label)
     release.save(options.output)
@@ -304,16 +306,24 @@ def _chunks(rows: int, *arrays: np.ndarray[Any, Any]) -> Iterator[Tuple[int, int
         yield start, min(rows, start + step)
 
 
-def _check_outputs(paths: Sequence[str], force: bool) -> None:
+def _check_outputs(
+    options: argparse.Namespace, outputs: Sequence[Optional[str]], inputs: Sequence[Optional[str]]
+) -> None:
+    """Before anything is read or spent: every output can be written, and --force replaces neither an input nor a ledger."""
+    paths = [path for path in outputs if path]
     for path in paths:
         folder = os.path.dirname(os.path.abspath(path))
         if not os.path.isdir(folder):
             raise FileNotFoundError(f"output {path}: no such folder")
         if os.path.isdir(path):
             raise IsADirectoryError(f"output {path} is a folder")
-        if os.path.lexists(path) and not force:
+        for other in filter(None, inputs):
+            if _files.same(path, other):
+                raise InvalidArgumentError(f"output {path} is the same file as {other}, which this command reads")
+        _files.refuse_ledger(path)
+        if os.path.lexists(path) and not options.force:
             raise FileExistsError(f"output {path} exists; give --force to replace it")
-    if len({os.path.abspath(path) for path in paths}) < len(paths):
+    if any(_files.same(one, other) for one, other in itertools.combinations(paths, 2)):
         raise InvalidArgumentError("two outputs have the same name")
 
 
@@ -401,7 +411,9 @@ def _parser() -> argparse.ArgumentParser:
     common.add_argument("--threads", type=int, metavar="N", help="threads for long work; 0 (default): all")
 
     writes = argparse.ArgumentParser(add_help=False)
-    writes.add_argument("--force", action="store_true", help="replace output files that exist")
+    writes.add_argument(
+        "--force", action="store_true", help="replace output files that exist; never an input or a ledger"
+    )
 
     private = argparse.ArgumentParser(add_help=False)
     group = private.add_argument_group("guarantee (required; choose all of it without looking at the private data)")

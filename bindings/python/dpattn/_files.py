@@ -8,12 +8,18 @@ import secrets
 from pathlib import Path
 from typing import IO, Any, Iterator, Union
 
+from . import _bolt
+
 PathLike = Union[str, "os.PathLike[str]"]
 
 
 @contextlib.contextmanager
 def atomic(path: PathLike) -> Iterator[IO[bytes]]:
-    """Open a temporary file beside `path`; on success sync it and rename it to `path`, on any error remove it."""
+    """Open a temporary file beside `path`; on success sync it and rename it to `path`, on any error remove it.
+
+    A file at `path` is replaced, unless it is a ledger: that raises FileExistsError.
+    """
+    refuse_ledger(path)
     target = Path(os.fspath(path))
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}.tmp")
     # os.open, unlike tempfile, gives the permissions that the user's umask asks for.
@@ -35,6 +41,23 @@ def write(path: PathLike, data: Any) -> None:
     """Write a whole file atomically."""
     with atomic(path) as file:
         file.write(data)
+
+
+def refuse_ledger(path: PathLike) -> None:
+    """FileExistsError if `path` holds a ledger: what was spent must not be forgotten, whoever asks for it."""
+    if os.path.isfile(path):
+        with open(path, "rb") as file:
+            pages = memoryview(file.read(2 * _bolt.PAGE))
+        if _bolt.is_store(pages) or _bolt.is_store(pages[_bolt.PAGE :]):
+            raise FileExistsError(f"{os.fspath(path)} is a ledger; a ledger is never replaced")
+
+
+def same(one: PathLike, other: PathLike) -> bool:
+    """Whether two paths lead to one file, which need not be there yet."""
+    with contextlib.suppress(OSError):
+        if os.path.samefile(one, other):
+            return True
+    return os.path.realpath(one) == os.path.realpath(other)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -190,7 +190,7 @@ class Release(Handle):
         return read_bytes("dpattn_release_save", self._open())
 
     def save(self, path: _files.PathLike) -> None:
-        """Write the release file at `path` atomically, replacing a file that is there."""
+        """Write the release file at `path` atomically, replacing a file that is there, but never a ledger."""
         _files.write(path, self.to_bytes())
 
     @overload
