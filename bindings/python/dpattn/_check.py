@@ -52,3 +52,9 @@ def flag(name: str, value: Any) -> bool:
 def budget(epsilon: Any, delta: Any) -> tuple[float, float]:
     """A privacy budget."""
     return real("epsilon", epsilon, 0.0, math.inf), real("delta", delta, 0.0, 1.0)
+
+
+def exact(value: float) -> str:
+    """All digits that tell this number from others: a guarantee is not rounded down to look better."""
+    text = repr(float(value))
+    return text[:-2] if text.endswith(".0") else text

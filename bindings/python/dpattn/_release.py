@@ -11,6 +11,7 @@ import numpy as np
 
 from . import _abi, _files, _html, _tensor
 from ._buffers import address_and_size, read_bytes
+from ._check import exact
 from ._errors import InvalidArgumentError
 from ._handle import Handle
 from ._library import call, library
@@ -104,7 +105,7 @@ def promise(info: Any) -> str:
     """The guarantee of anything with epsilon, delta, adjacency and owner_rows."""
     unit = "one row" if info.owner_rows == 0 else f"one owner with up to {info.owner_rows:,} rows"
     hidden = {"add_remove": "the presence of", "replace": "the content of"}.get(info.adjacency, info.adjacency)
-    return f"({info.epsilon:g}, {info.delta:g})-differential privacy for {hidden} {unit}"
+    return f"({exact(info.epsilon)}, {exact(info.delta)})-differential privacy for {hidden} {unit}"
 
 
 class Bound:

@@ -40,6 +40,12 @@ _WEIGHT, _POINT, _VALUE = 1 << 10, 1 << 20, 1 << 20
 _MAX_SUPPORT, _MAX_ROWS = 1 << 56, 1 << 30
 
 
+def exact(value: float) -> str:
+    """All digits that tell this number from others: a guarantee is not rounded down to look better."""
+    text = repr(float(value))
+    return text[:-2] if text.endswith(".0") else text
+
+
 class BadFileError(Exception):
     """The file cannot be read to its end; the message says why."""
 
@@ -246,16 +252,16 @@ def verify_claim(file: File, report: Any, mp: Any) -> None:
                 f"noise of {term.name}: sensitivity {term.sensitivity}, epsilon {mp.nstr(spent, 8)}, exact delta "
                 f"{mp.nstr(delta, 8)}, within the share of one mechanism",
                 f"noise of {term.name}: sensitivity {term.sensitivity} gives epsilon {mp.nstr(spent, 8)} and delta "
-                f"{mp.nstr(delta, 8)}; one mechanism may spend {file.epsilon0:g} and {file.delta0:g}",
+                f"{mp.nstr(delta, 8)}; one mechanism may spend {exact(file.epsilon0)} and {exact(file.delta0)}",
             )
             shown.append({"name": term.name, "epsilon": mp.nstr(spent, 30), "delta": mp.nstr(delta, 30)})
         total = compose(mp, file.rule, k, file.epsilon0, file.delta0, file.delta_prime)
         report._check(
             bool(total[0] <= mp.mpf(file.epsilon) and total[1] <= mp.mpf(file.delta)),
             f"guarantee: {file.rule} composition gives ({mp.nstr(total[0], 12)}, {mp.nstr(total[1], 12)}), within "
-            f"({file.epsilon:g}, {file.delta:g})",
+            f"({exact(file.epsilon)}, {exact(file.delta)})",
             f"guarantee: {file.rule} composition gives ({mp.nstr(total[0], 12)}, {mp.nstr(total[1], 12)}); the file "
-            f"claims ({file.epsilon:g}, {file.delta:g})",
+            f"claims ({exact(file.epsilon)}, {exact(file.delta)})",
         )
         report.facts = {
             "id": file.id,
@@ -366,16 +372,16 @@ def verify_numbers(file: File, claims: Any, report: Any, mp: Any) -> None:
     inner = fields(fields(claims).get("structure") if file.is_release else claims)
     terms = inner.get("terms")
     given_terms = [fields(term) for term in terms] if isinstance(terms, list) else []
-    exact: List[Tuple[str, List[Any], Any]] = [
+    pairs_of: List[Tuple[str, List[Any], Any]] = [
         ("spent", [report.facts["spent_epsilon"], report.facts["spent_delta"]], inner.get("spent"))
     ]
     for term, shown, given in zip(file.terms, report.facts["terms"], given_terms):
-        exact.append((shown["name"], [shown["epsilon"], shown["delta"]], [given.get("epsilon"), given.get("delta")]))
+        pairs_of.append((shown["name"], [shown["epsilon"], shown["delta"]], [given.get("epsilon"), given.get("delta")]))
         unit, said = _unit(file, term), given.get("unit")
         if not isinstance(said, (int, float)) or not unit * (1 - 1e-12) <= said <= unit * (1 + 1e-12):
             report.problems.append(f"certificate: the unit of {term.name} is {said!r}; it must be {unit!r}")
     with mp.workdps(100):
-        for name, wanted, found in exact:
+        for name, wanted, found in pairs_of:
             holds = isinstance(found, list) and len(found) == 2 and all(isinstance(v, (int, float)) for v in found)
             if holds:
                 pairs = [(mp.mpf(w), mp.mpf(v)) for w, v in zip(wanted, found)]

@@ -26,6 +26,7 @@ from typing import Any, Callable, Collection, Dict, Iterator, List, Optional, Se
 
 from . import _verify_trees
 from ._errors import LibraryError
+from ._verify_trees import exact
 
 DIGITS = 50
 
@@ -84,7 +85,7 @@ class Report:
         if not self.ok:
             return "\n".join(["FAILED: the guarantee was not confirmed", *lines])
         f = self.facts
-        claim = f.get("claim") or f"({f['epsilon']:g}, {f['delta']:g})-differential privacy"
+        claim = f.get("claim") or f"({exact(f['epsilon'])}, {exact(f['delta'])})-differential privacy"
         return "\n".join([f"OK: {claim}, {f['adjacency']}, unit: {f['unit']}", *lines])
 
     def _check(self, holds: bool, good: str, bad: str) -> bool:
@@ -288,8 +289,9 @@ def _verify_claim(file: _File, report: Report) -> None:
         }
     report._check(
         holds,
-        f"guarantee: mu = {report.facts['mu']}, delta({file.epsilon:g}) = {shown} <= {file.delta:g}",
-        f"guarantee: the noise gives delta({file.epsilon:g}) = {shown}, above the {file.delta:g} that the file claims",
+        f"guarantee: mu = {report.facts['mu']}, delta({exact(file.epsilon)}) = {shown} <= {exact(file.delta)}",
+        f"guarantee: the noise gives delta({exact(file.epsilon)}) = {shown}, "
+        f"above the {exact(file.delta)} that the file claims",
     )
 
 
