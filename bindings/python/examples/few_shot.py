@@ -36,7 +36,7 @@ def main() -> None:
 
     params = dpattn.Params(
         key_dim=64, value_dim=10, key_bound=1.0, query_bound=1.0, value_bound=1.0,
-        scale=4.0,  # sharpness b: neighbours count up to e^4 times as much as those who look the other way
+        scale=4.0,  # sharpness b: the nearest count up to e^8 times as much as those who look the other way
         degree=3, polynomial="taylor",  # the arg-max is what counts
         lambda_=0.15,  # ... and all ten labels share the denominator, so that it may be noisier
         adjacency="add_remove", owner_rows=EACH,

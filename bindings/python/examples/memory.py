@@ -59,7 +59,7 @@ def main() -> None:
 
     params = dpattn.Params(
         key_dim=K.shape[1], value_dim=len(TEAMS), key_bound=1.0, query_bound=1.0, value_bound=1.0,
-        scale=2.0,  # sharpness b: e^2 between the nearest and the farthest ticket
+        scale=2.0,  # sharpness b: up to e^4 between the nearest and the farthest ticket
         degree=2,  # 74,305 features of 384 numbers; degree 3 would have 9.6 million
         lambda_=0.15,  # the largest share counts, and all shares have one denominator: it may be noisier
         adjacency="add_remove",
