@@ -107,7 +107,7 @@ enum dpattn_dtype {
 #define DPATTN_MAX_NDIM 3
 
 /* A borrowed, strided view: element (i0, i1, i2) is at (char *)data + sum_a i_a * strides[a].
- * Strides are in BYTES and may be negative, zero (inputs only: a broadcast axis) or unaligned. ndim is 2 or 3
+ * Strides are in BYTES, at least those of an element, and may be negative, zero (inputs only: a broadcast axis) or unaligned. ndim is 2 or 3
  * as each function says. Elements of an output must not overlap each other or any other argument. */
 typedef struct dpattn_tensor {
     void *data;     /* may be NULL only when some shape[a] == 0 */

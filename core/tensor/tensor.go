@@ -91,6 +91,11 @@ func (t *Tensor) Check(name string) error {
 	if t.Data == nil {
 		return fault.Invalid("%s.data is NULL; it must point to the elements", name)
 	}
+	for a, size := 0, t.DType.Size(); a < t.NDim; a++ {
+		if s := t.Strides[a]; t.Shape[a] > 1 && s != 0 && -size < s && s < size { // counted in elements, most likely
+			return fault.Invalid("%s.strides[%d] is %d; it must be 0 or at least the %d bytes of an element: strides are in bytes", name, a, s, size)
+		}
+	}
 	// The farthest element in either direction must be reachable without wrapping the address space.
 	low, high := uint64(0), uint64(t.DType.Size())
 	for a := 0; a < t.NDim; a++ {
