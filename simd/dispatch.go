@@ -61,18 +61,10 @@ var active = choose(available(), os.Getenv("DPATTN_SIMD"))
 // order names all sets of kernels, best first. (NEON and the amd64 sets never meet.)
 var order = []string{"avx512vnni", "avx512bw", "avx2", "neon", "generic"}
 
-// choose picks from list, which is in order and ends with generic. A cap that nobody knows gives generic: slow, never wrong.
+// choose picks from list, which is in order and ends with generic. A cap that nobody knows is none.
 func choose(list []*kernels, most string) *kernels {
-	if most == "" {
-		return list[0]
-	}
-	least := slices.Index(order, most)
-	for _, k := range list {
-		if least >= 0 && slices.Index(order, k.name) >= least {
-			return k
-		}
-	}
-	return &generic
+	least := slices.Index(order, most) // -1 where there is no such set: all of them will do
+	return list[slices.IndexFunc(list, func(k *kernels) bool { return slices.Index(order, k.name) >= least })]
 }
 
 // Name says which kernels this process uses.
