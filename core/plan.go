@@ -21,6 +21,8 @@ type PlanResult struct {
 	NoiseStddev          float64 // std of one output coordinate near 0, at |q| = QueryBound and mean attention weight 1
 	NoiseStddevWorst     float64 // the same with every weight e^-b
 	RowsForError         uint64  // least n with NoiseStddev <= targetError; 0 if targetError is 0
+
+	bias float64 // the error of the weights by which Plan chooses a degree: PolynomialError, but for Taylor max |p(x) - e^x| / e^b
 }
 
 // planDegrees are the degrees that Plan chooses from for the Gaussian release.
@@ -29,8 +31,8 @@ const planDegrees = 4
 // slack is how much more error Plan accepts for a smaller degree, whose state is many times smaller.
 const slack = 1.1
 
-// Plan works out a release of rows rows from public numbers alone. Degree 0 lets it choose: the smallest degree (1..4) whose polynomial error and
-// noise together are within 10 % of the best that fits memory. targetError is a wanted NoiseStddev, or 0.
+// Plan works out a release of rows rows from public numbers alone. Degree 0 lets it choose: the smallest degree (1..4) whose polynomial error (for
+// Taylor max |p(x) - e^x| / e^b on [-b, b]) and noise together are within 10 % of the best that fits memory. targetError is a wanted NoiseStddev, or 0.
 func Plan(p Params, rows uint64, budget privacy.Budget, targetError float64) (PlanResult, error) {
 	if rows < 1 || rows > 1<<40 {
 		return PlanResult{}, fault.Invalid("rows is %d; it must be in 1..2^40", rows)
@@ -54,8 +56,9 @@ func Plan(p Params, rows uint64, budget privacy.Budget, targetError float64) (Pl
 	if plans == nil {
 		return PlanResult{}, failed
 	}
-	// A relative error of the weights moves the output by at most about twice that share of its bound.
-	total := func(r PlanResult) float64 { return 2*p.ValueBound*r.PolynomialError + r.NoiseStddev }
+	// A relative error of the weights moves the output by at most about twice that share of its bound. That of Taylor grows with the degree towards -b, where
+	// weights are light; an arg-max hangs on the heavy ones, so there the error counts in units of the heaviest.
+	total := func(r PlanResult) float64 { return 2*p.ValueBound*r.bias + r.NoiseStddev }
 	best := math.Inf(1)
 	for _, r := range plans {
 		best = min(best, total(r))

@@ -524,6 +524,33 @@ func TestPlan(t *testing.T) {
 	}
 }
 
+// A plan for an arg-max: the relative error of Taylor polynomials at -b grows with the degree, but heavy weights are what matters.
+func TestPlanTaylor(t *testing.T) {
+	p := Params{KeyDim: 64, ValueDim: 8, Adjacency: AddRemove, KeyBound: 1, ValueBound: 1, QueryBound: 1, Scale: 4, Polynomial: Taylor}
+	budget := privacy.Budget{Epsilon: 1, Delta: 1e-6}
+	var errors []float64
+	for p.Degree = 1; p.Degree <= 4; p.Degree++ {
+		r := must[PlanResult](t)(Plan(p, 100000, budget, 0))
+		worst := 0.0
+		for x := -4.0; x <= 4; x += 1.0 / 64 {
+			term, sum := 1.0, 1.0
+			for i := 1; i <= p.Degree; i++ {
+				term *= x / float64(i)
+				sum += term
+			}
+			worst = max(worst, math.Abs(sum-math.Exp(x))/math.Exp(4))
+		}
+		if math.Abs(r.bias-worst) > 1e-12 {
+			t.Errorf("degree %d: the error in units of the heaviest weight is %v, want %v", p.Degree, r.bias, worst)
+		}
+		errors = append(errors, r.PolynomialError)
+	}
+	p.Degree = 0
+	if r := must[PlanResult](t)(Plan(p, 100000, budget, 0)); r.Degree != 4 || r.PolynomialError != errors[3] || errors[3] < errors[0] {
+		t.Errorf("plan chooses degree %d with polynomial error %v; want 4 with the last of %v", r.Degree, r.PolynomialError, errors)
+	}
+}
+
 // Bounds are such that int64 sums cannot overflow at the limit of rows, for every design.
 func TestNoOverflow(t *testing.T) {
 	for _, p := range []Params{smallParams(), {KeyDim: 64, ValueDim: 1, Degree: 4, Adjacency: AddRemove, KeyBound: 1, ValueBound: 1, QueryBound: 30, Scale: 1, Lambda: 16}} {

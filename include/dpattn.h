@@ -236,7 +236,10 @@ typedef uint64_t dpattn_ledger;  /* 0 is never a valid handle */
 
 typedef struct dpattn_plan_result {
     uint32_t struct_size;
-    uint32_t degree;           /* the degree asked for, or with params.degree == 0 the one with the least total error */
+    uint32_t degree;           /* the degree asked for; with params.degree == 0 that of 1..4 with the least total error, 2 value_bound e +
+                                  noise_stddev (the smallest within 10 % of it), where e is polynomial_error, but for TAYLOR
+                                  max |p(x) - e^x| / e^b on [-b, b]: an arg-max hangs on the heavy weights. A builder whose params leave the
+                                  degree open takes 2, whatever a plan says */
     uint64_t features;         /* r = C(key_dim + degree, degree), a head */
     uint64_t state_bytes;      /* int64 state of the builder: heads * r * (value_dim + 1) * 8 */
     uint64_t release_bytes;    /* size of the saved release */

@@ -92,6 +92,10 @@ func (p Polynomial) At(x float64) float64 {
 	return sum
 }
 
+// HeaviestError returns max |p(x) - e^x| / e^B on [-B, B] of a Taylor polynomial: how far it is from the weights, in units of the heaviest that there
+// can be. Its remainder is a power series with positive coefficients, so it is largest at B.
+func (p Polynomial) HeaviestError() float64 { return 1 - p.At(p.B)*math.Exp(-p.B) }
+
 // Plus returns p+(B) = sum_t |c_t| B^t: what |psi| |phi| comes to for a query and a key at their bounds (see BlockWeights).
 func (p Polynomial) Plus() float64 {
 	sum := 0.0

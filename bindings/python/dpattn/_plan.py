@@ -19,7 +19,8 @@ class Plan:
     Attributes
     ----------
     degree : int
-        The degree of the parameters, or, if they leave it open, the one with the least total error.
+        The degree of the parameters, or, if they leave it open, the one of 1..4 with the least total error. A builder
+        does not plan: give it this degree, it takes 2 otherwise.
     features : int
         Polynomial features a head, C(key_dim + degree, degree).
     state_bytes, release_bytes : int
@@ -97,7 +98,7 @@ def plan(params: Params, *, n: int, epsilon: float, delta: float, target_error: 
     --------
     >>> params = Params(key_dim=64, value_dim=64, key_bound=1, query_bound=1, value_bound=1, adjacency="replace")
     >>> plan(params, n=100_000, epsilon=1.0, delta=1e-6).features  # doctest: +SKIP
-    2145
+    47905
     """
     if not isinstance(params, Params):
         raise InvalidArgumentError(f"params is a {type(params).__name__}; it must be a dpattn.Params")
