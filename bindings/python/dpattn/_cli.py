@@ -309,7 +309,7 @@ def _chunks(rows: int, *arrays: np.ndarray[Any, Any]) -> Iterator[Tuple[int, int
 def _check_outputs(
     options: argparse.Namespace, outputs: Sequence[Optional[str]], inputs: Sequence[Optional[str]]
 ) -> None:
-    """Before anything is read or spent: every output can be written, and --force replaces neither an input nor a ledger."""
+    """Every output can be written, and --force replaces neither an input nor a ledger."""
     paths = [path for path in outputs if path]
     for path in paths:
         folder = os.path.dirname(os.path.abspath(path))
@@ -411,9 +411,8 @@ def _parser() -> argparse.ArgumentParser:
     common.add_argument("--threads", type=int, metavar="N", help="threads for long work; 0 (default): all")
 
     writes = argparse.ArgumentParser(add_help=False)
-    writes.add_argument(
-        "--force", action="store_true", help="replace output files that exist; never an input or a ledger"
-    )
+    text = "replace output files that exist, but never an input or a ledger"
+    writes.add_argument("--force", action="store_true", help=text)
 
     private = argparse.ArgumentParser(add_help=False)
     group = private.add_argument_group("guarantee (required; choose all of it without looking at the private data)")

@@ -109,7 +109,7 @@ class _Structure(Handle):
         return read_bytes(f"dpattn_{self._kind}_save", self._open())
 
     def save(self, path: _files.PathLike) -> None:
-        """Write the file at `path` atomically, replacing a file that is there, but never a ledger; `dpattn.load` reads it."""
+        """Write the file at `path` atomically, replacing what is there, but never a ledger; `dpattn.load` reads it."""
         _files.write(path, self.to_bytes())
 
     def certificate(self) -> Dict[str, Any]:
