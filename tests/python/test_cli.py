@@ -20,6 +20,7 @@ from conftest import PACKAGE, make_release
 
 BOUNDS = ["--key-bound", "1", "--value-bound", "1", "--query-bound", "1", "--adjacency", "add_remove", "--scale", "1"]
 BUDGET = ["--epsilon", "1", "--delta", "1e-6"]
+SHAPE = ["--key-dim", "64", "--value-dim", "8", "--rows", "10000"]
 
 
 @pytest.fixture
@@ -78,6 +79,27 @@ def test_json(cli) -> None:
         succeed(cli("plan", *BOUNDS, *BUDGET, "--key-dim", "5", "--value-dim", "3", "--rows", "300", "--json"))
     )
     assert planned["mu"] == pytest.approx(verified["mu"] and float(verified["mu"]), rel=1e-6)
+
+
+def test_plan_says_what_to_release_with(cli) -> None:
+    text = succeed(cli("plan", *BOUNDS, *BUDGET, *SHAPE))
+    assert text.endswith("\nrelease with: --degree 4\n")
+    assert "rows_for_error" not in text
+    text = succeed(cli("plan", *BOUNDS, *BUDGET, *SHAPE, "--degree", "2", "--target-error", "0.01"))
+    assert "rows_for_error" in text
+    assert "release with" not in text
+
+
+def test_a_repeated_label_says_that_nothing_was_spent(cli) -> None:
+    succeed(cli("ledger", "create", "x.ledger", "--epsilon", "2", "--delta", "1e-5"))
+    arguments = ["release", "K.npy", "V.npy", *BOUNDS, *BUDGET, "--ledger", "x.ledger", "--label", "first"]
+    text = succeed(cli(*arguments, "-o", "a.dpa"))
+    assert "already" not in text
+    assert "value_range" not in text  # nor anything else of the other mechanism
+    again = succeed(cli(*arguments, "-o", "b.dpa"))
+    assert again == f"first was already in the ledger; nothing was spent\n\n{text}"
+    assert Path("a.dpa").read_bytes() == Path("b.dpa").read_bytes()
+    assert json.loads(succeed(cli(*arguments, "-o", "c.dpa", "--json")))["from_ledger"] is True
 
 
 def test_heads_owners_and_every_option(cli) -> None:
@@ -195,7 +217,27 @@ def test_save_never_replaces_a_ledger(tmp_path) -> None:
     ("arguments", "message"),
     [
         (["release", "K.npy", "V.npy", *BOUNDS, *BUDGET], "-o"),
-        (["release", "K.npy", "V.npy", *BUDGET, "-o", "c.dpa"], "--key-bound"),
+        (["release", "K.npy", "V.npy", *BUDGET, "-o", "c.dpa"], "--adjacency"),
+        (
+            ["release", "K.npy", "V.npy", *BUDGET, "--adjacency", "replace", "-o", "c.dpa"],
+            "are required: --key-bound, --value-bound, --query-bound",
+        ),
+        (
+            ["plan", *BUDGET, "--adjacency", "replace", "--key-bound", "1", "--query-bound", "1", *SHAPE],
+            "are required: --value-bound",
+        ),
+        (
+            ["plan", *BUDGET, "--adjacency", "replace", "--mechanism", "dptree", "--range", "1", *SHAPE],
+            "are required: --value-range",
+        ),
+        (["release", "K.npy", "V.npy", *BOUNDS, *BUDGET, "--key-bound", "0", "-o", "c.dpa"], "key_bound is 0"),
+        (["ledger", "create", "new.ledger"], "give --epsilon and --delta, or --mu"),
+        (["ledger", "create", "new.ledger", "--epsilon", "1"], "--delta is required"),
+        (["ledger", "create", "new.ledger", "--delta", "1e-6"], "--epsilon is required"),
+        (["inspect", "K.npy"], "K.npy: data: "),
+        (["attend", "K.npy", "Q.npy", "-o", "out.npy"], "K.npy: data: "),
+        (["inspect", "x.ledger"], "x.ledger is a ledger, not a release; use dpattn ledger show"),
+        (["attend", "x.ledger", "Q.npy", "-o", "out.npy"], "use dpattn ledger show"),
         (["release", "K.npy", "V.npy", *BOUNDS, "--epsilon", "0", "--delta", "1e-6", "-o", "c.dpa"], "epsilon is 0"),
         (["release", "K.npy", "V.npy", *BOUNDS, "--epsilon", "1", "--delta", "1", "-o", "c.dpa"], "delta is 1"),
         (["release", "K.npy", "V.npy", *BOUNDS, *BUDGET, "--key-bound", "nan", "-o", "c.dpa"], "key_bound is nan"),
@@ -220,6 +262,7 @@ def test_save_never_replaces_a_ledger(tmp_path) -> None:
 )
 def test_wrong_usage_exits_2(cli, arguments, message) -> None:
     Path("text.txt").write_text("text" * 30)
+    dpattn.Ledger("x.ledger", epsilon=1.0, delta=1e-6).close()
     before = sorted(os.listdir())
     fail(cli(*arguments), 2, message)
     assert sorted(os.listdir()) == before

@@ -104,6 +104,7 @@ def _release(options: argparse.Namespace) -> int:
     outputs = (options.output, options.certificate)
     inputs = (options.keys, options.values, options.owners, options.center, options.ledger)
     _check_outputs(options, outputs, inputs)
+    _check_bounds(options)
     keys, values = _read(options.keys, "K"), _read(options.values, "V")
     if keys.ndim not in (2, 3) or values.ndim != keys.ndim:
         raise InvalidArgumentError(
@@ -120,6 +121,7 @@ def _release(options: argparse.Namespace) -> int:
     if options.label is not None and options.ledger is None:
         raise InvalidArgumentError("--label names a release in a ledger; give --ledger, too")
     ledger = None if options.ledger is None else Ledger(options.ledger)
+    known = ledger is not None and options.label in [entry["label"] for entry in ledger.show()["releases"]]
     with Builder(params) as builder:
         with _bar("adding rows", options) as bar:
             rows = keys.shape[-2]
@@ -141,13 +143,15 @@ def _release(options: argparse.Namespace) -> int:
     if options.certificate:
         _files.write(options.certificate, _json(release.certificate()))
     release.save(options.output)
-    _print(options, {"output": options.output, "certificate": options.certificate, **_info(release)}, _summary(release))
+    facts = {"output": options.output, "certificate": options.certificate, "from_ledger": known, **_info(release)}
+    text = f"{options.label} was already in the ledger; nothing was spent\n\n" if known else ""
+    _print(options, facts, text + _summary(release))
     return OK
 
 
 def _attend(options: argparse.Namespace) -> int:
     _check_outputs(options, (options.output, options.lse, options.std), (options.context, options.queries))
-    release = load(options.context)
+    release = _load(options.context)
     if not isinstance(release, Release):
         raise InvalidArgumentError(
             f"{options.context} is a {type(release).__name__}; it must be a release of attention"
@@ -196,7 +200,7 @@ def _attend(options: argparse.Namespace) -> int:
 
 def _inspect(options: argparse.Namespace) -> int:
     _check_outputs(options, (options.certificate,), (options.context,))
-    release = load(options.context)
+    release = _load(options.context)
     certificate = release.certificate()
     if options.certificate:
         _files.write(options.certificate, _json(certificate))
@@ -205,11 +209,15 @@ def _inspect(options: argparse.Namespace) -> int:
 
 
 def _plan(options: argparse.Namespace) -> int:
+    _check_bounds(options)
     params = _params(options, options.heads, options.key_dim, options.value_dim)
     result = dataclasses.asdict(
         plan(params, n=options.rows, epsilon=options.epsilon, delta=options.delta, target_error=options.target_error)
     )
-    _print(options, result, _table(result))
+    text = _table({name: value for name, value in result.items() if options.target_error or name != "rows_for_error"})
+    if options.degree is None and options.mechanism == "gaussian":
+        text += f"\nrelease with: --degree {result['degree']}"
+    _print(options, result, text)
     return OK
 
 
@@ -220,6 +228,10 @@ def _ledger_create(options: argparse.Namespace) -> int:
     allowance = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     if not allowance:
         raise InvalidArgumentError("give --epsilon and --delta, or --mu")
+    if options.mu is None:
+        for name in ("epsilon", "delta"):
+            if name not in allowance:
+                raise InvalidArgumentError(f"--{name} is required (give --epsilon and --delta, or --mu)")
     with Ledger(options.ledger, **allowance) as ledger:
         _print_statement(options, ledger)
     return OK
@@ -285,6 +297,16 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 # ---- Files -------------------------------------------------------------------------------------------------------
+
+
+def _load(path: str) -> Any:
+    """A release, a tree or a distance."""
+    if _files.is_ledger(path):
+        raise InvalidArgumentError(f"{path} is a ledger, not a release; use dpattn ledger show or export")
+    try:
+        return load(path)
+    except (CorruptError, UnsupportedError) as error:
+        raise type(error)(f"{path}: {error}") from None
 
 
 def _read(path: str, name: str) -> np.ndarray[Any, Any]:
@@ -359,10 +381,22 @@ def _number(value: Any) -> str:
 
 
 def _summary(release: Any) -> str:
-    return f"{release.info.guarantee}\n\n{_table(_info(release))}"
+    facts = _info(release)
+    if facts.get("mechanism") == "gaussian":
+        for name in ("range", "value_range", "leaves", "copies", "trees"):
+            del facts[name]
+    return f"{release.info.guarantee}\n\n{_table(facts)}"
 
 
 # ---- Arguments ---------------------------------------------------------------------------------------------------
+
+
+def _check_bounds(options: argparse.Namespace) -> None:
+    """Every mechanism needs its bounds: argparse cannot say so."""
+    names = ("range", "value_range") if options.mechanism == "dptree" else ("key_bound", "value_bound", "query_bound")
+    missing = [f"--{name.replace('_', '-')}" for name in names if getattr(options, name) is None]
+    if missing:
+        raise InvalidArgumentError(f"the following arguments are required: {', '.join(missing)}")
 
 
 def _params(options: argparse.Namespace, heads: int, key_dim: int, value_dim: int) -> Params:
@@ -370,9 +404,9 @@ def _params(options: argparse.Namespace, heads: int, key_dim: int, value_dim: in
         heads=heads,
         key_dim=key_dim,
         value_dim=value_dim,
-        key_bound=options.key_bound,
-        value_bound=options.value_bound,
-        query_bound=options.query_bound,
+        key_bound=options.key_bound or 0.0,
+        value_bound=options.value_bound or 0.0,
+        query_bound=options.query_bound or 0.0,
         adjacency=options.adjacency,
         degree=options.degree,
         polynomial=options.polynomial,
@@ -418,14 +452,15 @@ def _parser() -> argparse.ArgumentParser:
     group = private.add_argument_group("guarantee (required; choose all of it without looking at the private data)")
     group.add_argument("--epsilon", type=float, required=True, help="privacy loss, > 0")
     group.add_argument("--delta", type=float, required=True, help="in (0, 1), well below 1 / number of units")
-    group.add_argument("--key-bound", type=float, default=0.0, help="norm bound of a (centred) key")
-    group.add_argument("--value-bound", type=float, default=0.0, help="norm bound of a value")
-    group.add_argument("--query-bound", type=float, default=0.0, help="norm bound of a query")
+    group.add_argument("--key-bound", type=float, metavar="B", help="norm bound of a (centred) key")
+    group.add_argument("--value-bound", type=float, metavar="B", help="norm bound of a value")
+    group.add_argument("--query-bound", type=float, metavar="B", help="norm bound of a query")
     group.add_argument(
         "--adjacency",
         choices=list(_abi.ADJACENCY),
         required=True,
-        help="add_remove hides whether a unit is there; replace hides what it is, and the number of rows is public",
+        help="add_remove hides whether a unit is there; replace hides what it is: the number of rows is public then, "
+        "but with owners as units it is not published",
     )
     group = private.add_argument_group("approximation")
     group.add_argument("--degree", type=int, help="of the polynomial for exp, 1..8; default 2, plan chooses")

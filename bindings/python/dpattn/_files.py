@@ -43,13 +43,19 @@ def write(path: PathLike, data: Any) -> None:
         file.write(data)
 
 
+def is_ledger(path: PathLike) -> bool:
+    """Whether `path` holds a ledger, by either of its two first pages."""
+    if not os.path.isfile(path):
+        return False
+    with open(path, "rb") as file:
+        pages = memoryview(file.read(2 * _bolt.PAGE))
+    return _bolt.is_store(pages) or _bolt.is_store(pages[_bolt.PAGE :])
+
+
 def refuse_ledger(path: PathLike) -> None:
     """FileExistsError if `path` holds a ledger: what was spent must not be forgotten, whoever asks for it."""
-    if os.path.isfile(path):
-        with open(path, "rb") as file:
-            pages = memoryview(file.read(2 * _bolt.PAGE))
-        if _bolt.is_store(pages) or _bolt.is_store(pages[_bolt.PAGE :]):
-            raise FileExistsError(f"{os.fspath(path)} is a ledger; a ledger is never replaced")
+    if is_ledger(path):
+        raise FileExistsError(f"{os.fspath(path)} is a ledger; a ledger is never replaced")
 
 
 def same(one: PathLike, other: PathLike) -> bool:
