@@ -14,7 +14,7 @@ type Adjacency = privacy.Adjacency
 // Adjacencies, with the numbers of the C header.
 const (
 	AddRemove = privacy.AddRemove // one unit is added or removed; the number of rows is private
-	Replace   = privacy.Replace   // one unit's rows are replaced; the number of rows is public
+	Replace   = privacy.Replace   // one unit's rows are replaced; the number of rows is public, with owners as units not published
 )
 
 // Mechanism says how the release is made.

@@ -122,7 +122,7 @@ typedef struct dpattn_tensor {
 /* Neighbouring data sets. Required; there is no default, because the two differ by up to a factor 2 in noise. */
 enum dpattn_adjacency {
     DPATTN_ADD_REMOVE = 1, /* one unit is added or removed; the number of rows is private */
-    DPATTN_REPLACE = 2     /* one unit's rows are replaced by others; the number of rows is public */
+    DPATTN_REPLACE = 2     /* one unit's rows are replaced by others; the number of rows is public, with owners as units not published */
 };
 
 enum dpattn_mechanism {

@@ -6,7 +6,7 @@ type Adjacency int32
 // Adjacencies, with the numbers of the C header.
 const (
 	AddRemove Adjacency = 1 // one unit is added or removed; the number of rows is private
-	Replace   Adjacency = 2 // one unit's rows are replaced; the number of rows is public
+	Replace   Adjacency = 2 // one unit's rows are replaced; the number of rows is public, with owners as units not published
 )
 
 func (a Adjacency) String() string {

@@ -29,7 +29,7 @@ class Params:
         Bounds on the Euclidean norm of a (centred) key, a value and a query, > 0. Longer ones are scaled to the bound.
     adjacency : {"add_remove", "replace"}
         What the guarantee hides: that one unit is present (the number of rows is private then), or what one unit is
-        (the number of rows is public then). There is no default.
+        (the number of rows is public then; with owner_rows it is not published). There is no default.
     heads : int
         1..65536. Row j is one unit across all heads: one budget covers them all.
     degree : int, optional
