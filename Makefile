@@ -424,7 +424,7 @@ check-generated: ## the committed kernels are what their generators write
 BENCH := build/bench
 
 .PHONY: bench
-bench: bench-programs $(VENV)/ready-bench ## measure everything into build/bench.json: ten minutes, or two with QUICK=1
+bench: bench-programs $(VENV)/ready-bench ## measure everything into build/bench.json: five minutes, or one with QUICK=1
 	$(VENV_PYTHON) tests/bench/bench.py --build $(BENCH) --out build/bench.json $(if $(QUICK),--quick)
 
 .PHONY: bench-doc

@@ -28,7 +28,7 @@ OPSET = 23  # the first with Attention
 PIECE = 1e-4
 
 # Their idle threads spin for a while, which would disturb whoever comes next.
-CALM = 0.03
+CALM = 0.1
 
 
 def timed(call: Callable[[], object], seconds: float) -> float:
