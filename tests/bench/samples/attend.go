@@ -2,11 +2,11 @@ package main
 
 import (
 	"crypto/sha256"
-	"encoding/binary"
 	"dpattn/core"
 	"dpattn/core/privacy"
 	"dpattn/core/tensor"
 	"dpattn/tests/bench/probe"
+	"encoding/binary"
 	"reflect"
 	"slices"
 )
