@@ -74,7 +74,7 @@ func (b *Builder) drawOrigin() error {
 	}
 	var o origin
 	if _, err := io.ReadFull(rand.Reader, o[:]); err != nil {
-		return noEntropy(err, "exported")
+		return fault.NoEntropy(err, "nothing was exported")
 	}
 	b.origins = origins{o}
 	return nil

@@ -29,14 +29,9 @@ type draw func(dst []int64, sigma uint64) error
 // kernelNoise is the only draw outside tests: exact samples from fresh kernel randomness.
 func kernelNoise(dst []int64, sigma uint64) error {
 	if err := noise.Gaussian(dst, sigma, parallel.Threads()); err != nil {
-		return noEntropy(err, "released")
+		return fault.NoEntropy(err, "nothing was released")
 	}
 	return nil
-}
-
-// noEntropy is the error of having no randomness; done is what was therefore not done.
-func noEntropy(err error, done string) error {
-	return fault.New(fault.Entropy, "the kernel's random number generator failed (%v); nothing was %s", err, done)
 }
 
 // Release spends the budget: it adds noise to the sums, consumes and wipes the builder. On any error, cancelling included, the builder
@@ -64,7 +59,7 @@ func (b *Builder) draft(budget privacy.Budget, p *Progress, noise draw, names io
 	m := b.mechanism
 	r := &Release{mechanism: m, budget: budget, size: savedSize(m)}
 	if _, err := io.ReadFull(names, r.id[:]); err != nil {
-		return nil, noEntropy(err, "released")
+		return nil, fault.NoEntropy(err, "nothing was released")
 	}
 	var err error
 	if r.public, err = b.secret.release(budget, p.fixed(), noise); err != nil {

@@ -12,7 +12,7 @@ type draw func(dst []int64, law noise.TruncatedLaplace) error
 
 func kernelNoise(dst []int64, law noise.TruncatedLaplace) error {
 	if err := noise.Laplace(dst, law, parallel.Threads()); err != nil {
-		return fault.New(fault.Entropy, "the kernel's random number generator failed (%v); nothing was released", err)
+		return fault.NoEntropy(err, "nothing was released")
 	}
 	return nil
 }

@@ -49,6 +49,11 @@ func New(code Code, format string, args ...any) error {
 // Invalid returns an InvalidArgument error.
 func Invalid(format string, args ...any) error { return New(InvalidArgument, format, args...) }
 
+// NoEntropy returns the Entropy error of a failed read of the kernel's randomness; outcome is what became of the work: "nothing was released".
+func NoEntropy(err error, outcome string) error {
+	return New(Entropy, "the kernel's random number generator failed (%v); %s", err, outcome)
+}
+
 // CodeOf returns the code of err: OK for nil, Internal for an error that no room gave a code.
 func CodeOf(err error) Code {
 	if err == nil {

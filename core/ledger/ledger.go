@@ -95,7 +95,7 @@ type Draft func() (id [16]byte, file []byte, err error)
 func Create(path string, a privacy.Allowance) (*Ledger, error) {
 	var id [16]byte
 	if _, err := rand.Read(id[:]); err != nil {
-		return nil, fault.New(fault.Entropy, "the kernel's random number generator failed (%v); no ledger was made", err)
+		return nil, fault.NoEntropy(err, "no ledger was made")
 	}
 	first := sha256.Sum256([]byte(hex.EncodeToString(id[:])))
 	header := Header{Format: format, ID: hex.EncodeToString(id[:]), Chain: hex.EncodeToString(first[:]),
