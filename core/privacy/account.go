@@ -231,14 +231,19 @@ type Term struct {
 	Sigma   uint64
 }
 
+// fraction is Parts*Squared/Sigma^2, what the term adds to mu^2.
+func (t Term) fraction() (top, bottom *big.Int) {
+	top = new(big.Int).Mul(t.Squared, big.NewInt(int64(t.Parts)))
+	bottom = new(big.Int).SetUint64(t.Sigma)
+	return top, bottom.Mul(bottom, bottom)
+}
+
 // MuSquared returns sum Parts*Squared/Sigma^2, exact for at most 64 terms; with more of them each is rounded up to a multiple of 2^-256.
 func MuSquared(terms []Term) *big.Rat {
 	sum := new(big.Rat)
 	units := new(big.Int)
 	for _, t := range terms {
-		top := new(big.Int).Mul(t.Squared, big.NewInt(int64(t.Parts)))
-		bottom := new(big.Int).SetUint64(t.Sigma)
-		bottom.Mul(bottom, bottom)
+		top, bottom := t.fraction()
 		if len(terms) <= maxFraction {
 			sum.Add(sum, new(big.Rat).SetFrac(top, bottom))
 		} else {
@@ -259,10 +264,9 @@ func Keeps(budget Budget, terms []Term) bool {
 	}
 	squares := make([]*big.Rat, len(terms))
 	for i, t := range terms {
-		top, sigma := new(big.Int).Mul(t.Squared, big.NewInt(int64(t.Parts))), new(big.Int).SetUint64(t.Sigma)
-		squares[i] = new(big.Rat).SetFrac(top, sigma.Mul(sigma, sigma))
+		squares[i] = new(big.Rat).SetFrac(t.fraction())
 	}
-	limit := new(big.Rat).SetFloat64(mu)
+	limit := exactly(mu)
 	return sumAtMost(squares, limit.Mul(limit, limit))
 }
 
