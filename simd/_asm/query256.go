@@ -37,11 +37,11 @@ func query256() {
 // gemv256 keeps 2*nv vectors of columns, and those of the tail, in registers; body is f32 or, if short, int16.
 func gemv256(nv, tail int, short bool) {
 	name := fmt.Sprintf("gemvAVX2x%d%s", nv, tails[tail])
-	kind, body16 := "", "float32"
+	kind, element := "", "float32"
 	if short {
-		name, kind, body16 = fmt.Sprintf("gemv16AVX2x%d%s", nv, tails[tail]), " of int16", "int16"
+		name, kind, element = fmt.Sprintf("gemv16AVX2x%d%s", nv, tails[tail]), " of int16", "int16"
 	}
-	TEXT(name, NOSPLIT, "func(out *float32, psi *float32, body *"+body16+", rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)")
+	TEXT(name, NOSPLIT, "func(out *float32, psi *float32, body *"+element+", rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)")
 	Doc(fmt.Sprintf("%s is gemvGeneric for one query, %d pairs of vectors of body%s, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.", name, nv, kind))
 	out, psi, rows := Load(Param("out"), GP64()), Load(Param("psi"), GP64()), Load(Param("rows"), GP64())
 	body, stride := Load(Param("body"), GP64()), Load(Param("stride"), GP64())

@@ -119,11 +119,11 @@ func products(vec func() VecVirtual, set string, width, lanes int) {
 // gemv512 keeps nv vectors of columns, and those of the tail, of nq queries in registers; body is f32 or, if short, int16.
 func gemv512(nq, nv, tail int, short bool) {
 	name := fmt.Sprintf("gemvAVX512q%dx%d%s", nq, nv, tails[tail])
-	kind, body16 := "", "float32"
+	kind, element := "", "float32"
 	if short {
-		name, kind, body16 = fmt.Sprintf("gemv16AVX512q%dx%d%s", nq, nv, tails[tail]), " of int16", "int16"
+		name, kind, element = fmt.Sprintf("gemv16AVX512q%dx%d%s", nq, nv, tails[tail]), " of int16", "int16"
 	}
-	TEXT(name, NOSPLIT, "func(out *float32, psi *float32, body *"+body16+", rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)")
+	TEXT(name, NOSPLIT, "func(out *float32, psi *float32, body *"+element+", rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)")
 	Doc(fmt.Sprintf("%s is gemvGeneric for %d queries, whose rows of psi and out are psis and outs bytes apart, %d vectors of body%s, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.", name, nq, nv, kind))
 	out, psi, rows := Load(Param("out"), GP64()), Load(Param("psi"), GP64()), Load(Param("rows"), GP64())
 	body, stride := Load(Param("body"), GP64()), Load(Param("stride"), GP64())
