@@ -121,7 +121,9 @@ def _release(options: argparse.Namespace) -> int:
     if options.label is not None and options.ledger is None:
         raise InvalidArgumentError("--label names a release in a ledger; give --ledger, too")
     ledger = None if options.ledger is None else Ledger(options.ledger)
-    known = ledger is not None and options.label in [entry["label"] for entry in ledger.show()["releases"]]
+    known = False
+    if ledger is not None and options.label is not None:
+        known = any(entry["label"] == options.label for entry in ledger.show()["releases"])
     with Builder(params) as builder:
         with _bar("adding rows", options) as bar:
             rows = keys.shape[-2]
@@ -404,9 +406,9 @@ def _params(options: argparse.Namespace, heads: int, key_dim: int, value_dim: in
         heads=heads,
         key_dim=key_dim,
         value_dim=value_dim,
-        key_bound=options.key_bound or 0.0,
-        value_bound=options.value_bound or 0.0,
-        query_bound=options.query_bound or 0.0,
+        key_bound=options.key_bound,
+        value_bound=options.value_bound,
+        query_bound=options.query_bound,
         adjacency=options.adjacency,
         degree=options.degree,
         polynomial=options.polynomial,
