@@ -19,6 +19,8 @@ import math
 import struct
 from typing import Any, Dict, List, Tuple
 
+from ._check import exact
+
 RELEASE, STRUCTURE = b"DPATTN release\0\0", b"DPATTN dptree\0\0\0"
 MECHANISM = 2
 
@@ -38,12 +40,6 @@ _RULES = {1: "basic", 2: "advanced"}
 # The integer grids: a weight at its bound, a point at the end of its range, a value of a DPTree at its bound.
 _WEIGHT, _POINT, _VALUE = 1 << 10, 1 << 20, 1 << 20
 _MAX_SUPPORT, _MAX_ROWS = 1 << 56, 1 << 30
-
-
-def exact(value: float) -> str:
-    """All digits that tell this number from others: a guarantee is not rounded down to look better."""
-    text = repr(float(value))
-    return text[:-2] if text.endswith(".0") else text
 
 
 class BadFileError(Exception):
@@ -372,16 +368,16 @@ def verify_numbers(file: File, claims: Any, report: Any, mp: Any) -> None:
     inner = fields(fields(claims).get("structure") if file.is_release else claims)
     terms = inner.get("terms")
     given_terms = [fields(term) for term in terms] if isinstance(terms, list) else []
-    pairs_of: List[Tuple[str, List[Any], Any]] = [
+    rounded: List[Tuple[str, List[Any], Any]] = [
         ("spent", [report.facts["spent_epsilon"], report.facts["spent_delta"]], inner.get("spent"))
     ]
     for term, shown, given in zip(file.terms, report.facts["terms"], given_terms):
-        pairs_of.append((shown["name"], [shown["epsilon"], shown["delta"]], [given.get("epsilon"), given.get("delta")]))
+        rounded.append((shown["name"], [shown["epsilon"], shown["delta"]], [given.get("epsilon"), given.get("delta")]))
         unit, said = _unit(file, term), given.get("unit")
         if not isinstance(said, (int, float)) or not unit * (1 - 1e-12) <= said <= unit * (1 + 1e-12):
             report.problems.append(f"certificate: the unit of {term.name} is {said!r}; it must be {unit!r}")
     with mp.workdps(100):
-        for name, wanted, found in pairs_of:
+        for name, wanted, found in rounded:
             holds = isinstance(found, list) and len(found) == 2 and all(isinstance(v, (int, float)) for v in found)
             if holds:
                 pairs = [(mp.mpf(w), mp.mpf(v)) for w, v in zip(wanted, found)]

@@ -7,7 +7,7 @@ The file (docs/format.md) says which integers bound a contribution and which sig
     delta(epsilon)  = Phi(mu/2 - epsilon/mu) - e^epsilon Phi(-mu/2 - epsilon/mu), here with 50 digits
 
 and the claim holds if delta(epsilon) is at most the delta of the file. No code is shared with the C library, and
-nothing of numpy or of the rest of this package is used, except for an exception.
+nothing of numpy or of the rest of this package is used, except for an exception and for the way a number is printed.
 
 What no reader of a file can verify: that the noise was drawn, that the bounds were chosen without looking at the data,
 and that a row is the unit that somebody cares about.
@@ -16,6 +16,7 @@ and that a row is the unit that somebody cares about.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 import math
@@ -25,8 +26,8 @@ from fractions import Fraction
 from typing import Any, Callable, Collection, Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
 from . import _verify_trees
+from ._check import exact
 from ._errors import LibraryError
-from ._verify_trees import exact
 
 DIGITS = 50
 
@@ -217,6 +218,11 @@ class _File:
         if len(self._rest) != state:
             raise _BadFileError(f"the state has {len(self._rest)} bytes; its shape needs {state}")
 
+    @functools.cached_property
+    def kernel_floor(self) -> Any:
+        """The eta of the sharper REPLACE bound, or None; see `_kernel_floor`."""
+        return _kernel_floor(self)
+
     @property
     def unit(self) -> str:
         """The unit of the guarantee in words."""
@@ -338,7 +344,7 @@ def _real(value: Fraction) -> Any:
 
 def _sharper(file: _File) -> bool:
     """Whether 2 sqrt(P) |v| bounds a replacement: (1 + eta)(V + lambda^2) <= 2 V with <phi(x), phi(y)> >= -eta P."""
-    eta = _kernel_floor(file)
+    eta = file.kernel_floor
     return eta is not None and bool((1 + eta) * (_VALUE2 + file.lambda_**2) <= 2 * _VALUE2)
 
 
@@ -447,11 +453,12 @@ _COMPUTED = (
 
 def _once(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
     """A JSON object whose names differ: of equal ones, readers take the first or the last."""
-    names = [name for name, _ in pairs]
-    for name in names:
-        if names.count(name) > 1:
+    fields: Dict[str, Any] = {}
+    for name, value in pairs:
+        if name in fields:
             raise ValueError(f"it has {_short(name)} twice")
-    return dict(pairs)
+        fields[name] = value
+    return fields
 
 
 def _unknown(claims: Any, known: Collection[str], path: Tuple[str, ...] = ()) -> Iterator[str]:
@@ -517,7 +524,7 @@ def _expected(file: _File) -> Dict[str, Any]:
         "sensitivity.value_squared": _VALUE2,
         "sensitivity.lambda": file.lambda_,
         "sensitivity.sharper_replace_bound": file.adjacency == "replace" and not file.owner_bound and _sharper(file),
-        "sensitivity.kernel_floor_proven": _kernel_floor(file) is not None,
+        "sensitivity.kernel_floor_proven": file.kernel_floor is not None,
         "noise.law": "round(N(0, sigma^2)), independent on each integer",
         "noise.terms": [{"heads": heads, "sigma": sigma} for sigma, heads in _terms(file).items()],
         "shape.heads": file.heads,
