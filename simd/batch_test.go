@@ -87,7 +87,7 @@ func checkBatch(t *testing.T, m *Map, cols, rows int, x, u []int16) {
 			}
 		}
 	}
-	l := m.NewLayout(cols, 1000)
+	l := NewLayout(m, cols, 1000)
 	b := l.NewBatch(rows)
 	for i := range rows {
 		b.Set(i, x[i*m.Dim:][:m.Dim], u[i*cols:][:cols])
@@ -147,7 +147,7 @@ func TestWaste(t *testing.T) {
 		for _, dim := range []int{64, 128} {
 			for degree := 1; degree <= 4; degree++ {
 				m := someMap(dim, degree)
-				l := m.NewLayout(dim+1, 1022)
+				l := NewLayout(m, dim+1, 1022)
 				need, done := m.Features*l.Cols, 0
 				for c := 0; c < l.Cols; c += l.tile { // a tile is as wide as its columns
 					done += l.Blocks() * Lanes * min(l.tile, l.Cols-c)
@@ -178,7 +178,7 @@ func BenchmarkBatch(b *testing.B) {
 			for _, rows := range []int{512, 2048} {
 				b.Run(fmt.Sprintf("%s/s%d/rows%d", k.name, s, rows), func(b *testing.B) {
 					m := someMap(64, s)
-					l := m.NewLayout(65, 1022)
+					l := NewLayout(m, 65, 1022)
 					batch := l.NewBatch(rows)
 					r := rand.New(rand.NewPCG(1, 2))
 					x, u := make([]int16, 64), make([]int16, 65)

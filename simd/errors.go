@@ -28,9 +28,9 @@ func (m *Map) Largest() int {
 	return int(math.Ceil(largest))
 }
 
-// normBlocks is how many blocks' squares fit the 32 bits that Worker.norms has for a pair of rows. The part of phi(x) in n features is as long as that of the real
+// NormBlocks is how many blocks' squares fit the 32 bits that Worker.norms has for a pair of rows. The part of phi(x) in n features is as long as that of the real
 // features, at most the root of the sum of squared weights, and as sqrt(n) times the largest error; twice its square must stay below 2^32.
-func (m *Map) normBlocks() int {
+func (m *Map) NormBlocks() int {
 	length, worst := 0.0, 0.0
 	for t, e := range m.FeatureErrors() {
 		length = math.Hypot(length, m.Weight(t))

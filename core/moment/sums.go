@@ -14,7 +14,7 @@ type polynomialSums struct {
 
 // NewSums implements FeatureMap.
 func (m *Polynomial) NewSums(cols int, largest int16) Sums {
-	layout := m.table.NewLayout(cols, largest)
+	layout := simd.NewLayout(m.table, cols, largest)
 	return &polynomialSums{m, layout, make([]int64, layout.Len())}
 }
 
