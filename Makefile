@@ -87,10 +87,15 @@ sed -e 's|@VERSION@|$(VERSION)|g' -e 's|@SONAME@|$(RUNTIME_NAME)|' -e 's|@LIBRAR
 $(INSTALL) -m 644 build/$(1) "$(DESTDIR)$(PREFIX)/$(2)/$(1)"
 endef
 
+# The headers for C++ as one file.
+build/dpattn.hpp: bindings/cpp/amalgamate.awk bindings/cpp/dpattn.hpp $(wildcard bindings/cpp/dpattn/*.hpp)
+	@mkdir -p $(@D)
+	cd bindings/cpp && awk -f amalgamate.awk dpattn.hpp > "$(CURDIR)/$@"
+
 .PHONY: install
-install: build ## headers, library, CMake package and pkg-config file into PREFIX, /usr/local if not given
+install: build build/dpattn.hpp ## headers, library, CMake package and pkg-config file into PREFIX, /usr/local if not given
 	for folder in include $(LIBRARY_DIR) $(LIBDIR)/cmake/dpattn $(LIBDIR)/pkgconfig; do $(INSTALL) -d "$(DESTDIR)$(PREFIX)/$$folder"; done
-	$(INSTALL) -m 644 include/dpattn.h bindings/cpp/dpattn.hpp bindings/ggml/dpattn-ggml.h "$(DESTDIR)$(PREFIX)/include"
+	$(INSTALL) -m 644 include/dpattn.h build/dpattn.hpp bindings/ggml/dpattn-ggml.h "$(DESTDIR)$(PREFIX)/include"
 	$(INSTALL) -m 755 build/$(LIBRARY) "$(DESTDIR)$(PREFIX)/$(LIBRARY_DIR)"
 	$(if $(filter windows,$(TARGET)),$(INSTALL) -m 644 build/$(LINK_NAME) "$(DESTDIR)$(PREFIX)/$(LIBDIR)")
 	$(call link_names,$(DESTDIR)$(PREFIX)/$(LIBDIR))
@@ -254,7 +259,7 @@ build/asan/surface: $(wildcard tests/fuzz/*.[ch]) include/dpattn.h build/asan/$(
 
 CPP_FLAGS := -O1 -g $(WARNINGS) -Iinclude -Ibindings/cpp
 CPP_TESTS := $(wildcard tests/cpp/*.cpp)
-CPP_HEADERS := include/dpattn.h $(wildcard bindings/cpp/*.hpp tests/cpp/*.hpp)
+CPP_HEADERS := include/dpattn.h $(wildcard bindings/cpp/*.hpp bindings/cpp/dpattn/*.hpp tests/cpp/*.hpp)
 
 .PHONY: test-cpp
 test-cpp: build/tests/cpp17 build/tests/cpp20 build/tests/example17 build/tests/example20 ## the tests in C++
