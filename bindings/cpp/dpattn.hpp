@@ -1,21 +1,25 @@
-/// dpattn for C++: attention over private keys and values under (epsilon, delta)-differential privacy.
+/// dpattn for C++: attention over private keys and values under (epsilon, delta)-differential
+/// privacy.
 ///
-/// Header-only, C++17 or later, over the C library of dpattn.h, which holds the full contract (the guarantee, shapes,
-/// units, limits). The way of the data:
+/// Header-only, C++17 or later, over the C library of dpattn.h, which holds the full contract (the
+/// guarantee, shapes, units, limits). The way of the data:
 ///
-///     dpattn::Params  params;                                 // PUBLIC: shapes, bounds, adjacency
-///     dpattn::Builder builder(params);                        // SECRET: exact sums, keep it in the trusted process
-///     builder.add(keys, values);                              //   as often as rows come
-///     dpattn::Release release = builder.release({1.0, 1e-6}); // PUBLIC: spends (epsilon, delta) once, wipes the builder
-///     std::vector<float> out = release.attend(queries);       //   as often as anybody asks; costs no more privacy
+///     dpattn::Params params;                                  // PUBLIC: shapes, bounds, adjacency
+///     dpattn::Builder builder(params);                        // SECRET: exact sums over rows
+///     builder.add(keys, values);                              // as often as rows come
+///     dpattn::Release release = builder.release({1.0, 1e-6}); // PUBLIC: spends (epsilon, delta)
+///     std::vector<float> out = release.attend(queries);       // any number of times, at no cost
 ///
-/// Memory  Tensors and spans are borrowed for the call only; strided memory goes in and out without a copy.
-/// Errors  Every function f that can fail has two forms. f(...) throws dpattn::Error. try_f(...) is noexcept and gives
-///         a dpattn::Result<T>, and f(...) is exactly try_f(...).value(). Constructors have a static try_create. Outputs are
-///         untouched on failure, and no message ever holds a private value.
-/// Threads A Release may be used from any number of threads at once; a Builder serialises its own calls. Moving or destroying an
-///         object while another thread uses it is a race, as everywhere in C++.
-/// fork    In a child made by fork() every call fails with Status::forked.
+/// Memory   Tensors and spans are borrowed for the call only; strided memory goes in and out
+///          without a copy.
+/// Errors   Every function f that can fail has two forms. f(...) throws dpattn::Error. try_f(...)
+///          is noexcept and gives a dpattn::Result<T>, and f(...) is exactly try_f(...).value().
+///          Constructors have a static try_create. Outputs are untouched on failure, and no message
+///          ever holds a private value.
+/// Threads  A Release may be used from any number of threads at once; a Builder serialises its own
+///          calls. Moving or destroying an object while another thread uses it is a race, as
+///          everywhere in C++.
+/// fork     In a child made by fork() every call fails with Status::forked.
 #ifndef DPATTN_HPP
 #define DPATTN_HPP
 
@@ -30,6 +34,7 @@
 #include "dpattn/library.hpp"
 #include "dpattn/merge.hpp"
 #include "dpattn/secret.hpp"
+#include "dpattn/file.hpp"
 #include "dpattn/release.hpp"
 #include "dpattn/ledger.hpp"
 #include "dpattn/builder.hpp"

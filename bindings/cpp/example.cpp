@@ -1,5 +1,7 @@
-// A private memory of 5,000 people, released once under (epsilon, delta) = (1, 1e-6), asked twice. Build, after `make build`:
-//     c++ -std=c++17 -Iinclude -Ibindings/cpp bindings/cpp/example.cpp -Lbuild -ldpattn -Wl,-rpath,build -o build/example && build/example
+// A private memory of 5,000 people, released once under (epsilon, delta) = (1, 1e-6), asked twice.
+// Build, after `make build`:
+//     c++ -std=c++17 -Iinclude -Ibindings/cpp bindings/cpp/example.cpp \
+//         -Lbuild -ldpattn -Wl,-rpath,build -o build/example && build/example
 #include "dpattn.hpp"
 
 #include <cmath>
@@ -10,7 +12,8 @@ int main()
 try {
     const std::size_t people = 5000, key_dim = 2, value_dim = 1, asked = 2;
 
-    // Private: where a person stands (a direction, norm 1) and what that person voted (-1 or 1). East votes 1, north votes -1.
+    // Private: where a person stands (a direction, norm 1) and what that person voted (-1 or 1).
+    // East votes 1, north votes -1.
     std::mt19937 random(1);
     std::uniform_real_distribution<float> direction(0.0F, 1.5707963F);
     std::vector<float> keys, values;
@@ -34,9 +37,11 @@ try {
 
     const std::vector<float> queries = {1.0F, 0.0F, 0.0F, 1.0F}; // east, north
     std::vector<float> out(asked), error_bar(asked);
-    release.attend(dpattn::Tensor(queries, asked, key_dim), dpattn::Tensor(out, asked, value_dim), {}, dpattn::Tensor(error_bar, asked, value_dim));
-    std::printf("dpattn %s: east votes %+.3f (noise %.3f), north votes %+.3f (noise %.3f)\n", dpattn::version_string().data(), static_cast<double>(out[0]),
-                static_cast<double>(error_bar[0]), static_cast<double>(out[1]), static_cast<double>(error_bar[1]));
+    release.attend(dpattn::Tensor(queries, asked, key_dim), dpattn::Tensor(out, asked, value_dim), {},
+                   dpattn::Tensor(error_bar, asked, value_dim));
+    std::printf("dpattn %s: east votes %+.3f (noise %.3f), north votes %+.3f (noise %.3f)\n",
+                dpattn::version_string().data(), static_cast<double>(out[0]), static_cast<double>(error_bar[0]),
+                static_cast<double>(out[1]), static_cast<double>(error_bar[1]));
 } catch (const dpattn::Error &error) {
     std::fprintf(stderr, "%s\n", error.what());
     return 1;

@@ -24,7 +24,8 @@ Builder filled(const Memory &memory, const dpattn::Params &params)
 }
 Builder filled(const Memory &memory) { return filled(memory, memory.params()); }
 
-/// What a partial holds after its origins and before its checksum (docs/format.md): the same for the same rows, whichever builders they are in.
+/// What a partial holds after its origins and before its checksum (docs/format.md): the same for
+/// the same rows, whichever builders they are in.
 dpattn::span<const std::byte> rows_in(const dpattn::SecretBytes &partial)
 {
     std::size_t origins = 0;
@@ -38,7 +39,8 @@ bool same(const Builder &a, const Builder &b)
 {
     const dpattn::SecretBytes x = a.export_secret(), y = b.export_secret();
     const auto rows_x = rows_in(x), rows_y = rows_in(y);
-    return std::memcmp(x.data(), y.data(), 20) == 0 && rows_x.size() == rows_y.size() && std::memcmp(rows_x.data(), rows_y.data(), rows_x.size()) == 0;
+    return std::memcmp(x.data(), y.data(), 20) == 0 && rows_x.size() == rows_y.size() &&
+           std::memcmp(rows_x.data(), rows_y.data(), rows_x.size()) == 0;
 }
 
 template <class T>
@@ -107,10 +109,13 @@ TEST(strided_rows_give_the_same_bits)
     CHECK(same(plain, transposed));
 
     Builder stepped(memory.params());
-    stepped.add(Tensor<const float>(padded.data(), {n, d}, {static_cast<std::ptrdiff_t>((d + 3) * sizeof(float)), sizeof(float)}), memory.V());
+    stepped.add(Tensor<const float>(padded.data(), {n, d},
+                                    {static_cast<std::ptrdiff_t>((d + 3) * sizeof(float)), sizeof(float)}),
+                memory.V());
     CHECK(same(plain, stepped));
 
-    const std::ptrdiff_t key_step = -static_cast<std::ptrdiff_t>(d * sizeof(float)), value_step = -static_cast<std::ptrdiff_t>(3 * sizeof(float));
+    const std::ptrdiff_t key_step = -static_cast<std::ptrdiff_t>(d * sizeof(float)),
+                         value_step = -static_cast<std::ptrdiff_t>(3 * sizeof(float));
     Builder backwards(memory.params());
     backwards.add(Tensor<const float>(&memory.keys[(n - 1) * d], {n, d}, {key_step, sizeof(float)}),
                   Tensor<const float>(&memory.values[(n - 1) * 3], {n, 3}, {value_step, sizeof(float)}));
@@ -209,9 +214,11 @@ TEST(heads_go_together_or_one_by_one)
     }
 
     Builder refused(memory.params());
-    CHECK_THROWS(refused.add(Tensor<const float>(memory.keys.data(), 150, 4), Tensor<const float>(memory.values.data(), 150, 3)),
-                 Status::invalid_argument, "keys");
-    CHECK_FAILS(refused.try_add_head(2, Tensor<const float>(memory.keys.data(), 150, 4), Tensor<const float>(memory.values.data(), 150, 3)),
+    CHECK_THROWS(
+        refused.add(Tensor<const float>(memory.keys.data(), 150, 4), Tensor<const float>(memory.values.data(), 150, 3)),
+        Status::invalid_argument, "keys");
+    CHECK_FAILS(refused.try_add_head(2, Tensor<const float>(memory.keys.data(), 150, 4),
+                                     Tensor<const float>(memory.values.data(), 150, 3)),
                 Status::invalid_argument, "head");
     CHECK_FAILS(refused.try_add_head(4000000000U, memory.K(), memory.V()), Status::invalid_argument, "head");
     CHECK_THROWS(release.attend(Q), Status::invalid_argument, "queries");
@@ -301,7 +308,8 @@ TEST(center_and_weights_go_through)
     const Release release = builder.release(plenty);
     std::vector<float> two(queries.begin(), queries.begin() + 8), out(6), lse(2);
     release.attend(Tensor(two, 2, 1, 4), Tensor(out, 2, 1, 3), Tensor(lse, 2, 1, 1));
-    for (std::size_t head = 0; head < 2; head++) { // centring changes the polynomial's argument: the same up to its error
+    // Centring changes the polynomial's argument: the same up to its error.
+    for (std::size_t head = 0; head < 2; head++) {
         double expected_lse;
         const std::vector<double> expected = memory.attend(&two[4 * head], head, &expected_lse);
         CHECK_NEAR(static_cast<double>(lse[head]), expected_lse, 0.05);
@@ -345,10 +353,11 @@ TEST(a_partial_is_merged_once)
     const dpattn::SecretBytes sent = shard.export_secret(), again = shard.export_secret();
     CHECK(sent.size() == again.size() && std::memcmp(sent.data(), again.data(), sent.size()) == 0);
     total.merge(Builder::import_secret(sent));
-    CHECK_THROWS(total.merge(Builder::import_secret(sent)), Status::invalid_argument, "from: it holds rows of a partial that into has already");
-    CHECK_FAILS(total.try_merge(std::move(shard)), Status::invalid_argument, "from"); // NOLINT: unchanged by the failure
-    CHECK(total.diagnostics().rows == 20 && shard.diagnostics().rows == 20);          // NOLINT
-    total.merge(Builder::import_secret(filled(memory).export_secret()));              // equal rows of another builder
+    CHECK_THROWS(total.merge(Builder::import_secret(sent)), Status::invalid_argument,
+                 "from: it holds rows of a partial that into has already");
+    CHECK_FAILS(total.try_merge(std::move(shard)), Status::invalid_argument, "from");
+    CHECK(total.diagnostics().rows == 20 && shard.diagnostics().rows == 20); // NOLINT: unchanged by the failure
+    total.merge(Builder::import_secret(filled(memory).export_secret()));     // equal rows of another builder
     CHECK(total.diagnostics().rows == 40);
 }
 
@@ -362,7 +371,8 @@ TEST(partial_answers_merge)
     all.release(plenty).attend(Q, Tensor(out, 3, 3), Tensor(lse, 3, 1));
     left.release(plenty).attend(Q, Tensor(a, 3, 3), Tensor(la, 3, 1));
     right.release(plenty).attend(Q, Tensor(b, 3, 3), Tensor(lb, 3, 1));
-    dpattn::merge(Tensor(a, 3, 3), Tensor(la, 3, 1), Tensor(b, 3, 3), Tensor(lb, 3, 1), Tensor(merged, 3, 3), Tensor(merged_lse, 3, 1));
+    dpattn::merge(Tensor(a, 3, 3), Tensor(la, 3, 1), Tensor(b, 3, 3), Tensor(lb, 3, 1), Tensor(merged, 3, 3),
+                  Tensor(merged_lse, 3, 1));
     for (std::size_t i = 0; i < 9; i++) {
         const double wa = std::exp(la[i / 3]), wb = std::exp(lb[i / 3]);
         CHECK_NEAR(merged[i], (wa * a[i] + wb * b[i]) / (wa + wb), 1e-12);
@@ -371,17 +381,20 @@ TEST(partial_answers_merge)
         CHECK_NEAR(merged_lse[i / 3], lse[i / 3], 5e-3);
     }
 
-    dpattn::merge(Tensor(a, 3, 3), Tensor(la, 3, 1), Tensor(b, 3, 3), Tensor(lb, 3, 1), Tensor(a, 3, 3)); // in place, no lse
+    // In place, without lse.
+    dpattn::merge(Tensor(a, 3, 3), Tensor(la, 3, 1), Tensor(b, 3, 3), Tensor(lb, 3, 1), Tensor(a, 3, 3));
     CHECK(a == merged);
     const std::vector<double> empty(3, -std::numeric_limits<double>::infinity());
     dpattn::merge(Tensor(b, 3, 3), Tensor(empty, 3, 1), Tensor(merged, 3, 3), Tensor(lse, 3, 1), Tensor(a, 3, 3));
     CHECK(a == merged);
 
-    CHECK_FAILS(dpattn::try_merge(Tensor(a, 3, 3), Tensor(la, 1, 3), Tensor(b, 3, 3), Tensor(lb, 3, 1), Tensor(a, 3, 3)), Status::invalid_argument,
-                "lse_a");
-    CHECK_THROWS(dpattn::merge(Tensor(a, 3, 3), Tensor(la, 3, 1), Tensor(b, 9, 3), Tensor(lb, 3, 1), Tensor(a, 3, 3)), Status::invalid_argument,
-                 "out_b: the shape needs 27 elements; the memory has 9");
-    CHECK_FAILS(dpattn::try_merge(Tensor(a, 3, 3), Tensor(la, 3, 1), Tensor(b, 3, 3), Tensor(lb, 3, 1), {}), Status::invalid_argument, "out");
+    CHECK_FAILS(
+        dpattn::try_merge(Tensor(a, 3, 3), Tensor(la, 1, 3), Tensor(b, 3, 3), Tensor(lb, 3, 1), Tensor(a, 3, 3)),
+        Status::invalid_argument, "lse_a");
+    CHECK_THROWS(dpattn::merge(Tensor(a, 3, 3), Tensor(la, 3, 1), Tensor(b, 9, 3), Tensor(lb, 3, 1), Tensor(a, 3, 3)),
+                 Status::invalid_argument, "out_b: the shape needs 27 elements; the memory has 9");
+    CHECK_FAILS(dpattn::try_merge(Tensor(a, 3, 3), Tensor(la, 3, 1), Tensor(b, 3, 3), Tensor(lb, 3, 1), {}),
+                Status::invalid_argument, "out");
 }
 
 TEST(a_release_serves_many_threads)
@@ -411,7 +424,8 @@ TEST(the_plan_says_what_the_release_does)
     const Memory memory(500);
     dpattn::Params params = memory.params();
     const dpattn::PlanResult plan = dpattn::plan(params, 500, {1, 1e-6}, 0.05);
-    CHECK(plan.degree == 3 && plan.features == 35 && plan.state_bytes == 35 * 4 * 8 && plan.rows_for_error > 0 && plan.logit_bound == 1);
+    CHECK(plan.degree == 3 && plan.features == 35 && plan.state_bytes == 35 * 4 * 8 && plan.rows_for_error > 0 &&
+          plan.logit_bound == 1);
     Builder builder = filled(memory);
     const Release release = builder.release({1, 1e-6});
     CHECK_NEAR(release.info().mu, plan.mu, 1e-6 * plan.mu);

@@ -1,4 +1,5 @@
-// A small test harness: TEST(name) { CHECK(...); }, and main.cpp runs them all and prints `N passed, N failed`.
+// A small test harness: TEST(name) { CHECK(...); }, and main.cpp runs them all and prints
+// `N passed, N failed`.
 #ifndef DPATTN_TESTS_CPP_HARNESS_HPP
 #define DPATTN_TESTS_CPP_HARNESS_HPP
 
@@ -49,38 +50,38 @@ inline bool has(const std::string &text, const char *part) { return text.find(pa
     } while (false)
 
 /// |a - b| <= tolerance; NaN fails.
-#define CHECK_NEAR(a, b, tolerance)                                                                                        \
-    do {                                                                                                                   \
-        const double check_a = (a), check_b = (b), check_tolerance = (tolerance);                                          \
-        if (!(std::fabs(check_a - check_b) <= check_tolerance)) {                                                          \
-            harness::fail(__FILE__, __LINE__,                                                                              \
-                          std::string(#a " = ") + std::to_string(check_a) + ", " #b " = " + std::to_string(check_b) +      \
-                              ", further apart than " + std::to_string(check_tolerance));                                  \
-        }                                                                                                                  \
+#define CHECK_NEAR(a, b, tolerance)                                                                                    \
+    do {                                                                                                               \
+        const double check_a = (a), check_b = (b), check_tolerance = (tolerance);                                      \
+        if (!(std::fabs(check_a - check_b) <= check_tolerance)) {                                                      \
+            harness::fail(__FILE__, __LINE__,                                                                          \
+                          std::string(#a " = ") + std::to_string(check_a) + ", " #b " = " + std::to_string(check_b) +  \
+                              ", further apart than " + std::to_string(check_tolerance));                              \
+        }                                                                                                              \
     } while (false)
 
 /// The throwing form throws `code`, with a message that holds `part`.
-#define CHECK_THROWS(expression, code, part)                                                                               \
-    do {                                                                                                                   \
-        try {                                                                                                              \
-            static_cast<void>(expression);                                                                                 \
-            harness::fail(__FILE__, __LINE__, #expression " did not throw");                                               \
-        } catch (const dpattn::Error &check_error) {                                                                       \
-            if (check_error.status() != (code) || !harness::has(check_error.what(), part)) {                               \
-                harness::fail(__FILE__, __LINE__, std::string(#expression " threw ") + check_error.what());                \
-            }                                                                                                              \
-        }                                                                                                                  \
+#define CHECK_THROWS(expression, code, part)                                                                           \
+    do {                                                                                                               \
+        try {                                                                                                          \
+            static_cast<void>(expression);                                                                             \
+            harness::fail(__FILE__, __LINE__, #expression " did not throw");                                           \
+        } catch (const dpattn::Error &check_error) {                                                                   \
+            if (check_error.status() != (code) || !harness::has(check_error.what(), part)) {                           \
+                harness::fail(__FILE__, __LINE__, std::string(#expression " threw ") + check_error.what());            \
+            }                                                                                                          \
+        }                                                                                                              \
     } while (false)
 
 /// The non-throwing form gives `code`, with a message that holds `part`.
-#define CHECK_FAILS(expression, code, part)                                                                                \
-    do {                                                                                                                   \
-        const auto check_result = (expression);                                                                            \
-        if (check_result.ok() || check_result.status() != (code) || !harness::has(check_result.message(), part)) {         \
-            harness::fail(__FILE__, __LINE__,                                                                              \
-                          std::string(#expression " gave ") + dpattn::to_string(check_result.status()) + ": " +            \
-                              check_result.message());                                                                     \
-        }                                                                                                                  \
+#define CHECK_FAILS(expression, code, part)                                                                            \
+    do {                                                                                                               \
+        const auto check_result = (expression);                                                                        \
+        if (check_result.ok() || check_result.status() != (code) || !harness::has(check_result.message(), part)) {     \
+            harness::fail(__FILE__, __LINE__,                                                                          \
+                          std::string(#expression " gave ") + dpattn::to_string(check_result.status()) + ": " +        \
+                              check_result.message());                                                                 \
+        }                                                                                                              \
     } while (false)
 
 #endif

@@ -54,7 +54,8 @@ int main(int argc, char **argv)
         std::printf("%s %s\n", good ? "ok  " : "FAIL", test.name);
         std::fflush(stdout);
     }
-    std::printf("C++ %ld, libdpattn %s\n", static_cast<long>(__cplusplus), std::string(dpattn::version_string()).c_str());
+    std::printf("C++ %ld, libdpattn %s\n", static_cast<long>(__cplusplus),
+                std::string(dpattn::version_string()).c_str());
     std::printf("%d passed, %d failed\n", passed, failed);
     return failed == 0 && passed > 0 ? 0 : 1;
 }

@@ -5,15 +5,25 @@
 #include "dpattn.hpp"
 
 #include <cmath>
+#include <cstring>
+#include <filesystem>
 #include <random>
+#include <string>
 #include <vector>
 
-/// heads x rows keys and values of norm <= 1, on a grid of 1/64: the same numbers in every dtype (bf16 keeps 8 bits).
+#if defined(__unix__) || defined(__APPLE__)
+#include <unistd.h>
+#define HAS_FORK 1
+#endif
+
+/// heads x rows keys and values of norm <= 1, on a grid of 1/64: the same numbers in every dtype
+/// (bf16 keeps 8 bits).
 struct Memory {
     std::size_t heads, rows, key_dim, value_dim;
     std::vector<float> keys, values;
 
-    explicit Memory(std::size_t rows_, std::size_t heads_ = 1, std::size_t key_dim_ = 4, std::size_t value_dim_ = 3, unsigned seed = 1)
+    explicit Memory(std::size_t rows_, std::size_t heads_ = 1, std::size_t key_dim_ = 4, std::size_t value_dim_ = 3,
+                    unsigned seed = 1)
         : heads(heads_), rows(rows_), key_dim(key_dim_), value_dim(value_dim_)
     {
         std::mt19937 random(seed);
@@ -23,11 +33,13 @@ struct Memory {
 
     dpattn::Tensor<const float> K() const
     {
-        return heads == 1 ? dpattn::Tensor<const float>(keys, rows, key_dim) : dpattn::Tensor<const float>(keys, heads, rows, key_dim);
+        return heads == 1 ? dpattn::Tensor<const float>(keys, rows, key_dim)
+                          : dpattn::Tensor<const float>(keys, heads, rows, key_dim);
     }
     dpattn::Tensor<const float> V() const
     {
-        return heads == 1 ? dpattn::Tensor<const float>(values, rows, value_dim) : dpattn::Tensor<const float>(values, heads, rows, value_dim);
+        return heads == 1 ? dpattn::Tensor<const float>(values, rows, value_dim)
+                          : dpattn::Tensor<const float>(values, heads, rows, value_dim);
     }
 
     dpattn::Params params() const
@@ -44,7 +56,8 @@ struct Memory {
         return p;
     }
 
-    /// sum_j p(<q, k_j>) v_j / sum_j p(<q, k_j>), p the Taylor polynomial of degree 3; lse is the ln of the denominator.
+    /// sum_j p(<q, k_j>) v_j / sum_j p(<q, k_j>), p the Taylor polynomial of degree 3; lse is the
+    /// ln of the denominator.
     std::vector<double> attend(const float *query, std::size_t head, double *lse = nullptr) const
     {
         std::vector<double> out(value_dim, 0);
@@ -79,10 +92,42 @@ private:
     }
 };
 
-/// So much budget that the noise is small beside quantisation: for tests of arithmetic, not of privacy.
+/// So much budget that the noise is small beside quantisation: for tests of arithmetic, not of
+/// privacy.
 inline const dpattn::Budget plenty = {1e5, 1e-9};
 
-/// A number of at most 8 significant bits as bfloat16 and as binary16; exact for the grid of Memory.
+/// A release of 20 rows.
+inline dpattn::Release small_release(const dpattn::Budget &budget = {1, 1e-6})
+{
+    const Memory memory(20);
+    dpattn::Builder builder(memory.params());
+    builder.add(memory.K(), memory.V());
+    return builder.release(budget);
+}
+
+/// A path where nothing is, and nothing will be at the end of the test.
+struct Scratch {
+    std::filesystem::path path = std::filesystem::temp_directory_path() / ("dpattn_test_" + std::to_string(next()));
+    ~Scratch()
+    {
+        std::error_code ignored;
+        std::filesystem::remove_all(path, ignored);
+    }
+
+private:
+    static long next()
+    {
+        static long n = 0;
+#ifdef HAS_FORK
+        return static_cast<long>(getpid()) * 1000 + n++;
+#else
+        return n++;
+#endif
+    }
+};
+
+/// A number of at most 8 significant bits as bfloat16 and as binary16; exact for the grid of
+/// Memory.
 inline dpattn::bf16 to_bf16(float x)
 {
     std::uint32_t bits;

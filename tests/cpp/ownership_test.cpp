@@ -1,13 +1,9 @@
-// Errors in both forms, moves, files, progress and cancelling.
+// Errors in both forms, moves, progress, cancelling and ledgers.
 #include "harness.hpp"
 #include "memory.hpp"
 
-#include <fstream>
-
-#if defined(__unix__) || defined(__APPLE__)
+#ifdef HAS_FORK
 #include <sys/wait.h>
-#include <unistd.h>
-#define HAS_FORK 1
 #endif
 
 using dpattn::Builder;
@@ -17,35 +13,8 @@ using dpattn::Tensor;
 
 namespace {
 
-Release small_release(const dpattn::Budget &budget = {1, 1e-6})
-{
-    const Memory memory(20);
-    Builder builder(memory.params());
-    builder.add(memory.K(), memory.V());
-    return builder.release(budget);
-}
-
 const std::vector<float> queries = {0.5F, -0.25F, 0.125F, 0.75F};
 const Tensor<const float> Q(queries, 1, 4);
-
-/// A file that is gone at the end of the test.
-struct Scratch {
-    std::filesystem::path path = std::filesystem::temp_directory_path() / ("dpattn_test_" + std::to_string(counter()) + ".dpa");
-    ~Scratch()
-    {
-        std::error_code ignored;
-        std::filesystem::remove(path, ignored);
-    }
-    static long counter()
-    {
-        static long n = 0;
-#ifdef HAS_FORK
-        return static_cast<long>(getpid()) * 1000 + n++;
-#else
-        return n++;
-#endif
-    }
-};
 
 } // namespace
 
@@ -105,8 +74,10 @@ TEST(wrong_shapes_are_named_and_outputs_untouched)
     CHECK_THROWS(builder.add(memory.K(), memory.V().slice(0, 19)), Status::invalid_argument, "values");
     CHECK_FAILS(builder.try_add(Tensor(memory.keys, 21, 4), memory.V()), Status::invalid_argument,
                 "keys: the shape needs 84 elements; the memory has 80");
-    CHECK_FAILS(builder.try_add(memory.K(), memory.V().slice(10, 11)), Status::invalid_argument, "values: the view goes beyond");
-    CHECK_FAILS(builder.try_add(Tensor(memory.keys, 1U << 31, std::size_t{1} << 62), memory.V()), Status::invalid_argument, "keys");
+    CHECK_FAILS(builder.try_add(memory.K(), memory.V().slice(10, 11)), Status::invalid_argument,
+                "values: the view goes beyond");
+    CHECK_FAILS(builder.try_add(Tensor(memory.keys, 1U << 31, std::size_t{1} << 62), memory.V()),
+                Status::invalid_argument, "keys");
     CHECK(builder.diagnostics().rows == 0);
 
     const Release release = small_release();
@@ -172,44 +143,14 @@ TEST(handles_go_to_c_and_back)
     CHECK_FAILS(Builder::adopt(secret).try_diagnostics(), Status::invalid_handle, "");
 }
 
-TEST(files_give_the_same_answers)
-{
-    const Release release = small_release();
-    const Scratch scratch;
-    release.save(scratch.path);
-    const Release loaded = Release::load(scratch.path);
-    CHECK(loaded.attend(Q) == release.attend(Q));
-    CHECK(loaded.state() == release.state());
-    CHECK(loaded.certificate() == release.certificate());
-    CHECK(std::memcmp(loaded.info().id, release.info().id, 16) == 0);
-
-    std::vector<std::byte> bytes = release.to_bytes();
-    CHECK(bytes.size() == release.info().save_bytes && bytes.size() == std::filesystem::file_size(scratch.path));
-    CHECK(Release::from_bytes(bytes).to_bytes() == bytes);
-
-    std::size_t accepted = 0;
-    for (std::size_t i = 0; i < bytes.size(); i++) {
-        bytes[i] ^= std::byte{4};
-        accepted += Release::try_from_bytes(bytes).ok() ? 1U : 0U;
-        bytes[i] ^= std::byte{4};
-    }
-    for (std::size_t n = 0; n < bytes.size(); n += 7) {
-        accepted += Release::try_from_bytes(dpattn::span<const std::byte>(bytes.data(), n)).ok() ? 1U : 0U;
-    }
-    CHECK(accepted == 0);
-    bytes[bytes.size() / 2] ^= std::byte{1};
-    CHECK_THROWS(Release::from_bytes(bytes), Status::corrupt, "");
-    CHECK_FAILS(Release::try_load(scratch.path / "missing"), Status::invalid_argument, "path: cannot open");
-    CHECK_THROWS(release.save(scratch.path / "missing"), Status::invalid_argument, "path: cannot open");
-}
-
 TEST(secrets_are_not_releases)
 {
     Builder builder(Memory(1).params());
     const dpattn::SecretBytes secret = builder.export_secret();
     CHECK_FAILS(Release::try_from_bytes(secret), Status::corrupt, "");
     CHECK_FAILS(Builder::try_import_secret(small_release().to_bytes()), Status::corrupt, "");
-    CHECK_THROWS(Builder::import_secret(dpattn::span<const std::byte>(secret.data(), secret.size() - 1)), Status::corrupt, "");
+    CHECK_THROWS(Builder::import_secret(dpattn::span<const std::byte>(secret.data(), secret.size() - 1)),
+                 Status::corrupt, "");
 }
 
 TEST(certificate_info_and_state_agree)
@@ -329,7 +270,8 @@ TEST(a_ledger_spends_once)
     Builder builder = filled();
     CHECK_FAILS(builder.try_release({2, 1e-5}, ledger, "v2"), Status::overspent, "mu would be");
     CHECK_FAILS(builder.try_release({0.5, 1e-6}, ledger, "v1"), Status::mismatch, "label");
-    CHECK_FAILS(builder.try_release({0.5, 1e-6}, ledger, "v2", [](std::uint64_t, std::uint64_t) { return false; }), Status::cancelled, "");
+    CHECK_FAILS(builder.try_release({0.5, 1e-6}, ledger, "v2", [](std::uint64_t, std::uint64_t) { return false; }),
+                Status::cancelled, "");
     CHECK_FAILS(ledger.try_load("v2"), Status::invalid_argument, "no release");
     CHECK(builder.release({0.5, 1e-6}, ledger, "").info().epsilon == 0.5);
     const std::string statement = ledger.show();
@@ -346,7 +288,8 @@ TEST(a_forked_child_is_told)
     const pid_t child = fork();
     if (child == 0) {
         std::vector<float> out(3);
-        const bool told = release.try_attend(Q, Tensor(out, 1, 3)).status() == Status::forked && dpattn::build_info().empty();
+        const bool told =
+            release.try_attend(Q, Tensor(out, 1, 3)).status() == Status::forked && dpattn::build_info().empty();
         _exit(told ? 0 : 1);
     }
     int status = -1;

@@ -1,4 +1,5 @@
-// The paper's mechanism through Builder and Release, and its smaller structures as owners of their own.
+// The paper's mechanism through Builder and Release, and its smaller structures as owners of their
+// own.
 #include "harness.hpp"
 
 #include <type_traits>
@@ -65,7 +66,8 @@ TEST(tree_of_range_sums)
 
     const std::vector<std::int64_t> positions = {3, 3, 0, 0};
     CHECK_NEAR(Tree(params, vast, values, positions).sum(3, 4).value, 3, 0.01);
-    CHECK(Tree::try_create(params, vast, values, dpattn::span<const std::int64_t>(positions.data(), 3)).status() == Status::invalid_argument);
+    CHECK(Tree::try_create(params, vast, values, dpattn::span<const std::int64_t>(positions.data(), 3)).status() ==
+          Status::invalid_argument);
     const dpattn::Progress stop([](std::uint64_t, std::uint64_t) { return false; });
     CHECK(Tree::try_create(params, vast, values, {}, {}, stop).status() == Status::cancelled);
     params.adjacency = dpattn::Adjacency::unset;

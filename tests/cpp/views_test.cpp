@@ -14,7 +14,8 @@ static_assert(std::is_nothrow_move_constructible_v<Builder> && std::is_nothrow_m
 static_assert(!std::is_copy_constructible_v<Builder> && !std::is_copy_assignable_v<Builder>);
 static_assert(std::is_nothrow_move_constructible_v<Release> && std::is_nothrow_move_assignable_v<Release>);
 static_assert(!std::is_copy_constructible_v<Release> && !std::is_copy_assignable_v<Release>);
-static_assert(!std::is_copy_constructible_v<dpattn::SecretBytes> && std::is_nothrow_move_constructible_v<dpattn::SecretBytes>);
+static_assert(!std::is_copy_constructible_v<dpattn::SecretBytes> &&
+              std::is_nothrow_move_constructible_v<dpattn::SecretBytes>);
 static_assert(std::is_copy_constructible_v<dpattn::Params> && std::is_nothrow_move_constructible_v<dpattn::Params>);
 
 // Anything may be read; only memory that is not const may be written.
@@ -32,7 +33,8 @@ static_assert(std::is_convertible_v<dpattn::span<float>, dpattn::span<const floa
 
 // Every try_ function is noexcept.
 static_assert(noexcept(Builder::try_create(std::declval<const dpattn::Params &>())));
-static_assert(noexcept(std::declval<Builder &>().try_add(std::declval<Input &>(), std::declval<Input &>(), dpattn::span<const std::uint64_t>(),
+static_assert(noexcept(std::declval<Builder &>().try_add(std::declval<Input &>(), std::declval<Input &>(),
+                                                         dpattn::span<const std::uint64_t>(),
                                                          std::declval<dpattn::Progress &>())));
 static_assert(noexcept(std::declval<const Release &>().try_attend(std::declval<Input &>(), std::declval<Output &>())));
 static_assert(noexcept(std::declval<const Release &>().try_attend<double>(std::declval<Input &>())));
@@ -81,7 +83,8 @@ TEST(tensor_lays_out_rows)
     CHECK(t.heads() == 2 && t.rows() == 3 && t.cols() == 4);
 
     const Tensor turned = t.transposed();
-    CHECK(turned.rows() == 4 && turned.cols() == 3 && turned.view().raw.strides[1] == 8 && turned.view().raw.strides[2] == 32);
+    CHECK(turned.rows() == 4 && turned.cols() == 3 && turned.view().raw.strides[1] == 8 &&
+          turned.view().raw.strides[2] == 32);
 
     const Tensor part = t.slice(1, 2);
     CHECK(part.rows() == 2 && part.heads() == 2 && part.view().raw.data == &v[4] && part.view().raw.strides[0] == 96);
@@ -112,7 +115,8 @@ TEST(secret_bytes_move)
     dpattn::SecretBytes a(4);
     a.data()[3] = std::byte{9};
     dpattn::SecretBytes b(std::move(a)), c;
-    CHECK(a.size() == 0 && b.size() == 4 && b.data()[3] == std::byte{9}); // NOLINT: a moved-from object is what is tested
+    CHECK(a.size() == 0); // NOLINT: a moved-from object is what is tested
+    CHECK(b.size() == 4 && b.data()[3] == std::byte{9});
     c = std::move(b);
     CHECK(b.size() == 0 && c.size() == 4); // NOLINT
 }
@@ -120,9 +124,11 @@ TEST(secret_bytes_move)
 TEST(library_says_what_it_is)
 {
     CHECK(dpattn::version() >> 16 == DPATTN_VERSION_MAJOR);
-    CHECK(dpattn::version_string() == std::to_string(DPATTN_VERSION_MAJOR) + "." + std::to_string(DPATTN_VERSION_MINOR) + "." +
+    CHECK(dpattn::version_string() == std::to_string(DPATTN_VERSION_MAJOR) + "." +
+                                          std::to_string(DPATTN_VERSION_MINOR) + "." +
                                           std::to_string(DPATTN_VERSION_PATCH));
-    static const std::string_view info = dpattn::build_info(); // static: its only other owner is out of a leak checker's sight
+    // Static, since its only other owner is out of a leak checker's sight.
+    static const std::string_view info = dpattn::build_info();
     CHECK(info.substr(0, 1) == "{" && harness::has(std::string(info), "simd"));
     CHECK(std::string(to_string(dpattn::Status::corrupt)) == "CORRUPT");
     CHECK(std::string(to_string(static_cast<dpattn::Status>(99))) == "UNKNOWN");

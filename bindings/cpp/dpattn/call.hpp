@@ -10,12 +10,15 @@
 #include <cstdint>
 #include <cstdio>
 #include <exception>
+#include <initializer_list>
 #include <limits>
+#include <string>
 #include <utility>
+#include <vector>
 
 namespace dpattn::detail {
 
-/// A dpattn_error, cleared no further than needed: calls are short.
+/// A dpattn_error of which only the start is cleared, since most calls are short.
 struct ErrorText : dpattn_error {
     ErrorText() noexcept
     {
@@ -61,9 +64,27 @@ inline Failure check(const View &view, const char *name) noexcept
     return invalid("%s: the shape needs %zu elements; the memory has %zu", name, view.needed, view.held);
 }
 
+struct Named {
+    const View &view;
+    const char *name;
+};
+
+/// The first of the views that is larger than its memory.
+inline Failure check(std::initializer_list<Named> views) noexcept
+{
+    for (const Named &named : views) {
+        if (Failure f = check(named.view, named.name); !f.ok()) {
+            return f;
+        }
+    }
+    return {};
+}
+
 inline Failure check(std::size_t size, std::size_t want, const char *name, const char *meaning) noexcept
 {
-    return size == 0 || size == want ? Failure() : invalid("%s has %zu elements; it must have %zu (%s) or none", name, size, want, meaning);
+    return size == 0 || size == want
+               ? Failure()
+               : invalid("%s has %zu elements; it must have %zu (%s) or none", name, size, want, meaning);
 }
 
 /// Owns a handle: moves, never copies; Free is dpattn_builder_free or another of its type.
@@ -97,27 +118,40 @@ private:
     std::uint64_t value_ = 0;
 };
 
-/// Asks `read(data, capacity, &needed, err)` for its size, makes a buffer by `make(needed)`, and reads into it; again if it grew meanwhile.
-template <class Buffer, class Make, class Read>
-Result<Buffer> read_all(Make make, Read read) noexcept
+/// Asks `read(data, capacity, &needed, err)` for its size and reads into a buffer of it; again if
+/// the answer grew meanwhile.
+template <class Buffer, class Read>
+Result<Buffer> read_all(Read read) noexcept
 {
     try {
         std::size_t needed = 0;
         ErrorText text;
         std::int32_t code = read(nullptr, 0, &needed, &text);
-        for (;;) {
-            if (code != DPATTN_OK && code != DPATTN_BUFFER_TOO_SMALL) {
-                return outcome(code, text);
-            }
-            Buffer buffer = make(needed);
-            const std::size_t capacity = needed;
-            code = read(buffer.data(), capacity, &needed, &text);
+        while (code == DPATTN_OK || code == DPATTN_BUFFER_TOO_SMALL) {
+            Buffer buffer(needed);
+            code = read(buffer.data(), buffer.size(), &needed, &text);
             if (code == DPATTN_OK) {
                 return Result<Buffer>(std::move(buffer));
             }
         }
+        return outcome(code, text);
     } catch (...) {
         return Failure(Status::out_of_memory, "no memory for the answer's buffer");
+    }
+}
+
+/// A NUL-terminated answer, without the NUL.
+template <class Read>
+Result<std::string> read_text(Read read) noexcept
+{
+    Result<std::vector<char>> text = read_all<std::vector<char>>(read);
+    if (!text) {
+        return text.failure();
+    }
+    try {
+        return std::string(text->data());
+    } catch (...) {
+        return Failure(Status::out_of_memory, "no memory for the answer's text");
     }
 }
 

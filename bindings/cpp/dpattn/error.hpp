@@ -43,18 +43,23 @@ inline const char *to_string(Status status) noexcept
 /// Thrown by every function that can fail. what() is "STATUS: detail".
 class Error : public std::runtime_error {
 public:
-    Error(Status status, const std::string &message) : std::runtime_error(std::string(to_string(status)) + ": " + message), status_(status) {}
+    Error(Status status, const std::string &message)
+        : std::runtime_error(std::string(to_string(status)) + ": " + message), status_(status)
+    {
+    }
     Status status() const noexcept { return status_; }
 
 private:
     Status status_;
 };
 
-/// Why a call failed: status, detail text, and the exception that a progress callback threw, if that was the reason.
+/// Why a call failed: status, detail text, and the exception that a progress callback threw, if
+/// that was the reason.
 class Failure {
 public:
     Failure() noexcept = default;
-    explicit Failure(Status status, const char *message = "", std::exception_ptr cause = nullptr) noexcept : status_(status), cause_(std::move(cause))
+    explicit Failure(Status status, const char *message = "", std::exception_ptr cause = nullptr) noexcept
+        : status_(status), cause_(std::move(cause))
     {
         try {
             message_ = message;

@@ -6,7 +6,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <exception>
 #include <filesystem>
 #include <string>
@@ -22,8 +21,9 @@ struct Allowance {
     double other_delta = 0;
 };
 
-/// The account of one private data set, in a file: a release through it (Builder::release) is on disk before it is handed out, and what
-/// cannot be afforded is refused. Move-only; any thread may use it; between calls no file is open. dpattn.h says more.
+/// The account of one private data set, in a file: a release through it (Builder::release) is on
+/// disk before it is handed out, and what cannot be afforded is refused. Move-only; any thread may
+/// use it; between calls no file is open. dpattn.h says more.
 class Ledger {
 public:
     /// Makes a new file, which replaces none. Errors: invalid_argument, io.
@@ -36,15 +36,24 @@ public:
         a.mu = allowance.mu;
         a.other_epsilon = allowance.other_epsilon;
         a.other_delta = allowance.other_delta;
-        return own(path, [&a](const char *name, dpattn_ledger *ledger, dpattn_error *err) { return dpattn_ledger_create(name, &a, ledger, err); });
+        return own(path, [&a](const char *name, dpattn_ledger *ledger, dpattn_error *err) {
+            return dpattn_ledger_create(name, &a, ledger, err);
+        });
     }
-    static Ledger create(const std::filesystem::path &path, const Allowance &allowance) { return try_create(path, allowance).value(); }
+    static Ledger create(const std::filesystem::path &path, const Allowance &allowance)
+    {
+        return try_create(path, allowance).value();
+    }
 
     /// A file that is there. Errors: io, busy, corrupt, unsupported.
-    static Result<Ledger> try_open(const std::filesystem::path &path) noexcept { return own(path, &dpattn_ledger_open); }
+    static Result<Ledger> try_open(const std::filesystem::path &path) noexcept
+    {
+        return own(path, &dpattn_ledger_open);
+    }
     static Ledger open(const std::filesystem::path &path) { return try_open(path).value(); }
 
-    /// The release with this label, once more, at no cost. Errors: invalid_argument, invalid_handle, mismatch, busy, io, corrupt, out_of_memory.
+    /// The release with this label, once more, at no cost.
+    /// Errors: invalid_argument, invalid_handle, mismatch, busy, io, corrupt, out_of_memory.
     Result<Release> try_load(const std::string &label) const noexcept
     {
         detail::ErrorText text;
@@ -54,18 +63,13 @@ public:
     }
     Release load(const std::string &label) const { return try_load(label).value(); }
 
-    /// The statement, a JSON object (docs/format.md). Errors: invalid_handle, mismatch, busy, io, corrupt, out_of_memory; buffer_too_small if another
-    /// process released in between.
+    /// The statement, a JSON object (docs/format.md).
+    /// Errors: invalid_handle, mismatch, busy, io, corrupt, out_of_memory.
     Result<std::string> try_show() const noexcept
     {
-        Result<std::string> json = detail::read_all<std::string>([](std::size_t n) { return std::string(n, '\0'); },
-                                                                 [this](char *data, std::size_t capacity, std::size_t *needed, dpattn_error *err) {
-                                                                     return dpattn_ledger_show(handle(), data, capacity, needed, err);
-                                                                 });
-        if (json) {
-            json->resize(std::strlen(json->c_str())); // less the NUL
-        }
-        return json;
+        return detail::read_text([this](char *data, std::size_t capacity, std::size_t *needed, dpattn_error *err) {
+            return dpattn_ledger_show(handle(), data, capacity, needed, err);
+        });
     }
     std::string show() const { return try_show().value(); }
 

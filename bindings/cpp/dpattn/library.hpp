@@ -20,7 +20,8 @@ inline std::string_view build_info() noexcept
     return json == nullptr ? std::string_view() : std::string_view(json);
 }
 
-/// Threads for long work, process-wide; 0: the default. Results do not depend on it. Errors: invalid_argument.
+/// Threads for long work, process-wide; 0: the default. Results do not depend on it.
+/// Errors: invalid_argument.
 inline Result<> try_set_threads(std::int32_t threads) noexcept
 {
     detail::ErrorText text;
@@ -29,10 +30,12 @@ inline Result<> try_set_threads(std::int32_t threads) noexcept
 }
 inline void set_threads(std::int32_t threads) { try_set_threads(threads).value(); }
 
-/// What a release of `rows` rows (a public guess) would cost and how accurate it would be; needs no data. `target_error` is a wanted
-/// standard deviation of an output coordinate in units of a value (answered by rows_for_error), or 0. params.degree 0 lets the plan
-/// choose. Errors: invalid_argument, limit.
-inline Result<PlanResult> try_plan(const Params &params, std::uint64_t rows, const Budget &budget, double target_error = 0) noexcept
+/// What a release of `rows` rows (a public guess) would cost and how accurate it would be; needs no
+/// data. `target_error` is a wanted standard deviation of an output coordinate in units of a value
+/// (answered by rows_for_error), or 0. params.degree 0 lets the plan choose. Errors:
+/// invalid_argument, limit.
+inline Result<PlanResult> try_plan(const Params &params, std::uint64_t rows, const Budget &budget,
+                                   double target_error = 0) noexcept
 {
     dpattn_params c;
     if (Failure f = detail::to_c(params, c); !f.ok()) {

@@ -11,15 +11,28 @@ namespace dpattn {
 
 /// Neighbouring data sets; required, see dpattn.h.
 enum class Adjacency : std::int32_t { unset = 0, add_remove = DPATTN_ADD_REMOVE, replace = DPATTN_REPLACE };
-enum class Mechanism : std::int32_t { standard = DPATTN_MECHANISM_DEFAULT, gaussian = DPATTN_GAUSSIAN, dptree = DPATTN_DPTREE };
+enum class Mechanism : std::int32_t {
+    standard = DPATTN_MECHANISM_DEFAULT,
+    gaussian = DPATTN_GAUSSIAN,
+    dptree = DPATTN_DPTREE
+};
 /// Whether Mechanism::dptree keeps trees.
 enum class Trees : std::int32_t { standard = DPATTN_TREES_DEFAULT, kept = DPATTN_TREES_KEPT, none = DPATTN_TREES_NONE };
 /// Minimax (the default) when values matter, Taylor when only the arg-max does.
-enum class Polynomial : std::int32_t { standard = DPATTN_POLYNOMIAL_DEFAULT, minimax = DPATTN_MINIMAX, taylor = DPATTN_TAYLOR };
-enum class Rotation : std::int32_t { standard = DPATTN_ROTATION_DEFAULT, hadamard = DPATTN_ROTATION_HADAMARD, none = DPATTN_ROTATION_NONE };
+enum class Polynomial : std::int32_t {
+    standard = DPATTN_POLYNOMIAL_DEFAULT,
+    minimax = DPATTN_MINIMAX,
+    taylor = DPATTN_TAYLOR
+};
+enum class Rotation : std::int32_t {
+    standard = DPATTN_ROTATION_DEFAULT,
+    hadamard = DPATTN_ROTATION_HADAMARD,
+    none = DPATTN_ROTATION_NONE
+};
 
-/// PUBLIC parameters: none of them may be derived from the private data. Set at least key_dim, value_dim, the three bounds and
-/// adjacency; for the others zero (or empty) means the default. Ranges and meanings are in dpattn.h.
+/// PUBLIC parameters: none of them may be derived from the private data. Set at least key_dim,
+/// value_dim, the three bounds and adjacency; for the others zero (or empty) means the default.
+/// Ranges and meanings are in dpattn.h.
 struct Params {
     std::uint32_t heads = 1;
     std::uint32_t key_dim = 0;
@@ -35,11 +48,12 @@ struct Params {
     double query_bound = 0;           ///< Euclidean norm of a query; longer queries are scaled to it
     double scale = 0;                 ///< logit = scale * <q, k>; 0: 1/sqrt(key_dim)
     double lambda = 0;                ///< weight of the denominator, in units of a value
-    std::vector<double> center;       ///< empty, or heads * key_dim: a public vector subtracted from the keys of each head
+    std::vector<double> center; ///< empty, or heads * key_dim: a public vector subtracted from the keys of each head
     std::vector<double> head_weights; ///< empty (equal), or one positive weight a head
     double owner_bound = 0;           ///< rows' worth of norm that an owner's rows may add together; 0: owner_rows
 
-    // Mechanism::dptree alone, which takes range and value_range instead of the three bounds; zero otherwise.
+    // Mechanism::dptree alone, which takes range and value_range instead of the three bounds; zero
+    // otherwise.
     double range = 0;               ///< entries of keys and queries are in [0, range]; others are clipped
     double value_range = 0;         ///< entries of values are in [-value_range, value_range]; others are clipped
     double relative_error = 0;      ///< of the polynomial: chooses degree where that is 0; 0: 0.1

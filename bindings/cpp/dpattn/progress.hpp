@@ -11,9 +11,10 @@
 
 namespace dpattn {
 
-/// Watches and stops long work. `callback(done, total)` is called now and then from the calling thread; false cancels, and an
-/// exception cancels too and is rethrown by the throwing form. `cancel`, if not null, is polled; non-zero cancels (a signal handler may set it).
-/// A cancelled call has changed nothing.
+/// Watches and stops long work. `callback(done, total)` is called now and then from the calling
+/// thread; false cancels, and an exception cancels too and is rethrown by the throwing form.
+/// `cancel`, if not null, is polled; non-zero cancels (a signal handler may set it). A cancelled
+/// call has changed nothing.
 struct Progress {
     std::function<bool(std::uint64_t done, std::uint64_t total)> callback;
     const volatile std::int32_t *cancel = nullptr;
@@ -41,7 +42,10 @@ public:
     Watch(const Watch &) = delete;
     Watch &operator=(const Watch &) = delete;
 
-    const dpattn_progress *pointer() const noexcept { return raw_.callback != nullptr || raw_.cancel != nullptr ? &raw_ : nullptr; }
+    const dpattn_progress *pointer() const noexcept
+    {
+        return raw_.callback != nullptr || raw_.cancel != nullptr ? &raw_ : nullptr;
+    }
     std::exception_ptr cause() noexcept { return std::move(cause_); }
 
 private:

@@ -2,27 +2,26 @@
 #pragma once
 
 #include "dpattn.h"
+#include "dpattn/call.hpp"
+#include "dpattn/file.hpp"
 #include "dpattn/params.hpp"
 
-#include <array>
-#include <cerrno>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
-#include <cstring>
 #include <filesystem>
-#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 namespace dpattn {
 
-/// PUBLIC: the noisy state. Immutable; answers any number of queries, may be saved, shipped and published. Move-only; share()
-/// makes a second owner of the same state. A moved-from release answers every call with invalid_handle.
+/// PUBLIC: the noisy state. Immutable; answers any number of queries, may be saved, shipped and
+/// published. Move-only; share() makes a second owner of the same state. A moved-from release
+/// answers every call with invalid_handle.
 class Release {
 public:
-    /// Takes over a handle of the C library. Errors: invalid_handle (the handle then stays the caller's).
+    /// Takes over a handle of the C library.
+    /// Errors: invalid_handle (the handle then stays the caller's).
     explicit Release(dpattn_release handle) : Release(try_adopt(handle).value()) {}
     static Result<Release> try_adopt(dpattn_release handle) noexcept
     {
@@ -36,7 +35,8 @@ public:
         return Result<Release>(Release(handle, info));
     }
 
-    /// A release from the bytes of a release file. Errors: invalid_argument, corrupt, unsupported, out_of_memory.
+    /// A release from the bytes of a release file.
+    /// Errors: invalid_argument, corrupt, unsupported, out_of_memory.
     static Result<Release> try_from_bytes(span<const std::byte> bytes) noexcept
     {
         detail::ErrorText text;
@@ -46,91 +46,72 @@ public:
     }
     static Release from_bytes(span<const std::byte> bytes) { return try_from_bytes(bytes).value(); }
 
-    /// A release from a file. Errors: as from_bytes; invalid_argument when the file cannot be read.
+    /// A release from a file. Errors: as from_bytes; io when the file cannot be read.
     static Result<Release> try_load(const std::filesystem::path &path) noexcept
     {
-        try {
-            const std::unique_ptr<std::FILE, int (*)(std::FILE *)> file(std::fopen(path.string().c_str(), "rb"), &std::fclose);
-            if (!file) {
-                return io_failure("cannot open", path);
-            }
-            std::vector<std::byte> bytes;
-            std::array<std::byte, 16384> block;
-            for (std::size_t n; (n = std::fread(block.data(), 1, block.size(), file.get())) != 0;) {
-                bytes.insert(bytes.end(), block.begin(), block.begin() + static_cast<std::ptrdiff_t>(n));
-            }
-            if (std::ferror(file.get()) != 0) {
-                return io_failure("cannot read", path);
-            }
-            return try_from_bytes(bytes);
-        } catch (...) {
-            return Failure(Status::out_of_memory, "no memory to read the file");
-        }
+        Result<std::vector<std::byte>> bytes = detail::read_file(path);
+        return bytes ? try_from_bytes(*bytes) : Result<Release>(bytes.failure());
     }
     static Release load(const std::filesystem::path &path) { return try_load(path).value(); }
 
-    /// The bytes of a release file, the same on every machine. Errors: invalid_handle, out_of_memory.
+    /// The bytes of a release file, the same on every machine.
+    /// Errors: invalid_handle, out_of_memory.
     Result<std::vector<std::byte>> try_to_bytes() const noexcept
     {
-        return detail::read_all<std::vector<std::byte>>([](std::size_t n) { return std::vector<std::byte>(n); },
-                                                        [this](void *data, std::size_t capacity, std::size_t *needed, dpattn_error *err) {
-                                                            return dpattn_release_save(handle(), data, capacity, needed, err);
-                                                        });
+        return detail::read_all<std::vector<std::byte>>(
+            [this](void *data, std::size_t capacity, std::size_t *needed, dpattn_error *err) {
+                return dpattn_release_save(handle(), data, capacity, needed, err);
+            });
     }
     std::vector<std::byte> to_bytes() const { return try_to_bytes().value(); }
 
-    /// Writes a release file. Errors: as to_bytes; invalid_argument when the file cannot be written.
+    /// Writes a release file, whole or not at all: on failure a file that was there is as it was.
+    /// Errors: as to_bytes; io when the file cannot be written, or is a ledger, which is not
+    /// replaced.
     Result<> try_save(const std::filesystem::path &path) const noexcept
     {
-        try {
-            Result<std::vector<std::byte>> bytes = try_to_bytes();
-            if (!bytes) {
-                return bytes.failure();
-            }
-            std::FILE *file = std::fopen(path.string().c_str(), "wb");
-            if (file == nullptr) {
-                return io_failure("cannot open", path);
-            }
-            const bool written = std::fwrite(bytes->data(), 1, bytes->size(), file) == bytes->size();
-            const bool closed = std::fclose(file) == 0;
-            return written && closed ? Result<>() : Result<>(io_failure("cannot write", path));
-        } catch (...) {
-            return Failure(Status::out_of_memory, "no memory for the file's path");
-        }
+        Result<std::vector<std::byte>> bytes = try_to_bytes();
+        return bytes ? detail::write_file(path, *bytes) : Result<>(bytes.failure());
     }
     void save(const std::filesystem::path &path) const { try_save(path).value(); }
 
-    /// Answers queries of all heads into the caller's memory, and gives the number of queries that were longer than query_bound (scaled
-    /// to it) or not finite (NaN in every output).
+    /// Answers queries of all heads into the caller's memory, and gives the number of queries that
+    /// were longer than query_bound (scaled to it) or not finite (NaN in every output).
     ///   queries  [m, key_dim] for one head, else [heads, m, key_dim]
     ///   out      [m, value_dim] or [heads, m, value_dim]
     ///   lse      optional, [m, 1] or [heads, m, 1]: natural log of the denominator, for merge()
-    ///   stddev   optional, shaped as out: predicted standard deviation of the noise in out, in units of a value
+    ///   stddev   optional, shaped as out: predicted standard deviation of the noise in out, in
+    ///            units of a value
     /// Any dtypes. Errors: invalid_argument, invalid_handle.
-    Result<std::uint64_t> try_attend(const Input &queries, const Output &out, const Output &lse = {}, const Output &stddev = {}) const noexcept
+    Result<std::uint64_t> try_attend(const Input &queries, const Output &out, const Output &lse = {},
+                                     const Output &stddev = {}) const noexcept
     {
         return answer(DPATTN_ALL_HEADS, queries, out, lse, stddev);
     }
-    std::uint64_t attend(const Input &queries, const Output &out, const Output &lse = {}, const Output &stddev = {}) const
+    std::uint64_t attend(const Input &queries, const Output &out, const Output &lse = {},
+                         const Output &stddev = {}) const
     {
         return try_attend(queries, out, lse, stddev).value();
     }
 
-    /// The same for one head, with 2-D tensors: for callers that share out heads among threads of their own.
-    Result<std::uint64_t> try_attend_head(std::uint32_t head, const Input &queries, const Output &out, const Output &lse = {},
-                                          const Output &stddev = {}) const noexcept
+    /// The same for one head, with 2-D tensors: for callers that share out heads among threads of
+    /// their own.
+    Result<std::uint64_t> try_attend_head(std::uint32_t head, const Input &queries, const Output &out,
+                                          const Output &lse = {}, const Output &stddev = {}) const noexcept
     {
         if (Failure f = detail::check_head(head); !f.ok()) {
             return f;
         }
         return answer(static_cast<std::int32_t>(head), queries, out, lse, stddev);
     }
-    std::uint64_t attend_head(std::uint32_t head, const Input &queries, const Output &out, const Output &lse = {}, const Output &stddev = {}) const
+    std::uint64_t attend_head(std::uint32_t head, const Input &queries, const Output &out, const Output &lse = {},
+                              const Output &stddev = {}) const
     {
         return try_attend_head(head, queries, out, lse, stddev).value();
     }
 
-    /// The answers as a new row-major vector: [m, value_dim] or [heads, m, value_dim]. Errors: as above, out_of_memory.
+    /// The answers as a new row-major vector: [m, value_dim] or [heads, m, value_dim].
+    /// Errors: as above, out_of_memory.
     template <class T = float>
     Result<std::vector<T>> try_attend(const Input &queries) const noexcept
     {
@@ -142,7 +123,8 @@ public:
             const std::size_t heads = q.ndim == 3 ? static_cast<std::size_t>(q.shape[0]) : 1;
             const std::size_t rows = static_cast<std::size_t>(q.shape[q.ndim - 2]);
             std::vector<T> out(detail::times(heads, detail::times(rows, info_.value_dim)));
-            const Tensor<T> tensor = q.ndim == 3 ? Tensor<T>(out.data(), heads, rows, info_.value_dim) : Tensor<T>(out.data(), rows, info_.value_dim);
+            const Tensor<T> tensor = q.ndim == 3 ? Tensor<T>(out.data(), heads, rows, info_.value_dim)
+                                                 : Tensor<T>(out.data(), rows, info_.value_dim);
             Result<std::uint64_t> done = try_attend(queries, tensor);
             if (!done) {
                 return done.failure();
@@ -161,27 +143,25 @@ public:
     /// Shapes, bounds, guarantee and sizes; all zero after a move.
     const Info &info() const noexcept { return info_; }
 
-    /// JSON with everything needed to recompute the guarantee. Errors: invalid_handle, out_of_memory.
+    /// JSON with everything needed to recompute the guarantee.
+    /// Errors: invalid_handle, out_of_memory.
     Result<std::string> try_certificate() const noexcept
     {
-        Result<std::string> json = detail::read_all<std::string>([](std::size_t n) { return std::string(n, '\0'); },
-                                                                 [this](char *data, std::size_t capacity, std::size_t *needed, dpattn_error *err) {
-                                                                     return dpattn_release_certificate(handle(), data, capacity, needed, err);
-                                                                 });
-        if (json && !json->empty()) {
-            json->pop_back(); // the NUL
-        }
-        return json;
+        return detail::read_text([this](char *data, std::size_t capacity, std::size_t *needed, dpattn_error *err) {
+            return dpattn_release_certificate(handle(), data, capacity, needed, err);
+        });
     }
     std::string certificate() const { return try_certificate().value(); }
 
-    /// The noisy integers, row-major [heads][features][value_dim + 1]: public, for audits and other engines. Errors: as certificate.
+    /// The noisy integers, row-major [heads][features][value_dim + 1]: public, for audits and other
+    /// engines.
+    /// Errors: as certificate.
     Result<std::vector<std::int64_t>> try_state() const noexcept
     {
-        return detail::read_all<std::vector<std::int64_t>>([](std::size_t n) { return std::vector<std::int64_t>(n); },
-                                                           [this](std::int64_t *data, std::size_t capacity, std::size_t *needed, dpattn_error *err) {
-                                                               return dpattn_release_state(handle(), data, capacity, needed, err);
-                                                           });
+        return detail::read_all<std::vector<std::int64_t>>(
+            [this](std::int64_t *data, std::size_t capacity, std::size_t *needed, dpattn_error *err) {
+                return dpattn_release_state(handle(), data, capacity, needed, err);
+            });
     }
     std::vector<std::int64_t> state() const { return try_state().value(); }
 
@@ -218,19 +198,20 @@ public:
     }
 
 private:
-    Result<std::uint64_t> answer(std::int32_t head, const Input &queries, const Output &out, const Output &lse, const Output &stddev) const noexcept
+    Result<std::uint64_t> answer(std::int32_t head, const Input &queries, const Output &out, const Output &lse,
+                                 const Output &stddev) const noexcept
     {
-        const std::pair<const detail::View *, const char *> views[] = {
-            {&queries.view(), "queries"}, {&out.view(), "out"}, {&lse.view(), "lse"}, {&stddev.view(), "stddev"}};
-        for (const auto &[view, name] : views) {
-            if (Failure f = detail::check(*view, name); !f.ok()) {
-                return f;
-            }
+        if (Failure f = detail::check({{queries.view(), "queries"},
+                                       {out.view(), "out"},
+                                       {lse.view(), "lse"},
+                                       {stddev.view(), "stddev"}});
+            !f.ok()) {
+            return f;
         }
         detail::ErrorText text;
         std::uint64_t clipped = 0;
-        const std::int32_t code =
-            dpattn_release_attend_head(handle(), head, &queries.view().raw, out.pointer(), lse.pointer(), stddev.pointer(), &clipped, &text);
+        const std::int32_t code = dpattn_release_attend_head(handle(), head, &queries.view().raw, out.pointer(),
+                                                             lse.pointer(), stddev.pointer(), &clipped, &text);
         if (code != DPATTN_OK) {
             return detail::outcome(code, text);
         }
@@ -249,12 +230,6 @@ private:
             static_cast<void>(dpattn_release_free(handle, nullptr));
         }
         return release;
-    }
-
-    static Failure io_failure(const char *what, const std::filesystem::path &path)
-    {
-        const int code = errno;
-        return Failure(Status::invalid_argument, ("path: " + std::string(what) + " " + path.string() + ": " + std::strerror(code)).c_str());
     }
 
     detail::Handle<dpattn_release_free> handle_;

@@ -26,7 +26,8 @@ inline void wipe(void *data, std::size_t size) noexcept
 
 } // namespace detail
 
-/// Bytes that must be protected like the private data: move-only, overwritten with zeros when destroyed.
+/// Bytes that must be protected like the private data: move-only, overwritten with zeros when
+/// destroyed.
 class SecretBytes {
 public:
     SecretBytes() noexcept = default;

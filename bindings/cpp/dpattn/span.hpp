@@ -18,7 +18,8 @@ namespace dpattn {
 template <class T>
 using span = std::span<T>;
 #else
-/// The part of std::span that this header needs, for C++17: a pointer and a number of elements, nothing owned.
+/// The part of std::span that this header needs, for C++17: a pointer and a number of elements,
+/// nothing owned.
 template <class T>
 class span {
 public:
@@ -28,9 +29,11 @@ public:
     constexpr span() noexcept = default;
     constexpr span(T *data, std::size_t size) noexcept : data_(data), size_(size) {}
 
-    /// Anything contiguous: vector, array, C array, another span. A temporary is taken only as const.
+    /// Anything contiguous: vector, array, C array, another span. A temporary is taken only as
+    /// const.
     template <class C, class E = std::remove_pointer_t<decltype(std::data(std::declval<C &>()))>,
-              class = std::enable_if_t<!std::is_same_v<std::decay_t<C>, span> && std::is_convertible_v<E (*)[], T (*)[]> &&
+              class = std::enable_if_t<!std::is_same_v<std::decay_t<C>, span> &&
+                                       std::is_convertible_v<E (*)[], T (*)[]> &&
                                        (std::is_lvalue_reference_v<C> || std::is_const_v<T>)>>
     constexpr span(C &&contiguous) noexcept : data_(std::data(contiguous)), size_(std::size(contiguous))
     {

@@ -63,24 +63,20 @@ public:
     /// The bytes of its file, the same on every machine. Errors: invalid_handle, out_of_memory.
     Result<std::vector<std::byte>> try_to_bytes() const noexcept
     {
-        return read_all<std::vector<std::byte>>([](std::size_t n) { return std::vector<std::byte>(n); },
-                                                [this](void *data, std::size_t capacity, std::size_t *needed, dpattn_error *err) {
-                                                    return Save(handle(), data, capacity, needed, err);
-                                                });
+        return read_all<std::vector<std::byte>>(
+            [this](void *data, std::size_t capacity, std::size_t *needed, dpattn_error *err) {
+                return Save(handle(), data, capacity, needed, err);
+            });
     }
     std::vector<std::byte> to_bytes() const { return try_to_bytes().value(); }
 
-    /// JSON with everything needed to recompute the guarantee. Errors: invalid_handle, out_of_memory.
+    /// JSON with everything needed to recompute the guarantee.
+    /// Errors: invalid_handle, out_of_memory.
     Result<std::string> try_certificate() const noexcept
     {
-        Result<std::string> json = read_all<std::string>([](std::size_t n) { return std::string(n, '\0'); },
-                                                         [this](char *data, std::size_t capacity, std::size_t *needed, dpattn_error *err) {
-                                                             return CertificateOf(handle(), data, capacity, needed, err);
-                                                         });
-        if (json && !json->empty()) {
-            json->pop_back(); // the NUL
-        }
-        return json;
+        return read_text([this](char *data, std::size_t capacity, std::size_t *needed, dpattn_error *err) {
+            return CertificateOf(handle(), data, capacity, needed, err);
+        });
     }
     std::string certificate() const { return try_certificate().value(); }
 
@@ -110,11 +106,14 @@ private:
 
 } // namespace detail
 
-/// The paper's DPTree: noisy sums over ranges of an ordered private list. Movable; safe from any number of threads.
-class Tree : public detail::Structure<Tree, dpattn_tree_free, dpattn_tree_info, dpattn_tree_certificate, dpattn_tree_save, dpattn_tree_load> {
+/// The paper's DPTree: noisy sums over ranges of an ordered private list. Movable; safe from any
+/// number of threads.
+class Tree : public detail::Structure<Tree, dpattn_tree_free, dpattn_tree_info, dpattn_tree_certificate,
+                                      dpattn_tree_save, dpattn_tree_load> {
 public:
-    /// Spends the budget on private values; value i belongs to place i, or to positions[i] if there are any. owners: one id a value with
-    /// params.owner_rows >= 1, else empty. Errors: invalid_argument, cancelled, entropy, limit, out_of_memory.
+    /// Spends the budget on private values; value i belongs to place i, or to positions[i] if there
+    /// are any. owners: one id a value with params.owner_rows >= 1, else empty.
+    /// Errors: invalid_argument, cancelled, entropy, limit, out_of_memory.
     static Result<Tree> try_create(const StructureParams &params, const Budget &budget, span<const double> values,
                                    span<const std::int64_t> positions = {}, span<const std::uint64_t> owners = {},
                                    const Progress &progress = {}) noexcept
@@ -130,16 +129,16 @@ public:
         detail::Watch watch(progress);
         detail::ErrorText text;
         dpattn_tree tree = 0;
-        const std::int32_t code =
-            dpattn_tree_create(&p, values.data(), positions.empty() ? nullptr : positions.data(), owners.empty() ? nullptr : owners.data(),
-                               values.size(), &b, watch.pointer(), nullptr, &tree, &text);
+        const std::int32_t code = dpattn_tree_create(&p, values.data(), positions.empty() ? nullptr : positions.data(),
+                                                     owners.empty() ? nullptr : owners.data(), values.size(), &b,
+                                                     watch.pointer(), nullptr, &tree, &text);
         if (code != DPATTN_OK) {
             return detail::outcome(code, text, watch.cause());
         }
         return Tree(detail::Handle<dpattn_tree_free>(tree));
     }
-    Tree(const StructureParams &params, const Budget &budget, span<const double> values, span<const std::int64_t> positions = {},
-         span<const std::uint64_t> owners = {}, const Progress &progress = {})
+    Tree(const StructureParams &params, const Budget &budget, span<const double> values,
+         span<const std::int64_t> positions = {}, span<const std::uint64_t> owners = {}, const Progress &progress = {})
         : Tree(try_create(params, budget, values, positions, owners, progress).value())
     {
     }
@@ -168,26 +167,26 @@ private:
     explicit Tree(detail::Handle<dpattn_tree_free> handle) noexcept : Structure(std::move(handle)) {}
 };
 
-/// The paper's DPTreeDistance in any dimension: noisy sums of distances to private points. Movable; safe from any number of threads.
-class Distance : public detail::Structure<Distance, dpattn_distance_free, dpattn_distance_info, dpattn_distance_certificate, dpattn_distance_save,
-                                          dpattn_distance_load> {
+/// The paper's DPTreeDistance in any dimension: noisy sums of distances to private points. Movable;
+/// safe from any number of threads.
+class Distance : public detail::Structure<Distance, dpattn_distance_free, dpattn_distance_info,
+                                          dpattn_distance_certificate, dpattn_distance_save, dpattn_distance_load> {
 public:
-    /// Spends the budget on private points [rows, dim] with weights [rows, 1], any dtypes; without weights every weight is params.weight.
+    /// Spends the budget on private points [rows, dim] with weights [rows, 1], any dtypes; without
+    /// weights every weight is params.weight.
     /// Errors: invalid_argument, cancelled, entropy, limit, out_of_memory.
     static Result<Distance> try_create(const StructureParams &params, const Budget &budget, const Input &points,
                                        const std::optional<Input> &weights = {}, span<const std::uint64_t> owners = {},
                                        const Progress &progress = {}) noexcept
     {
-        if (Failure f = detail::check(points.view(), "points"); !f.ok()) {
+        const detail::View no_weights;
+        const detail::View &w = weights ? weights->view() : no_weights;
+        if (Failure f = detail::check({{points.view(), "points"}, {w, "weights"}}); !f.ok()) {
             return f;
         }
-        if (weights) {
-            if (Failure f = detail::check(weights->view(), "weights"); !f.ok()) {
-                return f;
-            }
-        }
         const dpattn_tensor &x = points.view().raw;
-        if (Failure f = detail::check(owners.size(), static_cast<std::size_t>(x.shape[x.ndim - 2]), "owners", "one a point"); !f.ok()) {
+        const auto rows = static_cast<std::size_t>(x.shape[x.ndim - 2]);
+        if (Failure f = detail::check(owners.size(), rows, "owners", "one a point"); !f.ok()) {
             return f;
         }
         const dpattn_structure_params p = detail::to_c(params);
@@ -195,36 +194,38 @@ public:
         detail::Watch watch(progress);
         detail::ErrorText text;
         dpattn_distance distance = 0;
-        const std::int32_t code = dpattn_distance_create(&p, &x, weights ? &weights->view().raw : nullptr, owners.empty() ? nullptr : owners.data(), &b,
-                                                         watch.pointer(), nullptr, &distance, &text);
+        const std::int32_t code = dpattn_distance_create(&p, &x, weights ? &w.raw : nullptr,
+                                                         owners.empty() ? nullptr : owners.data(), &b, watch.pointer(),
+                                                         nullptr, &distance, &text);
         if (code != DPATTN_OK) {
             return detail::outcome(code, text, watch.cause());
         }
         return Distance(detail::Handle<dpattn_distance_free>(distance));
     }
-    Distance(const StructureParams &params, const Budget &budget, const Input &points, const std::optional<Input> &weights = {},
-             span<const std::uint64_t> owners = {}, const Progress &progress = {})
+    Distance(const StructureParams &params, const Budget &budget, const Input &points,
+             const std::optional<Input> &weights = {}, span<const std::uint64_t> owners = {},
+             const Progress &progress = {})
         : Distance(try_create(params, budget, points, weights, owners, progress).value())
     {
     }
 
-    /// Sums of weight * |point - y|_1 into l1 [m, 1] and of weight * |point - y|^2 into l2 [m, 1], for queries [m, dim]; either may be left out.
+    /// Sums of weight * |point - y|_1 into l1 [m, 1] and of weight * |point - y|^2 into l2 [m, 1],
+    /// for queries [m, dim]; either may be left out.
     /// Errors: invalid_argument, invalid_handle, unsupported (l2 without params.squared).
     Result<> try_query(const Input &queries, const Output &l1, const Output &l2 = {}) const noexcept
     {
-        if (Failure f = detail::check(queries.view(), "queries"); !f.ok()) {
+        if (Failure f = detail::check({{queries.view(), "queries"}, {l1.view(), "l1"}, {l2.view(), "l2"}}); !f.ok()) {
             return f;
         }
-        for (const auto &[output, name] : {std::pair(&l1, "l1"), std::pair(&l2, "l2")}) {
-            if (Failure f = detail::check(output->view(), name); !f.ok()) {
-                return f;
-            }
-        }
         detail::ErrorText text;
-        const std::int32_t code = dpattn_distance_query(handle(), &queries.view().raw, l1.pointer(), l2.pointer(), &text);
+        const std::int32_t code =
+            dpattn_distance_query(handle(), &queries.view().raw, l1.pointer(), l2.pointer(), &text);
         return detail::outcome(code, text);
     }
-    void query(const Input &queries, const Output &l1, const Output &l2 = {}) const { try_query(queries, l1, l2).value(); }
+    void query(const Input &queries, const Output &l1, const Output &l2 = {}) const
+    {
+        try_query(queries, l1, l2).value();
+    }
 
 private:
     friend Structure;

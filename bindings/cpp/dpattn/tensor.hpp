@@ -25,7 +25,8 @@ struct bf16 {
     std::uint16_t bits;
 };
 
-/// The dtype of an element type. Specialise it for a 16-bit type of your own: `template <> struct dpattn::dtype_of<Half> ...`.
+/// The dtype of an element type. Specialise it for a 16-bit type of your own:
+/// `template <> struct dpattn::dtype_of<Half> ...`.
 template <class T>
 struct dtype_of;
 template <>
@@ -47,8 +48,9 @@ struct dtype_of<std::bfloat16_t> : std::integral_constant<std::int32_t, DPATTN_B
 
 namespace detail {
 
-/// A C tensor, with the number of elements that its memory has and that its shape needs (both 0 when it was made from a
-/// bare pointer). Too little memory is reported by the call that uses the view, so that making one never fails.
+/// A C tensor, with the number of elements that its memory has and that its shape needs (both 0
+/// when it was made from a bare pointer). Too little memory is reported by the call that uses the
+/// view, so that making one never fails.
 struct View {
     dpattn_tensor raw{};
     std::size_t held = 0;
@@ -67,38 +69,45 @@ inline std::int64_t to_int64(std::size_t n) noexcept // a size over 2^63 becomes
 
 } // namespace detail
 
-/// A borrowed view of [rows, cols] or [heads, rows, cols] numbers of type T: float, double, f16 or bf16; const for inputs.
-/// Making one never fails and copies nothing; the memory must outlive the calls that use it.
+/// A borrowed view of [rows, cols] or [heads, rows, cols] numbers of type T: float, double, f16 or
+/// bf16; const for inputs. Making one never fails and copies nothing; the memory must outlive the
+/// calls that use it.
 template <class T>
 class Tensor {
 public:
     using element_type = T;
 
-    /// Dense, row-major. The call that uses the view fails with invalid_argument if the span is too short for the shape.
+    /// Dense, row-major. The call that uses the view fails with invalid_argument if the span is too
+    /// short for the shape.
     Tensor(span<T> data, std::size_t rows, std::size_t cols) noexcept : Tensor(data.data(), rows, cols)
     {
         view_.held = data.size();
         view_.needed = detail::times(rows, cols);
     }
-    Tensor(span<T> data, std::size_t heads, std::size_t rows, std::size_t cols) noexcept : Tensor(data.data(), heads, rows, cols)
+    Tensor(span<T> data, std::size_t heads, std::size_t rows, std::size_t cols) noexcept
+        : Tensor(data.data(), heads, rows, cols)
     {
         view_.held = data.size();
         view_.needed = detail::times(heads, detail::times(rows, cols));
     }
 
     /// Dense, row-major, from a bare pointer (nothing checks its length).
-    Tensor(T *data, std::size_t rows, std::size_t cols) noexcept : Tensor(data, {rows, cols}, {bytes(cols), bytes(1)}) {}
+    Tensor(T *data, std::size_t rows, std::size_t cols) noexcept : Tensor(data, {rows, cols}, {bytes(cols), bytes(1)})
+    {
+    }
     Tensor(T *data, std::size_t heads, std::size_t rows, std::size_t cols) noexcept
         : Tensor(data, {heads, rows, cols}, {bytes(detail::times(rows, cols)), bytes(cols), bytes(1)})
     {
     }
 
-    /// Any layout: element (i0, i1[, i2]) is strides[0]*i0 + strides[1]*i1 (+ strides[2]*i2) BYTES after `data`. Strides may be negative,
-    /// or zero for inputs (nothing checks the length of the memory).
+    /// Any layout: element (i0, i1[, i2]) is strides[0]*i0 + strides[1]*i1 (+ strides[2]*i2) BYTES
+    /// after `data`. Strides may be negative, or zero for inputs (nothing checks the length of the
+    /// memory).
     template <std::size_t N, class = std::enable_if_t<N == 2 || N == 3>>
     Tensor(T *data, const std::size_t (&shape)[N], const std::ptrdiff_t (&strides)[N]) noexcept
     {
-        view_.raw.data = const_cast<std::remove_const_t<T> *>(data); // the library writes to outputs only, and they are not const
+        // The library writes to outputs only, and they are not const.
+        view_.raw.data = const_cast<std::remove_const_t<T> *>(data);
         view_.raw.dtype = dtype_of<std::remove_const_t<T>>::value;
         view_.raw.ndim = static_cast<std::int32_t>(N);
         for (std::size_t a = 0; a < N; a++) {
@@ -107,11 +116,15 @@ public:
         }
     }
 
-    std::size_t heads() const noexcept { return view_.raw.ndim == 3 ? static_cast<std::size_t>(view_.raw.shape[0]) : 1; }
+    std::size_t heads() const noexcept
+    {
+        return view_.raw.ndim == 3 ? static_cast<std::size_t>(view_.raw.shape[0]) : 1;
+    }
     std::size_t rows() const noexcept { return static_cast<std::size_t>(view_.raw.shape[view_.raw.ndim - 2]); }
     std::size_t cols() const noexcept { return static_cast<std::size_t>(view_.raw.shape[view_.raw.ndim - 1]); }
 
-    /// The same numbers with rows and columns exchanged, for matrices that are stored column by column.
+    /// The same numbers with rows and columns exchanged, for matrices that are stored column by
+    /// column.
     Tensor transposed() const noexcept
     {
         Tensor t = *this;
@@ -132,7 +145,8 @@ public:
         }
         const auto axis = static_cast<std::size_t>(view_.raw.ndim - 2);
         if (count > 0) {
-            t.view_.raw.data = static_cast<char *>(view_.raw.data) + static_cast<std::ptrdiff_t>(begin) * view_.raw.strides[axis];
+            t.view_.raw.data =
+                static_cast<char *>(view_.raw.data) + static_cast<std::ptrdiff_t>(begin) * view_.raw.strides[axis];
         }
         t.view_.raw.shape[axis] = detail::to_int64(count);
         return t;
@@ -141,7 +155,10 @@ public:
     const detail::View &view() const noexcept { return view_; }
 
 private:
-    static std::ptrdiff_t bytes(std::size_t elements) noexcept { return static_cast<std::ptrdiff_t>(detail::times(elements, sizeof(T))); }
+    static std::ptrdiff_t bytes(std::size_t elements) noexcept
+    {
+        return static_cast<std::ptrdiff_t>(detail::times(elements, sizeof(T)));
+    }
 
     detail::View view_;
 };
@@ -150,7 +167,8 @@ private:
 template <class C>
 Tensor(C &, std::size_t, std::size_t) -> Tensor<std::remove_pointer_t<decltype(std::data(std::declval<C &>()))>>;
 template <class C>
-Tensor(C &, std::size_t, std::size_t, std::size_t) -> Tensor<std::remove_pointer_t<decltype(std::data(std::declval<C &>()))>>;
+Tensor(C &, std::size_t, std::size_t, std::size_t)
+    -> Tensor<std::remove_pointer_t<decltype(std::data(std::declval<C &>()))>>;
 template <class T>
 Tensor(T *, std::size_t, std::size_t) -> Tensor<T>;
 template <class T>
@@ -169,7 +187,8 @@ private:
     detail::View view_;
 };
 
-/// An argument that is written: a Tensor of non-const elements, or nothing (an output that is not wanted).
+/// An argument that is written: a Tensor of non-const elements, or nothing (an output that is not
+/// wanted).
 class Output {
 public:
     Output() noexcept : wanted_(false) {}
