@@ -1,7 +1,7 @@
 // A private memory of 5,000 people, released once under (epsilon, delta) = (1, 1e-6), asked twice.
-// Build, after `make build`:
-//     c++ -std=c++17 -Iinclude -Ibindings/cpp bindings/cpp/example.cpp \
-//         -Lbuild -ldpattn -Wl,-rpath,build -o build/example && build/example
+// Build and run it, after `make build`:
+//     c++ -std=c++17 -Iinclude -Ibindings/cpp bindings/cpp/example.cpp -Lbuild -ldpattn
+//     LD_LIBRARY_PATH=build ./a.out
 #include "dpattn.hpp"
 
 #include <cmath>
