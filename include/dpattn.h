@@ -130,6 +130,18 @@ typedef struct dpattn_tensor {
 
 /* ---- Parameters (PUBLIC) --------------------------------------------------------------------- */
 
+/* Limits of the fields below and of arguments. */
+#define DPATTN_MAX_DIM 65536             /* heads, key_dim, value_dim, dim of a distance */
+#define DPATTN_MAX_DEGREE 8
+#define DPATTN_MAX_OWNER_ROWS 1048576    /* 2^20 */
+#define DPATTN_MIN_OWNER_BOUND (1.0 / 1024)
+#define DPATTN_MAX_LOGIT_BOUND 64.0      /* scale * query_bound * key_bound; range^2 */
+#define DPATTN_MAX_ROWS 1073741824       /* 2^30: rows of a head */
+#define DPATTN_MAX_LEAVES 1048576        /* 2^20: points of a grid */
+#define DPATTN_MAX_TREE_LEAVES 268435456 /* 2^28: places of a dpattn_tree */
+#define DPATTN_MAX_COPIES 16777216       /* 2^24 */
+#define DPATTN_MAX_THREADS 4096
+
 /* Neighbouring data sets. Required: there is no default, because the two differ by up to a factor 2
  * in noise. */
 enum dpattn_adjacency {
