@@ -193,7 +193,7 @@ test-arm64: ## the arm64 kernels under qemu-user, which root gets by apt-get
 
 # Programs of their own: late.c loads the library at run time, memory.c measures itself, repeats.c starts itself many times. error.c is tested by itself, too.
 ABI_TESTS := $(filter-out %/late.c %/memory.c %/repeats.c %/header.c,$(wildcard tests/abi/*.c)) capi/error.c
-ABI_HEADERS := $(wildcard tests/abi/*.h) capi/internal.h include/dpattn.h
+ABI_HEADERS := $(wildcard tests/abi/*.h capi/*.h) include/dpattn.h
 
 .PHONY: test-abi
 test-abi: build/tests/abi build/tests/late build/tests/guest.so build/tests/host build/tests/memory build/tests/repeats ## the tests of the C interface
@@ -387,7 +387,7 @@ build/tests/ggml-example: bindings/ggml/example.c
 # ---- Checks ---------------------------------------------------------------------------------------------------------
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
-PYTHON_CODE := bindings/python tests
+PYTHON_CODE := bindings/python tests capi/_gen
 
 .PHONY: check
 check: $(VENV)/ready check-generated ## formatting, vet on every architecture, linters, types
@@ -402,27 +402,30 @@ check: $(VENV)/ready check-generated ## formatting, vet on every architecture, l
 	cd bindings/python && ../../$(VENV)/bin/mypy
 	@echo "make check: all good"
 
-# $(call regenerate,FOLDER): run the generators of assembly in that tree, which write beside themselves.
+# $(call regenerate,FOLDER): run the generators in that tree: of assembly, which write beside themselves, and of what mirrors dpattn.h.
 define regenerate
 cd $(1)/simd/_asm && $(GO) run . -out ../kernels_amd64.s -stubs ../kernels_amd64.go -pkg simd
 cd $(1)/simd/_asm && $(GO) run ./neon -out ../kernels_arm64.s -stubs ../kernels_arm64.go
 cd $(1)/tests/bench/probe/_asm && $(GO) run . -out ../probe_amd64.s -stubs ../stubs_amd64.go -pkg probe
+$(VENV_PYTHON) capi/_gen/generate.py $(1)
 endef
 
 .PHONY: generate
-generate: ## write the generated kernels anew
+generate: $(VENV)/ready ## write the generated kernels and mirrors of dpattn.h anew
 	$(call regenerate,.)
 
 # The underscore keeps the copy out of ./... patterns.
 .PHONY: check-generated
-check-generated: ## the committed kernels are what their generators write
+check-generated: $(VENV)/ready ## the committed kernels and mirrors are what their generators write
 	rm -rf build/_generated
-	mkdir -p build/_generated/tests/bench
-	cp -r simd build/_generated/simd
+	mkdir -p build/_generated/tests/bench build/_generated/bindings/python/dpattn/_c
+	cp -r simd capi include build/_generated
 	cp -r tests/bench/probe build/_generated/tests/bench/probe
 	$(call regenerate,build/_generated)
 	diff -r simd build/_generated/simd
 	diff -r tests/bench/probe build/_generated/tests/bench/probe
+	diff -r capi build/_generated/capi
+	diff bindings/python/dpattn/_c/abi.py build/_generated/bindings/python/dpattn/_c/abi.py
 
 # ---- Benchmark ------------------------------------------------------------------------------------------------------
 

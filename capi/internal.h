@@ -1,29 +1,16 @@
-/* What the C and the Go half of this library share. Everything here is hidden: exports.map lets out only the functions of
- * dpattn.h. */
+/* What the C and the Go half of this library share. Everything here is hidden: exports.map lets out
+ * only the functions of dpattn.h. */
 #ifndef DPATTN_CAPI_INTERNAL_H
 #define DPATTN_CAPI_INTERNAL_H
 
 #include "dpattn.h"
+#include "generated.h"
 
 #if defined(_WIN32)
 #define CAPI_HIDDEN
 #else
 #define CAPI_HIDDEN __attribute__((visibility("hidden")))
 #endif
-
-/* cgo has no const. A pointer to const goes through one of these, so that a Go export has exactly the type of its prototype in
- * dpattn.h. */
-typedef const char const_char;
-typedef const void const_void;
-typedef const uint64_t const_uint64;
-typedef const dpattn_params const_params;
-typedef const dpattn_budget const_budget;
-typedef const dpattn_allowance const_allowance;
-typedef const dpattn_progress const_progress;
-typedef const dpattn_tensor const_tensor;
-typedef const dpattn_structure_params const_structure_params;
-typedef const double const_double;
-typedef const int64_t const_int64;
 
 /* Non-zero in a process made by fork() after the library was loaded. */
 CAPI_HIDDEN extern int capi_forked;

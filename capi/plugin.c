@@ -1,61 +1,17 @@
-/* The table of functions for hosts that load this library with dlopen. tests/abi/symbols.py wants every function of dpattn.h in it. */
+/* The table of functions for hosts that load this library with dlopen. */
 
 #include "internal.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#define SLOT(function) .function = dpattn_##function
+#define SLOT(function) .function = dpattn_##function,
 
 /* The compiler compares each slot's type with the prototype. */
 static const dpattn_plugin_v1 functions = {
     .struct_size = sizeof functions,
     .abi_version = DPATTN_PLUGIN_ABI,
-    SLOT(plan),
-    SLOT(version),
-    SLOT(version_string),
-    SLOT(build_info),
-    SLOT(status_string),
-    SLOT(set_threads),
-    SLOT(params_init),
-    SLOT(builder_create),
-    SLOT(builder_add),
-    SLOT(builder_merge),
-    SLOT(builder_export_secret),
-    SLOT(builder_import_secret),
-    SLOT(builder_diagnostics),
-    SLOT(builder_release),
-    SLOT(builder_free),
-    SLOT(release_attend),
-    SLOT(release_info),
-    SLOT(release_certificate),
-    SLOT(release_state),
-    SLOT(release_save),
-    SLOT(release_load),
-    SLOT(release_retain),
-    SLOT(release_free),
-    SLOT(merge),
-    SLOT(tree_create),
-    SLOT(tree_query),
-    SLOT(tree_info),
-    SLOT(tree_certificate),
-    SLOT(tree_save),
-    SLOT(tree_load),
-    SLOT(tree_free),
-    SLOT(distance_create),
-    SLOT(distance_query),
-    SLOT(distance_info),
-    SLOT(distance_certificate),
-    SLOT(distance_save),
-    SLOT(distance_load),
-    SLOT(distance_free),
-    SLOT(release_attend_head),
-    SLOT(ledger_create),
-    SLOT(ledger_open),
-    SLOT(ledger_release),
-    SLOT(ledger_load),
-    SLOT(ledger_show),
-    SLOT(ledger_close),
+    CAPI_SLOTS(SLOT)
 };
 
 /* Where the functions begin. */
@@ -78,7 +34,8 @@ int32_t dpattn_plugin_init(uint32_t abi_version, void *table, size_t table_size,
     if (table == NULL)
         return refuse(err, DPATTN_INVALID_ARGUMENT, "table is NULL; it must be the place for a dpattn_plugin_v1", 0, 0);
     if (table_size < NUMBERS)
-        return refuse(err, DPATTN_INVALID_ARGUMENT, "table_size is %llu; it must be sizeof(dpattn_plugin_v1), at least %llu", table_size, NUMBERS);
+        return refuse(err, DPATTN_INVALID_ARGUMENT, "table_size is %llu; it must be sizeof(dpattn_plugin_v1), at least %llu",
+                      table_size, NUMBERS);
 
     /* No half pointer, and NULL for what a newer header's table has more. */
     size_t filled = table_size < sizeof functions ? table_size - (table_size - NUMBERS) % sizeof(void *) : sizeof functions;

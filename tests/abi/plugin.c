@@ -1,4 +1,4 @@
-/* The table of functions: versions, older and newer sizes, refusals. (That every function is in it, in its place, is checked by symbols.py.) */
+/* The table of functions: versions, older and newer sizes, refusals. */
 #include "abi.h"
 
 TEST(plugin_versions)

@@ -10,7 +10,8 @@ import pytest
 
 import dpattn
 from conftest import make_params, make_release
-from dpattn import _abi, _library
+from dpattn import _library
+from dpattn._c import abi
 
 
 def test_import_loads_nothing(run_python) -> None:
@@ -82,7 +83,7 @@ def test_another_version_is_refused(packed: int, monkeypatch: pytest.MonkeyPatch
         def dpattn_version() -> int:
             return packed
 
-    monkeypatch.setattr(_abi, "declare", lambda library: None)
+    monkeypatch.setattr(abi, "declare", lambda library: None)
     with pytest.raises(dpattn.LibraryError, match=r"needs 0\.1\.x"):
         _library._check_version(Other(), "other.so")
 
@@ -140,7 +141,7 @@ def test_error_classes_carry_their_status() -> None:
     classes = [getattr(dpattn, name) for name in dpattn.__all__ if name.endswith("Error")]
     assert all(issubclass(kind, dpattn.DpattnError) for kind in classes)
     statuses = [kind.status for kind in classes if kind.status > 0]
-    assert sorted(statuses) == list(range(1, len(_abi.STATUS)))
+    assert sorted(statuses) == list(range(1, len(abi.STATUS)))
 
 
 def test_names_are_documented() -> None:

@@ -25,6 +25,7 @@ from typing import Any
 
 from ._attention import scaled_dot_product_attention
 from ._builder import Builder, Diagnostics
+from ._c.abi import __version__
 from ._errors import (
     BufferTooSmallError,
     BusyError,
@@ -52,7 +53,6 @@ from ._params import Params
 from ._plan import Plan, plan
 from ._release import Info, Release
 from ._structures import DPTree, DPTreeDistance, StructureInfo, load
-from ._version import __version__
 
 __all__ = [
     "BufferTooSmallError",

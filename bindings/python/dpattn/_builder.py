@@ -8,8 +8,9 @@ import math
 import struct
 from typing import Any, NamedTuple, NoReturn, Optional, Tuple
 
-from . import _abi, _tensor, _work
+from . import _tensor, _work
 from ._buffers import address_and_size, read_bytes
+from ._c import abi
 from ._check import budget, integer
 from ._errors import InvalidArgumentError
 from ._handle import Handle
@@ -38,7 +39,7 @@ class _Shape(NamedTuple):
 
     @classmethod
     def of(cls, params: Params) -> _Shape:
-        number = _abi.MECHANISM[params.mechanism]
+        number = abi.MECHANISM[params.mechanism]
         return cls(params.heads, params.key_dim, params.value_dim, params.degree or 2, number)
 
 
@@ -74,7 +75,7 @@ class Diagnostics:
     owners_clipped: int
 
 
-def diagnostics_of(raw: _abi.Diagnostics) -> Diagnostics:
+def diagnostics_of(raw: abi.Diagnostics) -> Diagnostics:
     """The counts of a C struct."""
     return Diagnostics(**{field.name: getattr(raw, field.name) for field in dataclasses.fields(Diagnostics)})
 
@@ -232,7 +233,7 @@ class Builder(Handle):
 
         With `owner_bound` it sums the owners' rows, which takes as long as at `release`.
         """
-        result = _abi.Diagnostics(struct_size=ctypes.sizeof(_abi.Diagnostics))
+        result = abi.Diagnostics(struct_size=ctypes.sizeof(abi.Diagnostics))
         call("dpattn_builder_diagnostics", self._open(), ctypes.byref(result))
         return diagnostics_of(result)
 
@@ -290,7 +291,7 @@ class Builder(Handle):
         if ledger is None and label is not None:
             raise InvalidArgumentError(f"label is {label!r}; it names a release in a ledger, and there is none")
         account = None if ledger is None else (ledger._open(), _label(label))
-        spend = _abi.Budget(struct_size=ctypes.sizeof(_abi.Budget), epsilon=epsilon, delta=delta)
+        spend = abi.Budget(struct_size=ctypes.sizeof(abi.Budget), epsilon=epsilon, delta=delta)
         result = ctypes.c_uint64()
         handle = self._open()
 
@@ -336,7 +337,7 @@ class Builder(Handle):
                 raise InvalidArgumentError(f"head is {head!r}; it must be None when K is (heads, n, key_dim)")
             if keys[0] != heads:
                 raise InvalidArgumentError(f"K has shape {keys}; its first axis must be heads = {heads}")
-            return _abi.ALL_HEADS
+            return abi.ALL_HEADS
         if head is None:
             if heads != 1:
                 raise InvalidArgumentError(f"head is missing; with {heads} heads, (n, key_dim) rows need one")
@@ -346,6 +347,6 @@ class Builder(Handle):
     def _state_size(self) -> int:
         """Numbers in the state."""
         heads, key_dim, value_dim, degree, mechanism = self._shape
-        if mechanism != _abi.MECHANISM["gaussian"]:
+        if mechanism != abi.MECHANISM["gaussian"]:
             return _work.LONG  # trees: as much as anything
         return heads * math.comb(key_dim + degree, degree) * (value_dim + 1)

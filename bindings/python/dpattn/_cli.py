@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Sequence,
 
 import numpy as np
 
-from . import _abi, _bolt, _files
+from . import _bolt, _files
 from ._builder import Builder
+from ._c import abi
+from ._c.abi import __version__
 from ._check import budget
 from ._errors import (
     BusyError,
@@ -35,7 +37,6 @@ from ._plan import plan
 from ._progress import Bar
 from ._release import Release
 from ._structures import load
-from ._version import __version__
 
 OK, FAILED, USAGE, TROUBLE, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -459,14 +460,14 @@ def _parser() -> argparse.ArgumentParser:
     group.add_argument("--query-bound", type=float, metavar="B", help="norm bound of a query")
     group.add_argument(
         "--adjacency",
-        choices=list(_abi.ADJACENCY),
+        choices=list(abi.ADJACENCY),
         required=True,
         help="add_remove hides whether a unit is there; replace hides what it is: the number of rows is public then, "
         "but with owners as units it is not published",
     )
     group = private.add_argument_group("approximation")
     group.add_argument("--degree", type=int, help="of the polynomial for exp, 1..8; default 2, plan chooses")
-    group.add_argument("--polynomial", choices=list(_abi.POLYNOMIAL), default="minimax", help="default minimax")
+    group.add_argument("--polynomial", choices=list(abi.POLYNOMIAL), default="minimax", help="default minimax")
     group.add_argument("--scale", type=float, help="logit = scale * <q, k>; default 1 / sqrt(key_dim)")
     group.add_argument("--lambda", dest="lambda_", type=float, metavar="L", help="weight of the denominator column")
     group.add_argument("--no-rotate", action="store_true", help="do not rotate keys and queries")
@@ -482,7 +483,7 @@ def _parser() -> argparse.ArgumentParser:
     group = private.add_argument_group("mechanism")
     group.add_argument(
         "--mechanism",
-        choices=list(_abi.MECHANISM),
+        choices=list(abi.MECHANISM),
         default="gaussian",
         help="default gaussian; dptree takes --range and --value-range instead of the three bounds",
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Dict, NoReturn, Type
 
-from ._abi import STATUS
+from ._c.abi import STATUS
 
 
 class DpattnError(Exception):

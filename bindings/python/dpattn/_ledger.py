@@ -7,8 +7,8 @@ import json
 import os
 from typing import Any, Dict, NoReturn, Optional
 
-from . import _abi
 from ._buffers import read_bytes
+from ._c import abi
 from ._check import real
 from ._errors import FileError, InvalidArgumentError, MismatchError
 from ._files import PathLike
@@ -86,7 +86,7 @@ class Ledger(Handle):
         if allowance is not None:
             self._check_allowance(allowance)
 
-    def _check_allowance(self, asked: _abi.Allowance) -> None:
+    def _check_allowance(self, asked: abi.Allowance) -> None:
         has = self.show()["allowance"]
         for name in ["epsilon", "mu"] if asked.mu else ["epsilon", "delta", "other_epsilon", "other_delta"]:
             if has[name] != getattr(asked, name):
@@ -127,12 +127,12 @@ class Ledger(Handle):
 
 def _allowance(
     epsilon: Optional[float], delta: Optional[float], mu: Optional[float], other_epsilon: float, other_delta: float
-) -> Optional[_abi.Allowance]:
+) -> Optional[abi.Allowance]:
     others = {"epsilon": epsilon, "delta": delta, "other_epsilon": other_epsilon, "other_delta": other_delta}
     given = [name for name, value in others.items() if value is not None and value != 0]
     if mu is None and not given:
         return None
-    result = _abi.Allowance(struct_size=ctypes.sizeof(_abi.Allowance))
+    result = abi.Allowance(struct_size=ctypes.sizeof(abi.Allowance))
     if mu is not None:
         if given:
             raise InvalidArgumentError(f"mu is {mu!r}; then {given[0]} must not be given")

@@ -10,10 +10,10 @@ import threading
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
-from . import _abi
+from ._c import abi
+from ._c.abi import __version__
 from ._check import integer
 from ._errors import ForkedError, LibraryError, raise_status
-from ._version import __version__
 
 OVERRIDE = "DPATTN_LIBRARY"
 
@@ -79,7 +79,7 @@ def _check_version(loaded: ctypes.CDLL, path: str) -> None:
     """The ABI is compatible within a major version, and while that is 0, within a minor version."""
     want = tuple(int(part) for part in __version__.split("."))
     try:
-        _abi.declare(loaded)
+        abi.declare(loaded)
         packed = int(loaded.dpattn_version())
     except AttributeError as error:
         raise LibraryError(f"{path} is not the dpattn C library of version {__version__}: {error}") from None
@@ -93,7 +93,7 @@ def _check_version(loaded: ctypes.CDLL, path: str) -> None:
 
 def call(name: str, *arguments: Any) -> None:
     """Call a function that returns a status; its last argument, the error struct, is added here."""
-    error = _abi.Error(size=ctypes.sizeof(_abi.Error))
+    error = abi.Error(size=ctypes.sizeof(abi.Error))
     status = getattr(library(), name)(*arguments, ctypes.byref(error))
     if status:
         raise_status(status, error.message)
@@ -120,7 +120,7 @@ def set_threads(threads: int) -> None:
     InvalidArgumentError
         If `threads` is out of range.
     """
-    call("dpattn_set_threads", integer("threads", threads, 0, 4096))
+    call("dpattn_set_threads", integer("threads", threads, 0, abi.MAX_THREADS))
 
 
 def build_info() -> Dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any, Optional, Tuple
 
 import numpy as np
 
-from . import _abi
+from ._c import abi
 from ._check import choice, flag, integer, real
 from ._errors import InvalidArgumentError
 
@@ -147,15 +147,15 @@ class Params:
         def put(name: str, value: Any) -> None:
             object.__setattr__(self, name, value)
 
-        put("heads", integer("heads", heads, 1, _abi.MAX_DIM))
-        put("key_dim", integer("key_dim", key_dim, 1, _abi.MAX_DIM))
-        put("value_dim", integer("value_dim", value_dim, 1, _abi.MAX_DIM))
-        put("degree", None if degree is None else integer("degree", degree, 1, _abi.MAX_DEGREE))
-        put("owner_rows", integer("owner_rows", owner_rows, 0, _abi.MAX_OWNER_ROWS))
+        put("heads", integer("heads", heads, 1, abi.MAX_DIM))
+        put("key_dim", integer("key_dim", key_dim, 1, abi.MAX_DIM))
+        put("value_dim", integer("value_dim", value_dim, 1, abi.MAX_DIM))
+        put("degree", None if degree is None else integer("degree", degree, 1, abi.MAX_DEGREE))
+        put("owner_rows", integer("owner_rows", owner_rows, 0, abi.MAX_OWNER_ROWS))
         put("owner_bound", None if owner_bound is None else real("owner_bound", owner_bound, 0.0, math.inf))
-        put("adjacency", choice("adjacency", adjacency, _abi.ADJACENCY))
-        put("mechanism", choice("mechanism", mechanism, _abi.MECHANISM))
-        put("polynomial", choice("polynomial", polynomial, _abi.POLYNOMIAL))
+        put("adjacency", choice("adjacency", adjacency, abi.ADJACENCY))
+        put("mechanism", choice("mechanism", mechanism, abi.MECHANISM))
+        put("polynomial", choice("polynomial", polynomial, abi.POLYNOMIAL))
         put("rotate", flag("rotate", rotate))
         tree = self.mechanism == "dptree"
         for name, value in (("key_bound", key_bound), ("value_bound", value_bound), ("query_bound", query_bound)):
@@ -164,9 +164,9 @@ class Params:
             if tree and wide is None:
                 raise InvalidArgumentError(f"{name} is None; mechanism 'dptree' requires it")
             put(name, None if wide is None else real(name, wide, 0.0, math.inf))
-        put("rows", None if rows is None else integer("rows", rows, 1, 1 << 30))
-        put("leaves", None if leaves is None else integer("leaves", leaves, 1, 1 << 20))
-        put("copies", None if copies is None else integer("copies", copies, 1, 1 << 24))
+        put("rows", None if rows is None else integer("rows", rows, 1, abi.MAX_ROWS))
+        put("leaves", None if leaves is None else integer("leaves", leaves, 1, abi.MAX_LEAVES))
+        put("copies", None if copies is None else integer("copies", copies, 1, abi.MAX_COPIES))
         put("copy_factor", None if copy_factor is None else real("copy_factor", copy_factor, 0.0, math.inf))
         put("relative_error", None if relative_error is None else real("relative_error", relative_error, 0.0, 1.0))
         share = failure_probability
@@ -176,14 +176,14 @@ class Params:
         put("lambda_", None if lambda_ is None else real("lambda_", lambda_, 0.0, math.inf))
         put("center", None if center is None else _center(center, self.heads, self.key_dim))
         put("head_weights", None if head_weights is None else _head_weights(head_weights, self.heads))
-        if not tree and self.logit_bound > _abi.MAX_LOGIT_BOUND:
+        if not tree and self.logit_bound > abi.MAX_LOGIT_BOUND:
             raise InvalidArgumentError(
-                f"scale * query_bound * key_bound is {self.logit_bound:g}; it must be at most {_abi.MAX_LOGIT_BOUND:g}"
+                f"scale * query_bound * key_bound is {self.logit_bound:g}; it must be at most {abi.MAX_LOGIT_BOUND:g}"
             )
-        if self.owner_bound is not None and not _abi.MIN_OWNER_BOUND <= self.owner_bound <= self.owner_rows:
+        if self.owner_bound is not None and not abi.MIN_OWNER_BOUND <= self.owner_bound <= self.owner_rows:
             raise InvalidArgumentError(
-                f"owner_bound is {self.owner_bound:g}; it must be in 1/1024..owner_rows, and owner_rows is "
-                f"{self.owner_rows}"
+                f"owner_bound is {self.owner_bound:g}; it must be in 1/{1 / abi.MIN_OWNER_BOUND:g}..owner_rows, and "
+                f"owner_rows is {self.owner_rows}"
             )
         if self.lambda_ is not None and not self.value_bound / 64 <= self.lambda_ <= self.value_bound * 16:
             raise InvalidArgumentError(
@@ -219,21 +219,21 @@ class Params:
     def __hash__(self) -> int:
         return hash(self._key())
 
-    def _to_c(self) -> _abi.Params:
+    def _to_c(self) -> abi.Params:
         """The C struct; it points into this object's arrays, which must outlive the call."""
         tree = self.mechanism == "dptree"
-        return _abi.Params(
-            struct_size=ctypes.sizeof(_abi.Params),
+        return abi.Params(
+            struct_size=ctypes.sizeof(abi.Params),
             heads=self.heads,
             key_dim=self.key_dim,
             value_dim=self.value_dim,
             degree=self.degree or 0,
-            mechanism=_abi.MECHANISM[self.mechanism],
-            polynomial=0 if tree and self.polynomial == "minimax" else _abi.POLYNOMIAL[self.polynomial],
-            adjacency=_abi.ADJACENCY[self.adjacency],
+            mechanism=abi.MECHANISM[self.mechanism],
+            polynomial=0 if tree and self.polynomial == "minimax" else abi.POLYNOMIAL[self.polynomial],
+            adjacency=abi.ADJACENCY[self.adjacency],
             owner_rows=self.owner_rows,
             owner_bound=self.owner_bound or 0.0,
-            rotation=0 if tree and self.rotate else _abi.ROTATION[self.rotate],
+            rotation=0 if tree and self.rotate else abi.ROTATION["hadamard" if self.rotate else "none"],
             key_bound=self.key_bound,
             value_bound=self.value_bound,
             query_bound=self.query_bound,
@@ -248,7 +248,7 @@ class Params:
             rows=self.rows or 0,
             leaves=self.leaves or 0,
             copies=self.copies or 0,
-            trees=0 if self.trees is None else _abi.TREES[self.trees],
+            trees=0 if self.trees is None else abi.TREES["kept" if self.trees else "none"],
             **{"lambda": self.lambda_ or 0.0},
         )
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ctypes
 import dataclasses
 
-from . import _abi, _html
+from . import _html
+from ._c import abi
 from ._check import budget, integer, real
 from ._errors import InvalidArgumentError
 from ._library import call
@@ -105,7 +106,7 @@ def plan(params: Params, *, n: int, epsilon: float, delta: float, target_error: 
     rows = integer("n", n, 1, 2**63 - 1)
     epsilon, delta = budget(epsilon, delta)
     target = 0.0 if target_error == 0 else real("target_error", target_error, 0.0, float("inf"))
-    wanted = _abi.Budget(struct_size=ctypes.sizeof(_abi.Budget), epsilon=epsilon, delta=delta)
-    result = _abi.PlanResult(struct_size=ctypes.sizeof(_abi.PlanResult))
+    wanted = abi.Budget(struct_size=ctypes.sizeof(abi.Budget), epsilon=epsilon, delta=delta)
+    result = abi.PlanResult(struct_size=ctypes.sizeof(abi.PlanResult))
     call("dpattn_plan", ctypes.byref(params._to_c()), rows, ctypes.byref(wanted), target, ctypes.byref(result))
     return Plan(**{field.name: getattr(result, field.name) for field in dataclasses.fields(Plan)})

@@ -9,8 +9,9 @@ from typing import Any, Callable, Dict, Optional, Tuple, overload
 
 import numpy as np
 
-from . import _abi, _files, _html, _tensor
+from . import _files, _html, _tensor
 from ._buffers import address_and_size, read_bytes
+from ._c import abi
 from ._check import exact
 from ._errors import InvalidArgumentError
 from ._handle import Handle
@@ -21,7 +22,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 # For the short way through `attend`, where each name is looked up once.
 _ndarray, _new = np.ndarray, np.empty
-_CODES, _addressof, _from_buffer, _pack = _tensor.CODES, ctypes.addressof, _tensor.from_buffer, _abi.TENSOR.pack
+_CODES, _addressof, _from_buffer, _pack = _tensor.CODES, ctypes.addressof, _tensor.from_buffer, abi.TENSOR.pack
 
 # One C call cannot be interrupted; more work than this (some tenths of a second) is cut into several.
 _CHUNK_COST = 1_000_000_000
@@ -430,18 +431,18 @@ class Release(Handle):
 
 
 def _info(handle: int) -> Info:
-    raw = _abi.Info(struct_size=ctypes.sizeof(_abi.Info))
+    raw = abi.Info(struct_size=ctypes.sizeof(abi.Info))
     call("dpattn_release_info", handle, ctypes.byref(raw))
-    values = {name: getattr(raw, name) for name, *_ in _abi.Info._fields_}
+    values = {name: getattr(raw, name) for name, *_ in abi.Info._fields_}
     for name in ("struct_size", "rotation", "lambda", "reserved"):
         del values[name]
     values.update(
-        mechanism=_word(_abi.MECHANISM, raw.mechanism),
-        polynomial=_word(_abi.POLYNOMIAL, raw.polynomial),
-        adjacency=_word(_abi.ADJACENCY, raw.adjacency),
+        mechanism=_word(abi.MECHANISM, raw.mechanism),
+        polynomial=_word(abi.POLYNOMIAL, raw.polynomial),
+        adjacency=_word(abi.ADJACENCY, raw.adjacency),
         owner_bound=raw.owner_bound or None,
-        rotate=raw.rotation == _abi.ROTATION[True],
-        trees=raw.trees == _abi.TREES[True],
+        rotate=raw.rotation == abi.ROTATION["hadamard"],
+        trees=raw.trees == abi.TREES["kept"],
         lambda_=getattr(raw, "lambda"),
         id=bytes(raw.id).hex(),
     )

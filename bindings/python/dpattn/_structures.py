@@ -10,9 +10,10 @@ from typing import Any, Callable, ClassVar, Dict, Optional, Tuple, Type, TypeVar
 
 import numpy as np
 
-from . import _abi, _files, _tensor, _work
+from . import _files, _tensor, _work
 from ._buffers import address_and_size, read_bytes
 from ._builder import Diagnostics, diagnostics_of
+from ._c import abi
 from ._check import budget, choice, flag, integer, real
 from ._errors import CorruptError, InvalidArgumentError
 from ._handle import Handle
@@ -24,8 +25,6 @@ Array = np.ndarray[Any, np.dtype[np.float64]]
 # A file begins with 16 bytes of magic and a u32 version; a structure's goes on with the u32 kind of the structure.
 _MAGIC = b"DPATTN dptree\0\0\0"
 _KIND = slice(20, 24)
-
-_MAX_LEAVES_TREE, _MAX_LEAVES = 1 << 28, 1 << 20
 
 _Self = TypeVar("_Self", bound="_Structure")
 
@@ -83,10 +82,10 @@ class _Structure(Handle):
 
     def _take(self, handle: int) -> None:
         self._own(handle)
-        raw = _abi.StructureInfo(struct_size=ctypes.sizeof(_abi.StructureInfo))
+        raw = abi.StructureInfo(struct_size=ctypes.sizeof(abi.StructureInfo))
         call(f"dpattn_{self._kind}_info", handle, ctypes.byref(raw))
         values = {field.name: getattr(raw, field.name) for field in dataclasses.fields(StructureInfo)}
-        words = {number: word for word, number in _abi.ADJACENCY.items()}
+        words = {number: word for word, number in abi.ADJACENCY.items()}
         values.update(adjacency=words[raw.adjacency], squared=bool(raw.squared))
         self.info = StructureInfo(**values)
 
@@ -134,13 +133,11 @@ class _Structure(Handle):
         return (type(self).from_bytes, (self.to_bytes(),))
 
 
-def _params(
-    adjacency: str, owner_rows: int, leaves: int, most: int, weight: float, **more: Any
-) -> _abi.StructureParams:
-    return _abi.StructureParams(
-        struct_size=ctypes.sizeof(_abi.StructureParams),
-        adjacency=_abi.ADJACENCY[choice("adjacency", adjacency, _abi.ADJACENCY)],
-        owner_rows=integer("owner_rows", owner_rows, 0, _abi.MAX_OWNER_ROWS),
+def _params(adjacency: str, owner_rows: int, leaves: int, most: int, weight: float, **more: Any) -> abi.StructureParams:
+    return abi.StructureParams(
+        struct_size=ctypes.sizeof(abi.StructureParams),
+        adjacency=abi.ADJACENCY[choice("adjacency", adjacency, abi.ADJACENCY)],
+        owner_rows=integer("owner_rows", owner_rows, 0, abi.MAX_OWNER_ROWS),
         leaves=integer("leaves", leaves, 1, most),
         weight=real("weight", weight, 0.0, math.inf),
         **more,
@@ -150,7 +147,7 @@ def _params(
 def _make(
     name: str,
     rows: Tuple[Any, ...],
-    params: _abi.StructureParams,
+    params: abi.StructureParams,
     spend: Tuple[float, float],
     on_diagnostics: Optional[Callable[[Diagnostics], object]],
     progress: _work.ProgressLike,
@@ -158,8 +155,8 @@ def _make(
 ) -> int:
     """Call one of the two constructors."""
     epsilon, delta = spend
-    cost = _abi.Budget(struct_size=ctypes.sizeof(_abi.Budget), epsilon=epsilon, delta=delta)
-    counts = _abi.Diagnostics(struct_size=ctypes.sizeof(_abi.Diagnostics))
+    cost = abi.Budget(struct_size=ctypes.sizeof(abi.Budget), epsilon=epsilon, delta=delta)
+    counts = abi.Diagnostics(struct_size=ctypes.sizeof(abi.Diagnostics))
     handle = ctypes.c_uint64()
 
     def work(pointer: Any) -> None:
@@ -239,7 +236,7 @@ class DPTree(_Structure):
         on_diagnostics: Optional[Callable[[Diagnostics], object]] = None,
         progress: _work.ProgressLike = None,
     ) -> None:
-        params = _params(adjacency, owner_rows, leaves, _MAX_LEAVES_TREE, weight)
+        params = _params(adjacency, owner_rows, leaves, abi.MAX_TREE_LEAVES, weight)
         numbers = _vector(values, "values", np.float64)
         places = None if positions is None else _vector(positions, "positions", np.int64)
         if places is not None and places.shape != numbers.shape:
@@ -341,9 +338,9 @@ class DPTreeDistance(_Structure):
             adjacency,
             owner_rows,
             leaves,
-            _MAX_LEAVES,
+            abi.MAX_LEAVES,
             weight,
-            dim=integer("the last axis of points", dim, 1, _abi.MAX_DIM),
+            dim=integer("the last axis of points", dim, 1, abi.MAX_DIM),
             range=real("range", range, 0.0, math.inf),
             squared=int(flag("squared", squared)),
         )

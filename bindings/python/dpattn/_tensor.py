@@ -13,8 +13,10 @@ from typing import Any, Callable, Dict, Optional, Sequence, Tuple
 
 import numpy as np
 
-from ._abi import BF16, F16, F32, F64, TENSOR
+from ._c.abi import DTYPE, TENSOR
 from ._errors import InvalidArgumentError
+
+F32, F64, F16, BF16 = (DTYPE[name] for name in ("F32", "F64", "F16", "BF16"))
 
 _pack = TENSOR.pack
 _addressof = ctypes.addressof

@@ -13,7 +13,7 @@ import threading
 import time
 from typing import Any, Callable, Optional, Tuple, Union
 
-from . import _abi
+from ._c import abi
 from ._errors import InvalidArgumentError, OutOfMemoryError
 from ._progress import Bar
 
@@ -77,9 +77,9 @@ def _run_in_thread(work: _Work, report: Optional[Report]) -> None:
             finished = True
             wake.set()
 
-    progress = _abi.Progress(struct_size=ctypes.sizeof(_abi.Progress), cancel=ctypes.pointer(cancel))
+    progress = abi.Progress(struct_size=ctypes.sizeof(abi.Progress), cancel=ctypes.addressof(cancel))
     if report is not None:
-        progress.callback = _abi.PROGRESS_CALLBACK(step)
+        progress.callback = abi.PROGRESS_CALLBACK(step)
     thread = threading.Thread(target=body, name="dpattn")
     try:
         thread.start()
