@@ -24,7 +24,7 @@ TESTS = ["test_library.py", "test_abi.py", "test_attend.py", "test_release.py", 
 
 # Prints where package and library are, and a version of each.
 WHERE = """
-import ctypes, dpattn, dpattn._library as l
+import ctypes, dpattn, dpattn._c.library as l
 from pathlib import Path
 assert l._library is None, "the import alone loaded the library"
 print(Path(dpattn.__file__).parent, dpattn.__version__, dpattn.build_info()["version"], l.library()._name, sep="\\n")
@@ -62,7 +62,8 @@ def check_names(wheel: Path, sdist: Path, version: str) -> None:
     names = contents(wheel)
     library = {"darwin": "libdpattn.dylib", "win32": "dpattn.dll"}.get(sys.platform, "libdpattn.so")
     check(
-        {f"dpattn/{library}", "dpattn/py.typed", "dpattn/LICENSE", "dpattn/_library.py"} <= names, f"it holds {library}"
+        {f"dpattn/{library}", "dpattn/py.typed", "dpattn/LICENSE", "dpattn/_c/library.py"} <= names,
+        f"it holds {library}",
     )
 
 

@@ -292,7 +292,7 @@ def test_close(rows) -> None:
 
 def test_the_collector_frees(monkeypatch) -> None:
     freed = []
-    monkeypatch.setattr("dpattn._handle.free", lambda name, handle: freed.append(name))
+    monkeypatch.setattr("dpattn._c.handle.free", lambda name, handle: freed.append(name))
     builder = dpattn.Builder(make_params())
     alive = weakref.ref(builder)
     del builder

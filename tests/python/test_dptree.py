@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import dpattn
-from dpattn._cli import main
+from dpattn.cli import main
 
 VAST = {"epsilon": 1e7, "delta": 1e-6}
 

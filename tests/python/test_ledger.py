@@ -17,7 +17,7 @@ import pytest
 import dpattn
 from conftest import make_params
 from dpattn import verify, verify_ledger
-from dpattn._cli import main
+from dpattn.cli import main
 
 
 def make_builder(rows=20, **kinds) -> dpattn.Builder:

@@ -10,8 +10,7 @@ import pytest
 
 import dpattn
 from conftest import make_params, make_release
-from dpattn import _library
-from dpattn._c import abi
+from dpattn._c import abi, library
 
 
 def test_import_loads_nothing(run_python) -> None:
@@ -22,9 +21,9 @@ def test_import_loads_nothing(run_python) -> None:
 def test_missing_library_lists_every_path(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
     monkeypatch.delenv("DPATTN_LIBRARY", raising=False)
     paths = [str(tmp_path / "a" / "libdpattn.so"), str(tmp_path / "b" / "libdpattn.so"), "libdpattn-is-not-there.so"]
-    monkeypatch.setattr(_library, "candidates", lambda: paths)
+    monkeypatch.setattr(library, "candidates", lambda: paths)
     with pytest.raises(dpattn.LibraryError) as caught:
-        _library._load()
+        library._load()
     for path in paths:
         assert path in str(caught.value)
     assert "DPATTN_LIBRARY" in str(caught.value)
@@ -33,8 +32,8 @@ def test_missing_library_lists_every_path(monkeypatch: pytest.MonkeyPatch, tmp_p
 
 def test_candidates_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DPATTN_LIBRARY", raising=False)
-    paths = _library.candidates()
-    assert os.path.dirname(paths[0]) == os.path.dirname(_library.__file__)
+    paths = library.candidates()
+    assert os.path.dirname(paths[0]) == os.path.dirname(dpattn.__file__)
     assert os.sep not in paths[-1]
 
 
@@ -47,8 +46,8 @@ def test_candidates_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_names_on_each_platform(run_python, platform: str, folder: str, names: list[str]) -> None:
-    code = f"import sys, numpy, pathlib; sys.platform = {platform!r}; from dpattn import _library"
-    code += "; print(sys.prefix, *_library.candidates(), sep='\\n')"
+    code = f"import sys, numpy, pathlib; sys.platform = {platform!r}; from dpattn._c import library"
+    code += "; print(sys.prefix, *library.candidates(), sep='\\n')"
     done = run_python("-c", code, DPATTN_LIBRARY="")
     prefix, *paths = done.stdout.splitlines()
     assert [os.path.basename(path) for path in paths[: len(names)]] == names
@@ -73,7 +72,7 @@ def test_another_library_is_refused() -> None:
             raise AttributeError(f"undefined symbol: {name}")
 
     with pytest.raises(dpattn.LibraryError, match="is not the dpattn C library"):
-        _library._check_version(Other(), "other.so")
+        library._check_version(Other(), "other.so")
 
 
 @pytest.mark.parametrize("packed", [0x000000, 0x000200, 0x010000])
@@ -85,7 +84,7 @@ def test_another_version_is_refused(packed: int, monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(abi, "declare", lambda library: None)
     with pytest.raises(dpattn.LibraryError, match=r"needs 0\.1\.x"):
-        _library._check_version(Other(), "other.so")
+        library._check_version(Other(), "other.so")
 
 
 def test_build_info() -> None:

@@ -181,7 +181,7 @@ def test_the_collector_frees() -> None:
     del release
     gc.collect()
     assert alive() is None
-    from dpattn._library import call
+    from dpattn._c.library import call
 
     with pytest.raises(dpattn.InvalidHandleError):
         call("dpattn_release_state", handle, None, 0, None)

@@ -11,7 +11,7 @@ import pytest
 
 import dpattn
 from conftest import held, make_params, make_release
-from dpattn import _tensor
+from dpattn._c import tensor
 
 torch = pytest.importorskip("torch", reason="needs torch: `make test-python` installs one")
 functional = torch.nn.functional
@@ -46,9 +46,9 @@ def no_copies(monkeypatch) -> None:
     def refuse(*_: Any) -> Any:
         raise AssertionError("an array was copied")
 
-    monkeypatch.setattr(_tensor, "_converted", refuse)
-    monkeypatch.setattr(_tensor, "_as_array", refuse)
-    monkeypatch.setattr(_tensor, "copied", refuse)
+    monkeypatch.setattr(tensor, "_converted", refuse)
+    monkeypatch.setattr(tensor, "_as_array", refuse)
+    monkeypatch.setattr(tensor, "copied", refuse)
 
 
 # ---- Zero copy -----------------------------------------------------------------------------------------------------
@@ -59,7 +59,7 @@ def no_copies(monkeypatch) -> None:
 def test_views_are_the_tensors_own_memory(dtype) -> None:
     x = torch.arange(7 * 12 * 10).reshape(7, 12, 10).to(dtype)
     for y in (x, x[1:5, ::2, 3:8], x.transpose(0, 1), x.permute(2, 0, 1)[1:4], x[0].expand(5, 12, 10)):
-        for borrow in (_tensor.view, _tensor.in_place, _tensor.writable):
+        for borrow in (tensor.view, tensor.in_place, tensor.writable):
             view = borrow(y, "x")
             assert view.address == y.data_ptr()
             assert view.shape == tuple(y.shape)
@@ -73,7 +73,7 @@ def test_views_are_the_arrays_own_memory(dtype) -> None:
     frozen = x.copy()
     frozen.flags.writeable = False
     for y in (x, x[1:5, ::2, 3:8], x.swapaxes(0, 1), x[::-1, :, ::-3], np.broadcast_to(x[0], (5, 12, 10)), frozen):
-        view = _tensor.view(y, "x")
+        view = tensor.view(y, "x")
         assert view.owner is y
         assert (view.address, view.shape, view.strides) == (y.__array_interface__["data"][0], y.shape, y.strides)
 

@@ -14,6 +14,7 @@ import pytest
 import dpattn
 from conftest import ROOT, make_params, make_release
 from dpattn import verify
+from dpattn.verify import moment
 
 ACCOUNTING = json.loads((ROOT / "tests" / "vectors" / "accounting.json").read_text())
 
@@ -231,4 +232,4 @@ def test_the_kernel_bound_against_a_grid(rng) -> None:
         c = rng.integers(0, 1000, size=rng.integers(2, 9))
         least = np.polyval(c[::-1], y).min()
         if abs(least) > 1:
-            assert verify._not_negative([Fraction(int(x)) for x in c]) == (least > 0), c
+            assert moment._not_negative([Fraction(int(x)) for x in c]) == (least > 0), c

@@ -14,7 +14,8 @@ import pytest
 from test_dptree import rows, tree, tree_params
 
 import dpattn
-from dpattn import _verify_trees, verify
+from dpattn import verify
+from dpattn.verify import trees
 
 
 def made(name: str, **budget: float) -> Any:
@@ -65,15 +66,15 @@ def test_delta_is_that_of_enumeration(num: int, den: int, support: int, shift: i
         # Two laws with the same quotient differ by rounding only: what is below 10^-50 is none.
         excess = [mass[x] - grow * mass.get(x - shift, mpmath.mpf(0)) for x in mass]
         slow = sum(e for e in excess if e > mpmath.mpf(10) ** -50) / total
-        fast = _verify_trees.laplace_delta(mpmath, num, den, support, shift)
+        fast = trees.laplace_delta(mpmath, num, den, support, shift)
         assert abs(fast / slow - 1) < mpmath.mpf(10) ** -40
 
 
 def test_composition_is_that_of_the_theorems() -> None:
     with mpmath.workdps(50):
-        epsilon, delta = _verify_trees.compose(mpmath, "basic", 7, 0.25, 1e-9, 0.0)
+        epsilon, delta = trees.compose(mpmath, "basic", 7, 0.25, 1e-9, 0.0)
         assert (epsilon, delta) == (mpmath.mpf("1.75"), 7 * mpmath.mpf(1e-9))
-        epsilon, delta = _verify_trees.compose(mpmath, "advanced", 100, 0.125, 2.0**-40, 2.0**-20)
+        epsilon, delta = trees.compose(mpmath, "advanced", 100, 0.125, 2.0**-40, 2.0**-20)
         root = mpmath.sqrt(200 * 20 * mpmath.log(2)) / 8
         assert abs(epsilon - root - 100 * (mpmath.exp(mpmath.mpf(1) / 8) - 1) / 8) < 1e-40
         assert (

@@ -26,6 +26,7 @@ from typing import Any
 from ._attention import scaled_dot_product_attention
 from ._builder import Builder, Diagnostics
 from ._c.abi import __version__
+from ._c.library import build_info, set_threads
 from ._errors import (
     BufferTooSmallError,
     BusyError,
@@ -47,7 +48,6 @@ from ._errors import (
     UnsupportedError,
 )
 from ._ledger import Ledger
-from ._library import build_info, set_threads
 from ._merge import merge
 from ._params import Params
 from ._plan import Plan, plan

@@ -7,7 +7,7 @@ from typing import Any, Optional, Tuple
 
 import numpy as np
 
-from . import _tensor
+from ._c import tensor
 from ._check import flag, real
 from ._errors import InvalidArgumentError
 from ._release import Release
@@ -58,7 +58,7 @@ def scaled_dot_product_attention(
     """
     if not isinstance(release, Release):
         raise InvalidArgumentError(f"release is a {type(release).__name__}; it must be a dpattn.Release")
-    if _tensor.torch_of(query) is None and not isinstance(query, np.ndarray):
+    if tensor.torch_of(query) is None and not isinstance(query, np.ndarray):
         query = np.from_dlpack(query) if hasattr(query, "__dlpack__") else np.asarray(query)
     info = release.info
     _check_scale(scale, info.key_dim, info.scale)
@@ -81,7 +81,7 @@ def scaled_dot_product_attention(
     queries = gather(query)
     out = None
     if out_dtype is not None:
-        out = _tensor.empty(queries, out_dtype, (*queries.shape[:-1], info.value_dim))
+        out = tensor.empty(queries, out_dtype, (*queries.shape[:-1], info.value_dim))
     if not return_lse:
         return scatter(release.attend(queries, out), (info.value_dim,))
     answers, lse = release.attend(queries, out, return_lse=True)

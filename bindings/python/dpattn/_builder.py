@@ -8,14 +8,13 @@ import math
 import struct
 from typing import Any, NamedTuple, NoReturn, Optional, Tuple
 
-from . import _tensor, _work
-from ._buffers import address_and_size, read_bytes
-from ._c import abi
+from ._c import abi, jobs, tensor
+from ._c.buffers import address_and_size, read_bytes
+from ._c.handle import Handle
+from ._c.library import call, free
 from ._check import budget, integer
 from ._errors import InvalidArgumentError
-from ._handle import Handle
 from ._ledger import Ledger, _label
-from ._library import call, free
 from ._params import Params
 from ._release import Release
 
@@ -150,7 +149,7 @@ class Builder(Handle):
         V: Any,
         owners: Any = None,
         head: Optional[int] = None,
-        progress: _work.ProgressLike = None,
+        progress: jobs.ProgressLike = None,
     ) -> None:
         """Add private rows.
 
@@ -184,18 +183,18 @@ class Builder(Handle):
         -----
         float32, float64, float16 and bfloat16 in CPU memory are read in place, whatever their strides.
         """
-        keys = _tensor.view(K, "K", 2)
-        values = _tensor.view(V, "V", 2)
+        keys = tensor.view(K, "K", 2)
+        values = tensor.view(V, "V", 2)
         which = self._check_shapes(keys.shape, values.shape, head)
         rows = keys.shape[-2]
-        ids = None if owners is None else _tensor.owners(owners, rows)
+        ids = None if owners is None else tensor.owners(owners, rows)
         k, v, o = keys.pack(), values.pack(), None if ids is None else ids.ctypes.data
         handle = self._open()
 
         def work(pointer: Any) -> None:
             call("dpattn_builder_add", handle, which, k, v, o, pointer)
 
-        _work.run(work, progress, "adding rows", rows * self._state_size())
+        jobs.run(work, progress, "adding rows", rows * self._state_size())
 
     def merge(self, other: Builder) -> None:
         """Add everything in `other`, which is consumed and wiped: the same sums as if all rows had come here.
@@ -244,7 +243,7 @@ class Builder(Handle):
         delta: float,
         ledger: Optional[Ledger] = None,
         label: Optional[str] = None,
-        progress: _work.ProgressLike = None,
+        progress: jobs.ProgressLike = None,
     ) -> Release:
         """Spend the budget once: add noise, make a public release, and wipe this builder.
 
@@ -303,7 +302,7 @@ class Builder(Handle):
                 call("dpattn_ledger_release", *account, *spent)
 
         try:
-            _work.run(work, progress, "adding noise", _NOISE_COST * self._state_size())
+            jobs.run(work, progress, "adding noise", _NOISE_COST * self._state_size())
         except BaseException:
             if result.value:  # interrupted in the last moment: nobody has seen this release, and nobody will
                 free("dpattn_release_free", result.value)
@@ -348,5 +347,5 @@ class Builder(Handle):
         """Numbers in the state."""
         heads, key_dim, value_dim, degree, mechanism = self._shape
         if mechanism != abi.MECHANISM["gaussian"]:
-            return _work.LONG  # trees: as much as anything
+            return jobs.LONG  # trees: as much as anything
         return heads * math.comb(key_dim + degree, degree) * (value_dim + 1)

@@ -7,13 +7,13 @@ import json
 import os
 from typing import Any, Dict, NoReturn, Optional
 
-from ._buffers import read_bytes
 from ._c import abi
+from ._c.buffers import read_bytes
+from ._c.handle import Handle
+from ._c.library import call
 from ._check import real
 from ._errors import FileError, InvalidArgumentError, MismatchError
 from ._files import PathLike
-from ._handle import Handle
-from ._library import call
 from ._release import Release
 
 

@@ -6,10 +6,10 @@ from typing import Any, Tuple
 
 import numpy as np
 
-from . import _tensor
+from ._c import tensor
+from ._c.library import call
+from ._c.tensor import View, view
 from ._errors import InvalidArgumentError
-from ._library import call
-from ._tensor import View, view
 
 Partial = Tuple[Any, Any]
 
@@ -49,13 +49,13 @@ def merge(a: Partial, b: Partial) -> Tuple[Any, Any]:
         raise InvalidArgumentError(f"a and b have outs of shapes {out_a.shape} and {out_b.shape}; they must agree")
     like, shape = a[0], out_a.shape
     if out_a.code == out_b.code:
-        dtype = None if _tensor.torch_of(like) else out_a.dtype
+        dtype = None if tensor.torch_of(like) else out_a.dtype
     else:  # ml_dtypes' bfloat16 and float16 have no common type of their own
         dtype = np.result_type(np.float32, *_native(out_a, out_b))
-    out, lse = _tensor.empty(like, dtype, shape), _tensor.empty(like, np.dtype(np.float64), shape[:-1])
+    out, lse = tensor.empty(like, dtype, shape), tensor.empty(like, np.dtype(np.float64), shape[:-1])
     results = [view(out, "out"), _lse(lse, "lse", shape[:-1])]
     call("dpattn_merge", *(v.pack() for v in views + results))
-    return out, lse if _tensor.torch_of(like) else lse[()]
+    return out, lse if tensor.torch_of(like) else lse[()]
 
 
 def _lse(x: Any, name: str, shape: Tuple[int, ...]) -> View:

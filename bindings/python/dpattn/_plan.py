@@ -7,9 +7,9 @@ import dataclasses
 
 from . import _html
 from ._c import abi
+from ._c.library import call
 from ._check import budget, integer, real
 from ._errors import InvalidArgumentError
-from ._library import call
 from ._params import Params
 
 

@@ -9,20 +9,20 @@ from typing import Any, Callable, Dict, Optional, Tuple, overload
 
 import numpy as np
 
-from . import _files, _html, _tensor
-from ._buffers import address_and_size, read_bytes
-from ._c import abi
+from . import _files, _html
+from ._c import abi, tensor
+from ._c.buffers import address_and_size, read_bytes
+from ._c.handle import Handle
+from ._c.library import call, library
+from ._c.tensor import View, view, writable
 from ._check import exact
 from ._errors import InvalidArgumentError
-from ._handle import Handle
-from ._library import call, library
-from ._tensor import View, view, writable
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 # For the short way through `attend`, where each name is looked up once.
 _ndarray, _new = np.ndarray, np.empty
-_CODES, _addressof, _from_buffer, _pack = _tensor.CODES, ctypes.addressof, _tensor.from_buffer, abi.TENSOR.pack
+_CODES, _addressof, _from_buffer, _pack = tensor.CODES, ctypes.addressof, tensor.from_buffer, abi.TENSOR.pack
 
 # One C call cannot be interrupted; more work than this (some tenths of a second) is cut into several.
 _CHUNK_COST = 1_000_000_000
@@ -251,13 +251,13 @@ class Release(Handle):
         q = view(Q, "Q")
         answer = self._answer_shape(q.shape)
         if out is None:
-            out = _tensor.empty(Q, None if _tensor.torch_of(Q) else q.dtype, answer)
+            out = tensor.empty(Q, None if tensor.torch_of(Q) else q.dtype, answer)
         o = self._check_out(out, answer)
         if o.may_meet(q):  # C must not write over queries that it has yet to read
-            q = view(_tensor.copied(Q), "Q")
+            q = view(tensor.copied(Q), "Q")
         lead = answer[:-1]
-        lse = _tensor.empty(Q, np.dtype(np.float64), lead) if return_lse else None
-        std = _tensor.empty(Q, None if _tensor.torch_of(Q) else o.dtype, answer) if return_std else None
+        lse = tensor.empty(Q, np.dtype(np.float64), lead) if return_lse else None
+        std = tensor.empty(Q, None if tensor.torch_of(Q) else o.dtype, answer) if return_std else None
         clipped = self._attend_chunks(
             q, o, None if lse is None else view(lse, "lse", 0).column(), None if std is None else view(std, "std")
         )
@@ -298,7 +298,7 @@ class Release(Handle):
         >>> step = release.bind(Q, out)  # doctest: +SKIP
         >>> Q[:] = next_queries; step()  # doctest: +SKIP
         """
-        q = _tensor.in_place(Q, "Q")
+        q = tensor.in_place(Q, "Q")
         o = self._check_out(out, self._answer_shape(q.shape))
         if o.may_meet(q):
             raise InvalidArgumentError("out overlaps Q; it must have memory of its own")

@@ -10,14 +10,14 @@ from typing import Any, Callable, ClassVar, Dict, Optional, Tuple, Type, TypeVar
 
 import numpy as np
 
-from . import _files, _tensor, _work
-from ._buffers import address_and_size, read_bytes
+from . import _files
 from ._builder import Diagnostics, diagnostics_of
-from ._c import abi
+from ._c import abi, jobs, tensor
+from ._c.buffers import address_and_size, read_bytes
+from ._c.handle import Handle
+from ._c.library import call, free
 from ._check import budget, choice, flag, integer, real
 from ._errors import CorruptError, InvalidArgumentError
-from ._handle import Handle
-from ._library import call, free
 from ._release import Release, promise
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
@@ -150,7 +150,7 @@ def _make(
     params: abi.StructureParams,
     spend: Tuple[float, float],
     on_diagnostics: Optional[Callable[[Diagnostics], object]],
-    progress: _work.ProgressLike,
+    progress: jobs.ProgressLike,
     label: str,
 ) -> int:
     """Call one of the two constructors."""
@@ -172,7 +172,7 @@ def _make(
         )
 
     try:
-        _work.run(work, progress, label, _work.LONG)
+        jobs.run(work, progress, label, jobs.LONG)
         if on_diagnostics is not None:
             on_diagnostics(diagnostics_of(counts))
     except BaseException:
@@ -234,14 +234,14 @@ class DPTree(_Structure):
         owners: Any = None,
         owner_rows: int = 0,
         on_diagnostics: Optional[Callable[[Diagnostics], object]] = None,
-        progress: _work.ProgressLike = None,
+        progress: jobs.ProgressLike = None,
     ) -> None:
         params = _params(adjacency, owner_rows, leaves, abi.MAX_TREE_LEAVES, weight)
         numbers = _vector(values, "values", np.float64)
         places = None if positions is None else _vector(positions, "positions", np.int64)
         if places is not None and places.shape != numbers.shape:
             raise InvalidArgumentError(f"positions has shape {places.shape}; it must be {numbers.shape}, like values")
-        ids = None if owners is None else _tensor.owners(owners, len(numbers))
+        ids = None if owners is None else tensor.owners(owners, len(numbers))
         rows = (
             numbers.ctypes.data,
             None if places is None else places.ctypes.data,
@@ -330,7 +330,7 @@ class DPTreeDistance(_Structure):
         owners: Any = None,
         owner_rows: int = 0,
         on_diagnostics: Optional[Callable[[Diagnostics], object]] = None,
-        progress: _work.ProgressLike = None,
+        progress: jobs.ProgressLike = None,
     ) -> None:
         array = _points(points, "points")
         dim = array.shape[1]
@@ -347,10 +347,10 @@ class DPTreeDistance(_Structure):
         heavy = None if weights is None else _vector(weights, "weights", np.float64)
         if heavy is not None and len(heavy) != len(array):
             raise InvalidArgumentError(f"weights has {len(heavy)} numbers; it must have one for each point")
-        ids = None if owners is None else _tensor.owners(owners, len(array))
+        ids = None if owners is None else tensor.owners(owners, len(array))
         rows = (
-            _tensor.view(array, "points").pack(),
-            None if heavy is None else _tensor.view(heavy[:, None], "weights").pack(),
+            tensor.view(array, "points").pack(),
+            None if heavy is None else tensor.view(heavy[:, None], "weights").pack(),
             None if ids is None else ids.ctypes.data,
         )
         spend = budget(epsilon, delta)
@@ -388,8 +388,8 @@ class DPTreeDistance(_Structure):
         rows = _points(rows, "Y")
         out = np.empty((len(rows), 1))
         wanted = [None, None]
-        wanted[which] = _tensor.view(out, "out").pack()  # type: ignore[call-overload]
-        call("dpattn_distance_query", self._open(), _tensor.view(rows, "Y").pack(), *wanted)
+        wanted[which] = tensor.view(out, "out").pack()  # type: ignore[call-overload]
+        call("dpattn_distance_query", self._open(), tensor.view(rows, "Y").pack(), *wanted)
         return out.reshape(shape)[()]
 
     def _shown(self) -> str:

@@ -19,7 +19,8 @@ import json
 from fractions import Fraction
 from typing import Any, Dict, List, Union
 
-from . import _bolt, verify
+from . import _bolt
+from .verify import moment as verify
 
 _FORMAT = "dpattn-ledger/1"
 

@@ -7,8 +7,8 @@ from typing import Any, Tuple
 
 import numpy as np
 
-from ._errors import BufferTooSmallError, InvalidArgumentError
-from ._library import call
+from .._errors import BufferTooSmallError, InvalidArgumentError
+from .library import call
 
 _new_bytes = ctypes.pythonapi.PyBytes_FromStringAndSize
 _new_bytes.argtypes = [ctypes.c_char_p, ctypes.c_ssize_t]

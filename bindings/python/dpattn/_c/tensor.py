@@ -13,8 +13,8 @@ from typing import Any, Callable, Dict, Optional, Sequence, Tuple
 
 import numpy as np
 
-from ._c.abi import DTYPE, TENSOR
-from ._errors import InvalidArgumentError
+from .._errors import InvalidArgumentError
+from .abi import DTYPE, TENSOR
 
 F32, F64, F16, BF16 = (DTYPE[name] for name in ("F32", "F64", "F16", "BF16"))
 

@@ -19,7 +19,7 @@ import math
 import struct
 from typing import Any, Dict, List, Tuple
 
-from ._check import exact
+from .._check import exact
 
 RELEASE, STRUCTURE = b"DPATTN release\0\0", b"DPATTN dptree\0\0\0"
 MECHANISM = 2

@@ -25,9 +25,9 @@ import sys
 from fractions import Fraction
 from typing import Any, Callable, Collection, Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
-from . import _verify_trees
-from ._check import exact
-from ._errors import LibraryError
+from .._check import exact
+from .._errors import LibraryError
+from . import trees as _verify_trees
 
 DIGITS = 50
 

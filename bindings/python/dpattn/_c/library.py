@@ -10,10 +10,10 @@ import threading
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
-from ._c import abi
-from ._c.abi import __version__
-from ._check import integer
-from ._errors import ForkedError, LibraryError, raise_status
+from .._check import integer
+from .._errors import ForkedError, LibraryError, raise_status
+from . import abi
+from .abi import __version__
 
 OVERRIDE = "DPATTN_LIBRARY"
 
@@ -34,7 +34,7 @@ def candidates() -> List[str]:
     override = os.environ.get(OVERRIDE)
     if override:
         return [override]
-    package = Path(__file__).resolve().parent
+    package = Path(__file__).resolve().parents[1]
     folders = [package]
     checkout = package.parents[2]
     if (checkout / "include" / "dpattn.h").is_file():

@@ -6,8 +6,8 @@ import weakref
 from types import TracebackType
 from typing import Callable, ClassVar, Optional, Type, TypeVar
 
-from ._errors import InvalidHandleError
-from ._library import free
+from .._errors import InvalidHandleError
+from .library import free
 
 _Self = TypeVar("_Self", bound="Handle")
 

@@ -13,9 +13,9 @@ import threading
 import time
 from typing import Any, Callable, Optional, Tuple, Union
 
-from ._c import abi
-from ._errors import InvalidArgumentError, OutOfMemoryError
-from ._progress import Bar
+from .._errors import InvalidArgumentError, OutOfMemoryError
+from .._progress import Bar
+from . import abi
 
 Report = Callable[[int, int], object]
 ProgressLike = Union[Report, bool, None]

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Sequence,
 
 import numpy as np
 
-from . import _bolt, _files
-from ._builder import Builder
-from ._c import abi
-from ._c.abi import __version__
-from ._check import budget
-from ._errors import (
+from .. import _bolt, _files
+from .._builder import Builder
+from .._c import abi
+from .._c.abi import __version__
+from .._c.library import build_info, set_threads
+from .._check import budget
+from .._errors import (
     BusyError,
     CancelledError,
     CorruptError,
@@ -30,13 +31,12 @@ from ._errors import (
     OverspentError,
     UnsupportedError,
 )
-from ._ledger import Ledger
-from ._library import build_info, set_threads
-from ._params import Params
-from ._plan import plan
-from ._progress import Bar
-from ._release import Release
-from ._structures import load
+from .._ledger import Ledger
+from .._params import Params
+from .._plan import plan
+from .._progress import Bar
+from .._release import Release
+from .._structures import load
 
 OK, FAILED, USAGE, TROUBLE, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -278,12 +278,12 @@ def _facts(numbers: Dict[str, Optional[float]]) -> str:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from . import verify
+    from .. import verify
 
     with open(options.context, "rb") as file:
         data = file.read()
     if _bolt.is_store(memoryview(data)):
-        from . import verify_ledger
+        from .. import verify_ledger
 
         if options.certificate:
             raise InvalidArgumentError("--certificate is for a release; a ledger has none")

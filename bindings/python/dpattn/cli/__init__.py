@@ -1,0 +1,5 @@
+"""The console script `dpattn`."""
+
+from .main import main
+
+__all__ = ["main"]
