@@ -33,7 +33,7 @@ func (p *Params) onlyTrees() error {
 func (p *Params) notTrees() error {
 	return unread([]unreadParam{
 		{"polynomial", p.Polynomial != 0}, {"rotation", p.Rotation != 0}, {"key_bound", p.KeyBound != 0}, {"value_bound", p.ValueBound != 0},
-		{"query_bound", p.QueryBound != 0}, {"scale", p.Scale != 0}, {"lambda", p.Lambda != 0}, {"owner_bound", p.OwnerBound != 0},
+		{"query_bound", p.QueryBound != 0}, {"scale", p.Scale != 0}, {"lambda", p.Lambda != 0},
 		{"center", len(p.Center) != 0}, {"head_weights", len(p.HeadWeights) != 0},
 	}, p.Mechanism)
 }

@@ -38,6 +38,11 @@ func NewAttentionBuilder(p Params) (*AttentionBuilder, error) {
 	if err := d.fits(); err != nil {
 		return nil, err
 	}
+	return d.newBuilder()
+}
+
+// newBuilder makes an empty builder of this design.
+func (d *design) newBuilder() (*AttentionBuilder, error) {
 	s, err := d.newSums()
 	if err != nil {
 		return nil, err
@@ -68,15 +73,7 @@ func (b *AttentionBuilder) Add(keys, values tensor.Tensor) error {
 	return nil
 }
 
-// RowLen is how many integers a rounded row has: Dim + ValueDim.
-func (b *AttentionBuilder) RowLen() int { return b.d.Dim + b.d.ValueDim }
-
-// Round rounds one row to RowLen integers, a function of that row alone, and says what became of it. It is for callers that keep rows before they add them. The caller
-// runs it in a fixed floating-point mode (simd.Plain).
-func (b *AttentionBuilder) Round(key, value []float64, dst []int16) Fate {
-	return b.d.round(key, value, dst)
-}
-
+// round rounds one row to Dim + ValueDim integers.
 func (d *design) round(key, value []float64, dst []int16) Fate {
 	whole := make([]int16, d.Dim+d.columns)
 	defer clear(whole)
@@ -99,13 +96,13 @@ func (d *design) rounded(row []int16) bool {
 	return true
 }
 
-// AddRounded adds rows that Round has rounded (not those it zeroed), [n, RowLen] row-major. With owners as units, one call has all rows of one owner and at most OwnerRows
+// AddRounded adds rows that Heads.Round has rounded (not those it zeroed), [n, Dim + ValueDim] row-major. With owners as units, one call has all rows of one owner and at most OwnerRows
 // of them; each owner comes once, which is the caller's to make sure.
 func (b *AttentionBuilder) AddRounded(rows []int16) error {
 	if b.s == nil {
 		return errSpent
 	}
-	width := b.RowLen()
+	width := b.d.Dim + b.d.ValueDim
 	if len(rows)%width != 0 {
 		return fault.Invalid("rows has %d integers; it must have a multiple of dim + value_dim = %d", len(rows), width)
 	}
@@ -129,18 +126,6 @@ func (b *AttentionBuilder) AddRounded(rows []int16) error {
 	return nil
 }
 
-// Empty returns an empty builder of the same parameters.
-func (b *AttentionBuilder) Empty() (*AttentionBuilder, error) {
-	s, err := b.d.newSums()
-	if err != nil {
-		return nil, err
-	}
-	return &AttentionBuilder{s: s, d: b.d}, nil
-}
-
-// Compatible reports whether the other builder's sums mean the same, so that Merge can add them.
-func (b *AttentionBuilder) Compatible(o *AttentionBuilder) bool { return b.d.compatible(o.d) }
-
 // Merge adds everything in from to b and consumes from. The bits are those of one builder that was given all rows.
 func (b *AttentionBuilder) Merge(from *AttentionBuilder) error {
 	switch {
@@ -148,7 +133,7 @@ func (b *AttentionBuilder) Merge(from *AttentionBuilder) error {
 		return fault.Invalid("from: it is the same builder as into; they must differ")
 	case b.s == nil || from.s == nil:
 		return errSpent
-	case !b.Compatible(from):
+	case !b.d.compatible(from.d):
 		return fault.New(fault.Mismatch, "from: its parameters differ from those of into; all must be equal")
 	}
 	if err := b.s.room("from", int(from.s.rows)); err != nil {

@@ -177,7 +177,7 @@ func TestSecrets(t *testing.T) {
 	}
 	w := wire.Writer{}
 	b.PutSecret(&w)
-	c, err := b.Empty()
+	c, err := b.d.newBuilder()
 	if err != nil || len(w.Buf) != b.SecretLen() {
 		t.Fatal(err, len(w.Buf))
 	}

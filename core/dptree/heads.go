@@ -58,13 +58,7 @@ func (h *Heads) Rounded(row []int16) bool { return h.d.rounded(row) }
 func (h *Heads) Compatible(o *Heads) bool { return h.d.heads == o.d.heads && h.d.compatible(o.d) }
 
 // NewBuilder makes an empty builder of one head. SECRET.
-func (h *Heads) NewBuilder() (*AttentionBuilder, error) {
-	s, err := h.d.newSums()
-	if err != nil {
-		return nil, err
-	}
-	return &AttentionBuilder{s: s, d: h.d}, nil
-}
+func (h *Heads) NewBuilder() (*AttentionBuilder, error) { return h.d.newBuilder() }
 
 // Release spends the budget on all heads at once: builders has one of NewBuilder for each head. It consumes none of them, so that on an error, cancelling included, everything is
 // as it was: when it has succeeded the caller must wipe them, for they must not be released twice.

@@ -403,7 +403,7 @@ func TestMergeAndOrder(t *testing.T) {
 		}
 		shards := make([]*AttentionBuilder, 4)
 		for i := range shards {
-			if shards[i], err = whole.Empty(); err != nil {
+			if shards[i], err = whole.d.newBuilder(); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -413,8 +413,8 @@ func TestMergeAndOrder(t *testing.T) {
 			if rng.IntN(2) == 0 {
 				err = b.Add(view(k, dim), view(v, cols))
 			} else {
-				row := make([]int16, b.RowLen())
-				b.Round(k, v, row)
+				row := make([]int16, dim+cols)
+				b.d.round(k, v, row)
 				err = b.AddRounded(row)
 			}
 			if err != nil {

@@ -128,9 +128,9 @@ func (s structure) attention(x data, draw draw, report Report) (*CrossAttention,
 	}
 	rows := map[uint64][]int16{}
 	for i, id := range x.owners {
-		row := make([]int16, b.RowLen())
-		b.Round(x.points[i*dim:(i+1)*dim], x.weights[i*cols:(i+1)*cols], row)
-		if len(rows[id]) < s.p.OwnerRows*b.RowLen() {
+		row := make([]int16, dim+cols)
+		b.d.round(x.points[i*dim:(i+1)*dim], x.weights[i*cols:(i+1)*cols], row)
+		if len(rows[id]) < s.p.OwnerRows*(dim+cols) {
 			rows[id] = append(rows[id], row...)
 		}
 	}
