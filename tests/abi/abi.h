@@ -11,7 +11,21 @@
 
 /* ---- Harness ---- */
 
-#define TEST(name) void test_##name(void)
+/* A test of the program: it stands in the list of all without being named a second time. */
+typedef struct test {
+    const char *name;
+    void (*run)(void);
+    struct test *next;
+} test;
+void add_test(test *added);
+#define TEST(name)                                                          \
+    static void test_##name(void);                                          \
+    __attribute__((constructor)) static void add_##name(void)               \
+    {                                                                       \
+        static test added = { #name, test_##name, NULL };                   \
+        add_test(&added);                                                   \
+    }                                                                       \
+    static void test_##name(void)
 
 /* A failed check is printed and counted against the running test, which goes on. Checks may be made from any thread. */
 #define CHECK(condition) check((condition) != 0, __FILE__, __LINE__, #condition)
@@ -63,8 +77,13 @@ typedef struct bytes {
     unsigned char *data;
     size_t size;
 } bytes;
+bytes answer_of(int32_t (*function)(uint64_t, void *, size_t, size_t *, dpattn_error *), uint64_t handle);
 bytes export_of(dpattn_builder builder);
 bytes save_of(dpattn_release release);
+/* The same of one that writes text. */
+char *text_of(int32_t (*function)(uint64_t, char *, size_t, size_t *, dpattn_error *), uint64_t handle);
+dpattn_info info_of(dpattn_release release);
+dpattn_diagnostics diagnostics_of(dpattn_builder builder);
 int same_bytes(bytes a, bytes b);
 /* Two secret partials of the same rows: the same bytes but for the random origins, and the checksum, which they enter (docs/format.md). */
 int same_rows(bytes a, bytes b);

@@ -139,22 +139,47 @@ dpattn_release release_of(const dpattn_params *params, int64_t rows, dpattn_budg
     return release;
 }
 
-bytes export_of(dpattn_builder builder)
+bytes answer_of(int32_t (*function)(uint64_t, void *, size_t, size_t *, dpattn_error *), uint64_t handle)
 {
     bytes b = { NULL, 0 };
-    FAILS(DPATTN_BUFFER_TOO_SMALL, "capacity", dpattn_builder_export_secret(builder, NULL, 0, &b.size, &err));
+    FAILS(DPATTN_BUFFER_TOO_SMALL, "capacity", function(handle, NULL, 0, &b.size, &err));
     b.data = malloc(b.size + 1);
-    OK(dpattn_builder_export_secret(builder, b.data, b.size, &b.size, &err));
+    OK(function(handle, b.data, b.size, &b.size, &err));
     return b;
+}
+
+bytes export_of(dpattn_builder builder)
+{
+    return answer_of(dpattn_builder_export_secret, builder);
 }
 
 bytes save_of(dpattn_release release)
 {
-    bytes b = { NULL, 0 };
-    FAILS(DPATTN_BUFFER_TOO_SMALL, "capacity", dpattn_release_save(release, NULL, 0, &b.size, &err));
-    b.data = malloc(b.size + 1);
-    OK(dpattn_release_save(release, b.data, b.size, &b.size, &err));
-    return b;
+    return answer_of(dpattn_release_save, release);
+}
+
+char *text_of(int32_t (*function)(uint64_t, char *, size_t, size_t *, dpattn_error *), uint64_t handle)
+{
+    size_t needed = 0;
+    FAILS(DPATTN_BUFFER_TOO_SMALL, "capacity", function(handle, NULL, 0, &needed, &err));
+    char *text = malloc(needed + 1);
+    OK(function(handle, text, needed, &needed, &err));
+    CHECK(strlen(text) + 1 == needed);
+    return text;
+}
+
+dpattn_info info_of(dpattn_release release)
+{
+    dpattn_info info = { .struct_size = sizeof info };
+    OK(dpattn_release_info(release, &info, &err));
+    return info;
+}
+
+dpattn_diagnostics diagnostics_of(dpattn_builder builder)
+{
+    dpattn_diagnostics diagnostics = { .struct_size = sizeof diagnostics };
+    OK(dpattn_builder_diagnostics(builder, &diagnostics, &err));
+    return diagnostics;
 }
 
 int same_bytes(bytes a, bytes b)

@@ -32,19 +32,9 @@ static dpattn_ledger typical_ledger(void)
     return ledger;
 }
 
-static char *statement_of(dpattn_ledger ledger)
-{
-    size_t needed = 0;
-    FAILS(DPATTN_BUFFER_TOO_SMALL, "capacity", dpattn_ledger_show(ledger, NULL, 0, &needed, &err));
-    char *json = malloc(needed + 1);
-    OK(dpattn_ledger_show(ledger, json, needed, &needed, &err));
-    CHECK(strlen(json) + 1 == needed);
-    return json;
-}
-
 static int shows(dpattn_ledger ledger, const char *what)
 {
-    char *json = statement_of(ledger);
+    char *json = text_of(dpattn_ledger_show, ledger);
     int found = strstr(json, what) != NULL;
     free(json);
     return found;

@@ -209,13 +209,6 @@ TEST(consumed)
     OK(dpattn_release_free(release, &err));
 }
 
-static dpattn_diagnostics diagnostics_of(dpattn_builder builder)
-{
-    dpattn_diagnostics d = { .struct_size = sizeof d };
-    OK(dpattn_builder_diagnostics(builder, &d, &err));
-    return d;
-}
-
 /* Rows of NaN, Inf, denormals and 1e308 are no error. Those that are not finite contribute nothing, long ones are scaled to the bounds; the
  * diagnostics count both. */
 TEST(hostile_rows)
@@ -334,8 +327,7 @@ TEST(owner_bound)
     dpattn_budget budget = vast_budget();
     dpattn_release release = 0;
     OK(dpattn_builder_release(builder, &budget, NULL, &release, &err));
-    dpattn_info info = { .struct_size = sizeof info };
-    OK(dpattn_release_info(release, &info, &err));
+    dpattn_info info = info_of(release);
     CHECK(info.owner_bound == BOUND && info.owner_rows == COUNT);
     int64_t state[15 * (VALUE_DIM + 1)];
     size_t needed;

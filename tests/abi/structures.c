@@ -17,16 +17,6 @@ static dpattn_structure_params for_distance(void)
     return params;
 }
 
-/* The whole file of a structure, in memory that the caller frees. */
-static bytes file_of(int32_t (*save)(uint64_t, void *, size_t, size_t *, dpattn_error *), uint64_t handle)
-{
-    bytes b = { NULL, 0 };
-    FAILS(DPATTN_BUFFER_TOO_SMALL, "capacity", save(handle, NULL, 0, &b.size, &err));
-    b.data = malloc(b.size);
-    OK(save(handle, b.data, b.size, &b.size, &err));
-    return b;
-}
-
 TEST(tree)
 {
     double *values = draw_many(5, N), sums[3], stddev[3], again[3];
@@ -52,7 +42,7 @@ TEST(tree)
     OK(dpattn_tree_info(tree, &info, &err));
     CHECK(info.leaves == N && info.weight == 1 && info.mechanisms == 10 && info.epsilon == budget.epsilon && info.epsilon0 <= budget.epsilon / 9);
 
-    bytes file = file_of(dpattn_tree_save, tree);
+    bytes file = answer_of(dpattn_tree_save, tree);
     CHECK(file.size == info.save_bytes);
     OK(dpattn_tree_load(file.data, file.size, &loaded, &err));
     OK(dpattn_tree_query(loaded, first, last, 3, again, NULL, &err));
@@ -145,13 +135,10 @@ TEST(distance)
     }
     OK(dpattn_distance_info(distance, &info, &err));
     CHECK(info.dim == DIM && info.squared == 1 && info.range == 2 && info.mechanisms == 3 * DIM * 7);
-    size_t needed;
-    FAILS(DPATTN_BUFFER_TOO_SMALL, "", dpattn_distance_certificate(distance, NULL, 0, &needed, &err));
-    char *json = malloc(needed);
-    OK(dpattn_distance_certificate(distance, json, needed, &needed, &err));
+    char *json = text_of(dpattn_distance_certificate, distance);
     CHECK(strstr(json, "DPTreeHighDim") != NULL);
     free(json);
-    bytes file = file_of(dpattn_distance_save, distance);
+    bytes file = answer_of(dpattn_distance_save, distance);
     OK(dpattn_distance_load(file.data, file.size, &loaded, &err));
     OK(dpattn_distance_query(loaded, &q, NULL, &c, &err));
     CHECK(memcmp(again, l2, sizeof l2) == 0);
