@@ -461,7 +461,7 @@ DPATTN_API int32_t dpattn_builder_add(dpattn_builder builder, int32_t head, cons
                                       const dpattn_progress *progress, dpattn_error *err);
 
 /* Adds everything in `from` to `into`: the same sums as if all rows had gone into one builder. On
- * OK `from` is consumed and wiped (its handle still wants freeing); on any error neither builder
+ * OK `from` is consumed and wiped (its handle is still to be freed); on any error neither builder
  * changes. Rows of a partial that `into` has already would count twice, and are refused: one file
  * imported twice, a builder and its own export, two exports of one builder, a whole and its part.
  * Rows that were added twice, or by a worker that runs twice and exports twice, are not noticed.

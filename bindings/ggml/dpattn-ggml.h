@@ -1,25 +1,32 @@
 /* Private attention as a node of a ggml graph.
  *
- *     dpattn_ggml context;                                               // holds the release; outlives every graph that uses it
- *     dpattn_ggml_init(&context, &functions, release, &err);             // functions: filled by dpattn_plugin_init, looked up or linked
- *     struct ggml_tensor *out = dpattn_ggml_attend(ctx, &context, q);    // instead of ggml_flash_attn_ext(ctx, q, k, v, ...)
- *     out = ggml_reshape_2d(ctx, out, value_dim * heads, queries);       // ... and on to the output projection
+ *     dpattn_ggml context; // holds the release; outlives every graph that uses it
+ *     dpattn_ggml_init(&context, &functions, release, &err);
+ *     struct ggml_tensor *out = dpattn_ggml_attend(ctx, &context, q);
+ *     out = ggml_reshape_2d(ctx, out, value_dim * heads, queries); // on to the output projection
  *     ...
  *     dpattn_ggml_free(&context);
  *
- * Shapes are those of ggml_flash_attn_ext, with the release in place of keys and values:
- *     q    [key_dim, queries, heads, batch]   f32, f16 or bf16, of any strides: a permuted view goes in without a copy
- *     out  [value_dim, heads, queries, batch] f32, contiguous
- * `heads` may be a multiple of the release's heads: query heads i*n .. i*n + n-1 then share head i of the release (grouped queries).
- * The release's own scale applies, longer queries are scaled to its query_bound, and there is no mask: all of a release is past.
+ * The functions are those that dpattn_plugin_init fills in, looked up or linked. Shapes are those of
+ * ggml_flash_attn_ext, which it stands for, with the release in place of keys and values:
+ *     q    [key_dim, queries, heads, batch]    f32, f16 or bf16, of any strides: a permuted view
+ *                                              goes in without a copy
+ *     out  [value_dim, heads, queries, batch]  f32, contiguous
+ * `heads` may be a multiple of the release's heads: query heads i*n .. i*n + n-1 then share head i
+ * of the release (grouped queries). The release's own scale applies, longer queries are scaled to
+ * its query_bound, and there is no mask: every row of a release is past.
  *
- * Threads  Heads and queries are shared out among the threads that compute the graph, so the library need not have threads of its own
- *          beside them: call functions.set_threads(1, NULL) once, unless something else in the process builds releases meanwhile.
+ * Threads  Heads and queries are shared out among the threads that compute the graph, so the
+ *          library need not have threads of its own beside them: call functions.set_threads(1,
+ *          NULL) once, unless something else in the process builds releases meanwhile.
  * Backend  The CPU's; ggml's scheduler moves the tensors there and back.
- * Errors   A graph that does not fit the release, and a call that fails (in a child made by fork()), end the process as GGML_ASSERT does.
- * Privacy  A graph sees the release alone, which is public: computing it costs no privacy, however often.
+ * Errors   A graph that does not fit the release, and a call that fails (in a child made by
+ *          fork()), end the process as GGML_ASSERT does.
+ * Privacy  A graph sees the release alone, which is public: computing it costs no privacy, however
+ *          often.
  *
- * C99 or C++, and a ggml that has ggml_custom_4d. The host includes dpattn.h with or without DPATTN_NO_PROTOTYPES. */
+ * C99 or C++, and a ggml that has ggml_custom_4d. The host includes dpattn.h with or without
+ * DPATTN_NO_PROTOTYPES. */
 #ifndef DPATTN_GGML_H
 #define DPATTN_GGML_H
 
@@ -40,9 +47,10 @@ typedef struct dpattn_ggml {
     dpattn_info info;
 } dpattn_ggml;
 
-/* Takes a handle of its own to the release, so the caller's may be freed. Status: OK, INVALID_HANDLE, UNSUPPORTED (the library is older
- * than this header), FORKED. */
-static inline int32_t dpattn_ggml_init(dpattn_ggml *context, const dpattn_plugin_v1 *functions, dpattn_release release, dpattn_error *err)
+/* Takes a handle of its own to the release, so the caller's may be freed. Status: OK,
+ * INVALID_HANDLE, UNSUPPORTED (the library is older than this header), FORKED. */
+static inline int32_t dpattn_ggml_init(dpattn_ggml *context, const dpattn_plugin_v1 *functions, dpattn_release release,
+                                       dpattn_error *err)
 {
     static const char older[] = "functions.release_attend_head is NULL; it takes a newer library";
     int32_t status;
@@ -66,19 +74,23 @@ static inline int32_t dpattn_ggml_free(dpattn_ggml *context)
 
 static inline int32_t dpattn_ggml_dtype(enum ggml_type type)
 {
-    return type == GGML_TYPE_F32 ? DPATTN_F32 : type == GGML_TYPE_F16 ? DPATTN_F16 : type == GGML_TYPE_BF16 ? DPATTN_BF16 : 0;
+    return type == GGML_TYPE_F32    ? DPATTN_F32
+           : type == GGML_TYPE_F16  ? DPATTN_F16
+           : type == GGML_TYPE_BF16 ? DPATTN_BF16
+                                    : 0;
 }
 
 /* Queries first .. last-1 of one head of one batch entry. */
-static inline void dpattn_ggml_part(const dpattn_ggml *context, const struct ggml_tensor *q, struct ggml_tensor *out, int64_t batch,
-                                    int64_t head, int64_t first, int64_t last)
+static inline void dpattn_ggml_part(const dpattn_ggml *context, const struct ggml_tensor *q, struct ggml_tensor *out,
+                                    int64_t batch, int64_t head, int64_t first, int64_t last)
 {
     dpattn_tensor queries, answers;
     dpattn_error err = DPATTN_ERROR_INIT;
 
     queries.data = (char *)q->data + (size_t)batch * q->nb[3] + (size_t)head * q->nb[2] + (size_t)first * q->nb[1];
     queries.dtype = dpattn_ggml_dtype(q->type);
-    answers.data = (char *)out->data + (size_t)batch * out->nb[3] + (size_t)first * out->nb[2] + (size_t)head * out->nb[1];
+    answers.data =
+        (char *)out->data + (size_t)batch * out->nb[3] + (size_t)first * out->nb[2] + (size_t)head * out->nb[1];
     answers.dtype = DPATTN_F32;
     queries.ndim = answers.ndim = 2;
     queries.shape[0] = answers.shape[0] = last - first;
@@ -87,7 +99,8 @@ static inline void dpattn_ggml_part(const dpattn_ggml *context, const struct ggm
     queries.strides[1] = (int64_t)q->nb[0], answers.strides[1] = (int64_t)out->nb[0];
 
     head /= q->ne[2] / context->info.heads; /* of the release */
-    if (context->functions->release_attend_head(context->release, (int32_t)head, &queries, &answers, NULL, NULL, NULL, &err) != DPATTN_OK)
+    if (context->functions->release_attend_head(context->release, (int32_t)head, &queries, &answers, NULL, NULL, NULL,
+                                                &err) != DPATTN_OK)
         GGML_ABORT("dpattn: %s", err.message);
 }
 
@@ -108,14 +121,16 @@ static inline void dpattn_ggml_compute(struct ggml_tensor *out, int ith, int nth
     }
 }
 
-/* Adds the node to a graph. `context` is borrowed until the last graph with the node was computed. */
-static inline struct ggml_tensor *dpattn_ggml_attend(struct ggml_context *ctx, const dpattn_ggml *context, struct ggml_tensor *q)
+/* Adds the node to a graph. `context` is borrowed until the last graph with the node was
+ * computed. */
+static inline struct ggml_tensor *dpattn_ggml_attend(struct ggml_context *ctx, const dpattn_ggml *context,
+                                                     struct ggml_tensor *q)
 {
     GGML_ASSERT(dpattn_ggml_dtype(q->type) != 0 && "q is f32, f16 or bf16");
     GGML_ASSERT(q->ne[0] == (int64_t)context->info.key_dim && "q is [key_dim, queries, heads, batch]");
     GGML_ASSERT(q->ne[2] % (int64_t)context->info.heads == 0 && "q has the release's heads, or a multiple");
-    return ggml_custom_4d(ctx, GGML_TYPE_F32, (int64_t)context->info.value_dim, q->ne[2], q->ne[1], q->ne[3], &q, 1, dpattn_ggml_compute,
-                          GGML_N_TASKS_MAX, (void *)context);
+    return ggml_custom_4d(ctx, GGML_TYPE_F32, (int64_t)context->info.value_dim, q->ne[2], q->ne[1], q->ne[3], &q, 1,
+                          dpattn_ggml_compute, GGML_N_TASKS_MAX, (void *)context);
 }
 
 #ifdef __cplusplus

@@ -1,6 +1,8 @@
-/* A layer of a model on ggml whose attention goes to a private memory: project the tokens to queries, attend, project back. The answers are
- * compared with those of a direct call. `make ggml` builds and runs this against a ggml from a package registry. By hand, with one's own:
- *     cc -std=c11 -Iinclude -Ibindings/ggml -I$GGML/include bindings/ggml/example.c -Lbuild -ldpattn -L$GGML/lib -lggml-cpu -lggml-base -lm */
+/* A layer of a model on ggml whose attention goes to a private memory: project the tokens to
+ * queries, attend, project back. The answers are compared with those of a direct call. `make ggml`
+ * builds and runs this against a ggml from a package registry. By hand, with one's own:
+ *     cc -std=c11 -Iinclude -Ibindings/ggml -I$GGML/include bindings/ggml/example.c
+ *         -Lbuild -ldpattn -L$GGML/lib -lggml-cpu -lggml-base -lm */
 #include "dpattn-ggml.h"
 #include "ggml-cpu.h"
 
@@ -63,7 +65,8 @@ static dpattn_release private_memory(void)
     return release;
 }
 
-/* How far `out`, [VALUE_DIM, HEADS, TOKENS], is from what a direct call answers to the same queries, [KEY_DIM, HEADS, TOKENS]. */
+/* How far `out`, [VALUE_DIM, HEADS, TOKENS], is from what a direct call answers to the same
+ * queries, [KEY_DIM, HEADS, TOKENS]. */
 static float difference(dpattn_release release, const struct ggml_tensor *queries, const struct ggml_tensor *out)
 {
     static float direct[TOKENS * HEADS * VALUE_DIM];
@@ -95,7 +98,8 @@ int main(void)
 
     struct ggml_tensor *projected = ggml_mul_mat(ctx, w_q, tokens); /* [key_dim * heads, tokens] */
     struct ggml_tensor *q = ggml_reshape_3d(ctx, projected, KEY_DIM, HEADS, TOKENS);
-    struct ggml_tensor *attended = dpattn_ggml_attend(ctx, &context, ggml_permute(ctx, q, 0, 2, 1, 3)); /* [value_dim, heads, tokens] */
+    /* [value_dim, heads, tokens]. */
+    struct ggml_tensor *attended = dpattn_ggml_attend(ctx, &context, ggml_permute(ctx, q, 0, 2, 1, 3));
     struct ggml_tensor *out = ggml_mul_mat(ctx, w_o, ggml_reshape_2d(ctx, attended, VALUE_DIM * HEADS, TOKENS));
 
     struct ggml_cgraph *graph = ggml_new_graph(ctx);

@@ -1,6 +1,8 @@
-/* A host that has the header and nothing to link: it loads the library at run time, agrees on a table of functions, makes a private
- * memory of 5,000 people and asks it twice. Build and run, after `make build`:
- *     cc -std=c99 -Iinclude bindings/plugin/host.c -ldl -o build/host && build/host build/libdpattn.so
+/* A host that has the header and nothing to link: it loads the library at run time, agrees on a
+ * table of functions, makes a private memory of 5,000 people and asks it twice. Build and run,
+ * after `make build`:
+ *     cc -std=c99 -Iinclude bindings/plugin/host.c -ldl -o build/host
+ *     build/host build/libdpattn.so
  * (On Windows LoadLibrary and GetProcAddress stand for dlopen and dlsym.) */
 #define _XOPEN_SOURCE 700
 #define DPATTN_NO_PROTOTYPES
@@ -31,7 +33,9 @@ static int load(const char *path, dpattn_plugin_v1 *dpattn)
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         int32_t status = init(known[i], dpattn, sizeof *dpattn, &err);
         if (status == DPATTN_OK)
-            return 1; /* a function that an older library lacks is NULL: a host looks before it calls one that came later */
+            /* A function that an older library lacks is NULL: a host looks before it calls one that
+             * came later. */
+            return 1;
         if (status != DPATTN_UNSUPPORTED)
             break;
     }
@@ -41,7 +45,9 @@ static int load(const char *path, dpattn_plugin_v1 *dpattn)
 
 static dpattn_tensor matrix(float *data, int64_t rows, int64_t columns)
 {
-    dpattn_tensor tensor = { data, DPATTN_F32, 2, { rows, columns, 0 }, { columns * (int64_t)sizeof(float), sizeof(float), 0 } };
+    dpattn_tensor tensor = {
+        data, DPATTN_F32, 2, { rows, columns, 0 }, { columns * (int64_t)sizeof(float), sizeof(float), 0 }
+    };
     return tensor;
 }
 
@@ -76,8 +82,9 @@ int main(int argc, char **argv)
         dpattn.release_attend(release, &q, &out, NULL, &stddev, NULL, &err))
         fprintf(stderr, "%s: %s\n", dpattn.status_string(err.code), err.message);
     else
-        printf("dpattn %s, %u bytes of functions: east %+.3f (noise %.3f), north %+.3f (noise %.3f)\n", dpattn.version_string(),
-               (unsigned)dpattn.struct_size, answers[0][0], noise[0][0], answers[1][0], noise[1][0]);
+        printf("dpattn %s, %u bytes of functions: east %+.3f (noise %.3f), north %+.3f (noise %.3f)\n",
+               dpattn.version_string(), (unsigned)dpattn.struct_size, answers[0][0], noise[0][0], answers[1][0],
+               noise[1][0]);
     dpattn.builder_free(builder, NULL);
     dpattn.release_free(release, NULL);
     return err.code != DPATTN_OK;

@@ -27,14 +27,17 @@ void add_test(test *added);
     }                                                                       \
     static void test_##name(void)
 
-/* A failed check is printed and counted against the running test, which goes on. Checks may be made from any thread. */
+/* A failed check is printed and counted against the running test, which goes on. Checks may be made
+ * from any thread. */
 #define CHECK(condition) check((condition) != 0, __FILE__, __LINE__, #condition)
 void check(int holds, const char *file, int line, const char *what);
 
-/* A checked call passes `&err` as its last argument. FAILS wants that status and a message that contains `text`. */
+/* A checked call passes `&err` as its last argument. FAILS wants that status and a message that
+ * contains `text`. */
 #define OK(call) expect((err = fresh_error(), (call)), DPATTN_OK, "", &err, __FILE__, __LINE__, #call)
 #define FAILS(status, text, call) expect((err = fresh_error(), (call)), status, text, &err, __FILE__, __LINE__, #call)
-void expect(int32_t got, int32_t want, const char *text, const dpattn_error *error, const char *file, int line, const char *call);
+void expect(int32_t got, int32_t want, const char *text, const dpattn_error *error, const char *file, int line,
+            const char *call);
 
 /* The error of the running checked call, one a thread. Its bytes are dirty before each call. */
 extern __thread dpattn_error err;
@@ -85,7 +88,8 @@ char *text_of(int32_t (*function)(uint64_t, char *, size_t, size_t *, dpattn_err
 dpattn_info info_of(dpattn_release release);
 dpattn_diagnostics diagnostics_of(dpattn_builder builder);
 int same_bytes(bytes a, bytes b);
-/* Two secret partials of the same rows: the same bytes but for the random origins, and the checksum, which they enter (docs/format.md). */
+/* Two secret partials of the same rows: the same bytes but for the random origins, and the
+ * checksum, which they enter (docs/format.md). */
 int same_rows(bytes a, bytes b);
 
 #endif

@@ -1,5 +1,6 @@
-/* NULL for every pointer of every function that may not be NULL: INVALID_ARGUMENT, named, outputs untouched. Structs (structs.c), params
- * (params.c) and handles (handles.c) have their own files. */
+/* NULL for every pointer of every function that may not be NULL: INVALID_ARGUMENT, named, outputs
+ * untouched. Structs (structs.c), params (params.c) and handles (handles.c) have their own
+ * files. */
 #include "abi.h"
 
 static double numbers[64];

@@ -110,13 +110,15 @@ TEST(merge_private_with_public)
     enum { PRIVATE = 200, PUBLIC = 30 };
     dpattn_params params = typical_params();
     params.degree = 4;
-    double *keys = draw_many(1, PRIVATE * KEY_DIM), *values = draw_many(2, PRIVATE * VALUE_DIM); /* as in builder_with_rows */
+    /* As in builder_with_rows. */
+    double *keys = draw_many(1, PRIVATE * KEY_DIM), *values = draw_many(2, PRIVATE * VALUE_DIM);
     double query[KEY_DIM] = { 0.5, -0.25, 0.125, 0.5 };
     part private, public, all, want;
     memset(&public, 0, sizeof public);
     memset(&want, 0, sizeof want);
     dpattn_release release = release_of(&params, PRIVATE, vast_budget());
-    dpattn_tensor q = matrix(query, DPATTN_F64, 1, KEY_DIM), o = matrix(private.out, DPATTN_F64, 1, VALUE_DIM), l = matrix(private.lse, DPATTN_F64, 1, 1);
+    dpattn_tensor q = matrix(query, DPATTN_F64, 1, KEY_DIM), o = matrix(private.out, DPATTN_F64, 1, VALUE_DIM),
+                  l = matrix(private.lse, DPATTN_F64, 1, 1);
     OK(dpattn_release_attend(release, &q, &o, &l, NULL, NULL, &err));
 
     double sum[2] = { 0, 0 };
@@ -128,7 +130,8 @@ TEST(merge_private_with_public)
         for (int c = 0; c < VALUE_DIM; c++)
             value[c] = i < PRIVATE ? values[i * VALUE_DIM + c] : draw(&state), value2 += value[c] * value[c];
         /* The private side scales long rows to the bounds of 1. */
-        double key_scale = i < PRIVATE && key2 > 1 ? 1 / sqrt(key2) : 1, value_scale = i < PRIVATE && value2 > 1 ? 1 / sqrt(value2) : 1;
+        double key_scale = i < PRIVATE && key2 > 1 ? 1 / sqrt(key2) : 1,
+               value_scale = i < PRIVATE && value2 > 1 ? 1 / sqrt(value2) : 1;
         for (int c = 0; c < KEY_DIM; c++)
             logit += query[c] * key[c] * key_scale / 2;
         sum[0] += exp(logit);
@@ -173,7 +176,8 @@ TEST(merge_attention_refuses)
             case 5: x->strides[0] = INT64_MAX; break;
             case 6: x->shape[0]--; break;
             }
-            /* Shapes are compared with out's, so a wrong shape of out shows in another tensor's name. */
+            /* Shapes are compared with out's, so a wrong shape of out shows in another tensor's
+             * name. */
             const char *name = broken == 4 && (how == 3 || how == 6) ? "out" : names[broken];
             FAILS(DPATTN_INVALID_ARGUMENT, name, dpattn_merge(&t[0], &t[1], &t[2], &t[3], &t[4], &t[5], &err));
         }

@@ -1,4 +1,5 @@
-/* The four functions that fill a caller's buffer: size query, too small, exact, roomy, absurd capacity. */
+/* The four functions that fill a caller's buffer: size query, too small, exact, roomy, absurd
+ * capacity. */
 #include "abi.h"
 
 enum { MARGIN = 64 };

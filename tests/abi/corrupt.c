@@ -1,4 +1,5 @@
-/* Release files and secret partials that were cut, altered or swapped: CORRUPT (or UNSUPPORTED, for a version), never anything worse. */
+/* Release files and secret partials that were cut, altered or swapped: CORRUPT (or UNSUPPORTED, for
+ * a version), never anything worse. */
 #include "abi.h"
 
 typedef int32_t (*loader)(const void *data, size_t size, uint64_t *handle);
@@ -27,7 +28,8 @@ static void refused(loader load, const void *data, size_t size)
 
 static void check_file(loader load, bytes file)
 {
-    /* An exact copy at each length, so that a read past the end meets no valid byte (and a sanitizer sees it). */
+    /* An exact copy at each length, so that a read past the end meets no valid byte (and a
+     * sanitizer sees it). */
     for (size_t size = 0; size < file.size; size++) {
         unsigned char *cut = malloc(size + !size);
         memcpy(cut, file.data, size);

@@ -38,10 +38,12 @@ TEST(dptree_whole)
 {
     dpattn_params params = tree_params();
     params.heads = HEADS;
-    double *k = positive(1, HEADS * ROWS * KEY_DIM), *v = draw_many(2, HEADS * ROWS * VALUE_DIM), *q = positive(3, HEADS * QUERIES * KEY_DIM);
+    double *k = positive(1, HEADS * ROWS * KEY_DIM), *v = draw_many(2, HEADS * ROWS * VALUE_DIM),
+           *q = positive(3, HEADS * QUERIES * KEY_DIM);
     k[0] = 7; /* clipped, and counted */
     k[KEY_DIM + 1] = (double)NAN;
-    dpattn_tensor keys = cube(k, DPATTN_F64, HEADS, ROWS, KEY_DIM), values = cube(v, DPATTN_F64, HEADS, ROWS, VALUE_DIM);
+    dpattn_tensor keys = cube(k, DPATTN_F64, HEADS, ROWS, KEY_DIM),
+                  values = cube(v, DPATTN_F64, HEADS, ROWS, VALUE_DIM);
     dpattn_budget budget = vast_budget();
     dpattn_builder builder = 0, shard = 0;
     dpattn_release release = 0, loaded = 0;
@@ -54,7 +56,8 @@ TEST(dptree_whole)
     FAILS(DPATTN_CANCELLED, "", dpattn_builder_add(builder, DPATTN_ALL_HEADS, &keys, &values, NULL, &cancel, &err));
     OK(dpattn_builder_add(shard, DPATTN_ALL_HEADS, &keys, &values, NULL, NULL, &err));
     dpattn_diagnostics counts = diagnostics_of(shard);
-    CHECK(counts.rows == HEADS * ROWS && counts.keys_clipped == 1 && counts.rows_zeroed == 1 && counts.values_clipped == 0);
+    CHECK(counts.rows == HEADS * ROWS && counts.keys_clipped == 1 && counts.rows_zeroed == 1 &&
+          counts.values_clipped == 0);
 
     bytes partial = export_of(shard);
     dpattn_builder imported = 0;
@@ -73,13 +76,18 @@ TEST(dptree_whole)
     FAILS(DPATTN_CONSUMED, "builder", dpattn_builder_release(builder, &budget, NULL, &none, &err));
 
     dpattn_info info = info_of(release);
-    CHECK(info.mechanism == DPATTN_DPTREE && info.range == 1 && info.value_range == 1 && info.leaves == 256 && info.copies == 1);
-    CHECK(info.trees == DPATTN_TREES_KEPT && info.mu == 0 && info.key_bound == 0 && info.features == 35 && info.logit_bound == 1);
-    CHECK(info.state_bytes == plan.state_bytes && info.save_bytes == plan.release_bytes && plan.features == 35 && plan.mu == 0);
+    CHECK(info.mechanism == DPATTN_DPTREE && info.range == 1 && info.value_range == 1 && info.leaves == 256 &&
+          info.copies == 1);
+    CHECK(info.trees == DPATTN_TREES_KEPT && info.mu == 0 && info.key_bound == 0 && info.features == 35 &&
+          info.logit_bound == 1);
+    CHECK(info.state_bytes == plan.state_bytes && info.save_bytes == plan.release_bytes && plan.features == 35 &&
+          plan.mu == 0);
 
-    double out[HEADS * QUERIES * VALUE_DIM], lse[HEADS * QUERIES], std[HEADS * QUERIES * VALUE_DIM], out2[HEADS * QUERIES * VALUE_DIM];
+    double out[HEADS * QUERIES * VALUE_DIM], lse[HEADS * QUERIES], std[HEADS * QUERIES * VALUE_DIM],
+        out2[HEADS * QUERIES * VALUE_DIM];
     q[0] = 2;
-    dpattn_tensor queries = cube(q, DPATTN_F64, HEADS, QUERIES, KEY_DIM), o = cube(out, DPATTN_F64, HEADS, QUERIES, VALUE_DIM);
+    dpattn_tensor queries = cube(q, DPATTN_F64, HEADS, QUERIES, KEY_DIM),
+                  o = cube(out, DPATTN_F64, HEADS, QUERIES, VALUE_DIM);
     dpattn_tensor l = cube(lse, DPATTN_F64, HEADS, QUERIES, 1), s = cube(std, DPATTN_F64, HEADS, QUERIES, VALUE_DIM);
     dpattn_tensor o2 = cube(out2, DPATTN_F64, HEADS, QUERIES, VALUE_DIM);
     uint64_t clipped = 0;

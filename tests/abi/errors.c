@@ -45,7 +45,8 @@ TEST(error_is_cleared_by_success)
     CHECK(error.code == DPATTN_OK && error.message[0] == 0);
 }
 
-/* Messages are cut between characters. No message has more than ASCII today, so this calls capi_set_error itself. */
+/* Messages are cut between characters. No message has more than ASCII today, so this calls
+ * capi_set_error itself. */
 TEST(error_is_cut_between_characters)
 {
     static const char text[] = "a\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80z"; /* of 1, 2, 3, 4 and 1 bytes */

@@ -41,7 +41,9 @@ dpattn_tensor matrix(const void *data, int32_t dtype, int64_t rows, int64_t colu
 dpattn_tensor cube(const void *data, int32_t dtype, int64_t heads, int64_t rows, int64_t columns)
 {
     int64_t size = (int64_t)dtype_size(dtype);
-    dpattn_tensor t = { (void *)data, dtype, 3, { heads, rows, columns }, { rows * columns * size, columns * size, size } };
+    dpattn_tensor t = {
+        (void *)data, dtype, 3, { heads, rows, columns }, { rows * columns * size, columns * size, size }
+    };
     return t;
 }
 

@@ -1,4 +1,5 @@
-/* In a forked child every function answers FORKED at once, also when another thread was inside the library at the fork. */
+/* In a forked child every function answers FORKED at once, also when another thread was inside the
+ * library at the fork. */
 #include "abi.h"
 
 #include <pthread.h>
@@ -58,7 +59,10 @@ static int32_t fork_release(void)
 }
 static int32_t fork_builder_free(void) { return dpattn_builder_free(a_builder, &err); }
 static int32_t fork_attend(void) { return dpattn_release_attend(a_release, &keys, &values, NULL, NULL, NULL, &err); }
-static int32_t fork_attend_head(void) { return dpattn_release_attend_head(a_release, 0, &keys, &values, NULL, NULL, NULL, &err); }
+static int32_t fork_attend_head(void)
+{
+    return dpattn_release_attend_head(a_release, 0, &keys, &values, NULL, NULL, NULL, &err);
+}
 static int32_t fork_info(void)
 {
     dpattn_info info = { .struct_size = sizeof info };
@@ -108,9 +112,10 @@ static int32_t fork_others(void)
 }
 
 static int32_t (*const calls[])(void) = {
-    fork_set_threads, fork_params_init, fork_plan, fork_create, fork_add, fork_builder_merge, fork_export, fork_import, fork_diagnostics,
-    fork_release, fork_builder_free, fork_attend, fork_attend_head, fork_info, fork_certificate, fork_state, fork_save, fork_load, fork_retain,
-    fork_release_free, fork_merge, fork_plugin_init, fork_others,
+    fork_set_threads, fork_params_init,  fork_plan,        fork_create,      fork_add,          fork_builder_merge,
+    fork_export,      fork_import,       fork_diagnostics, fork_release,     fork_builder_free, fork_attend,
+    fork_attend_head, fork_info,         fork_certificate, fork_state,       fork_save,         fork_load,
+    fork_retain,      fork_release_free, fork_merge,       fork_plugin_init, fork_others,
 };
 
 /* One child a call: a hang is ended by its alarm and counts for that call alone. */
@@ -122,7 +127,8 @@ static void check_children(void)
         if (child == 0) {
             alarm(2);
             err = fresh_error();
-            int good = calls[i]() == DPATTN_FORKED && err.code == DPATTN_FORKED && strstr(err.message, "fork()") != NULL;
+            int good =
+                calls[i]() == DPATTN_FORKED && err.code == DPATTN_FORKED && strstr(err.message, "fork()") != NULL;
             _exit(good ? 0 : 1);
         }
         int status = -1;

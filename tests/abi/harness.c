@@ -27,7 +27,8 @@ void check(int holds, const char *file, int line, const char *what)
     pthread_mutex_unlock(&lock);
 }
 
-void expect(int32_t got, int32_t want, const char *text, const dpattn_error *error, const char *file, int line, const char *call)
+void expect(int32_t got, int32_t want, const char *text, const dpattn_error *error, const char *file, int line,
+            const char *call)
 {
     int code_agrees = error->code == got;
     int terminated = memchr(error->message, 0, sizeof error->message) != NULL;
@@ -35,8 +36,9 @@ void expect(int32_t got, int32_t want, const char *text, const dpattn_error *err
     if (got == want && code_agrees && text_agrees)
         return;
     char what[1200];
-    snprintf(what, sizeof what, "%.400s\n  got %s (err.code %d) \"%.504s\", want %s and \"%.100s\"", call, dpattn_status_string(got),
-             (int)error->code, terminated ? error->message : "not terminated", dpattn_status_string(want), text);
+    snprintf(what, sizeof what, "%.400s\n  got %s (err.code %d) \"%.504s\", want %s and \"%.100s\"", call,
+             dpattn_status_string(got), (int)error->code, terminated ? error->message : "not terminated",
+             dpattn_status_string(want), text);
     check(0, file, line, what);
 }
 

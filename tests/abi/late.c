@@ -1,5 +1,6 @@
-/* A host that links nothing: loads the library late, when it has threads and signal handlers already, uses the header's types alone,
- * and closes it again. With a second library, one in Go too, it loads that one FIRST or LAST and uses both at once.
+/* A host that links nothing: loads the library late, when it has threads and signal handlers
+ * already, uses the header's types alone, and closes it again. With a second library, one in Go
+ * too, it loads that one FIRST or LAST and uses both at once.
  *     late LIBRARY [first|last GUEST] */
 #define DPATTN_NO_PROTOTYPES
 #include "dpattn.h"
@@ -26,7 +27,8 @@ static int works(void)
     dpattn_budget budget = { sizeof budget, 0, 1, 1e-6 };
     dpattn_plan_result result = { .struct_size = sizeof result };
     dpattn_error err = DPATTN_ERROR_INIT;
-    return dpattn.plan(&params, 1000, &budget, 0, &result, &err) == DPATTN_OK && result.features == 45 && dpattn.build_info() != NULL;
+    return dpattn.plan(&params, 1000, &budget, 0, &result, &err) == DPATTN_OK && result.features == 45 &&
+           dpattn.build_info() != NULL;
 }
 
 /* A thread that is older than the library. */
@@ -41,7 +43,8 @@ static int fill_table(void *library)
 {
     dpattn_plugin_init_function init;
     void *symbol = dlsym(library, "dpattn_plugin_init");
-    /* ISO C has no cast from void * to a function pointer; POSIX says that the representation is the same. */
+    /* ISO C has no cast from void * to a function pointer; POSIX says that the representation is
+     * the same. */
     memcpy(&init, &symbol, sizeof init);
     return symbol != NULL && init(DPATTN_PLUGIN_ABI, &dpattn, sizeof dpattn, NULL) == DPATTN_OK;
 }

@@ -1,5 +1,5 @@
-/* Sizes and offsets on 64-bit machines, as other languages' bindings have them. Fields are only ever appended: a size may grow with a new version,
- * nothing else here may change. */
+/* Sizes and offsets on 64-bit machines, as other languages' bindings have them. Fields are only
+ * ever appended: a size may grow with a new version, nothing else here may change. */
 #include "abi.h"
 
 #define SIZE(type, bytes) CHECK(sizeof(type) == (bytes))

@@ -1,4 +1,5 @@
-/* Ledgers: a budget is spent once, a label names one release, and what is refused changes nothing. */
+/* Ledgers: a budget is spent once, a label names one release, and what is refused changes
+ * nothing. */
 #include "abi.h"
 
 #include <fcntl.h>
@@ -88,8 +89,10 @@ TEST(ledger_spends_once)
     dpattn_allowance allowance = typical_allowance();
     FAILS(DPATTN_IO, "exists", dpattn_ledger_create(path, &allowance, &second, &err));
 
-    dpattn_builder_free(first, NULL), dpattn_builder_free(again, NULL), dpattn_builder_free(rest, NULL), dpattn_builder_free(other, NULL);
-    dpattn_release_free(release, NULL), dpattn_release_free(same, NULL), dpattn_release_free(loaded, NULL), dpattn_release_free(none, NULL);
+    dpattn_builder_free(first, NULL), dpattn_builder_free(again, NULL), dpattn_builder_free(rest, NULL),
+        dpattn_builder_free(other, NULL);
+    dpattn_release_free(release, NULL), dpattn_release_free(same, NULL), dpattn_release_free(loaded, NULL),
+        dpattn_release_free(none, NULL);
     OK(dpattn_ledger_close(ledger, &err));
     OK(dpattn_ledger_close(second, &err));
     unlink(path);
@@ -119,7 +122,8 @@ TEST(ledger_refuses)
     FAILS(DPATTN_INVALID_ARGUMENT, "label", dpattn_ledger_load(good, NULL, &release, &err));
     FAILS(DPATTN_INVALID_ARGUMENT, "release", dpattn_ledger_load(good, "a", NULL, &err));
     FAILS(DPATTN_INVALID_ARGUMENT, "needed", dpattn_ledger_show(good, json, sizeof json, NULL, &err));
-    FAILS(DPATTN_INVALID_HANDLE, "a builder", dpattn_ledger_release(builder, "a", builder, &budget, NULL, &release, &err));
+    FAILS(DPATTN_INVALID_HANDLE, "a builder",
+          dpattn_ledger_release(builder, "a", builder, &budget, NULL, &release, &err));
     FAILS(DPATTN_INVALID_HANDLE, "a ledger", dpattn_ledger_release(good, "a", good, &budget, NULL, &release, &err));
     FAILS(DPATTN_INVALID_HANDLE, "ledger", dpattn_ledger_load(0, "a", &release, &err));
     FAILS(DPATTN_INVALID_HANDLE, "ledger", dpattn_ledger_show(0, NULL, 0, &needed, &err));
@@ -139,7 +143,8 @@ TEST(ledger_refuses)
     FAILS(DPATTN_INVALID_ARGUMENT, "mu", dpattn_ledger_create("/nowhere", &bad, &ledger, &err));
     bad.struct_size = 3;
     FAILS(DPATTN_INVALID_ARGUMENT, "struct_size", dpattn_ledger_create("/nowhere", &bad, &ledger, &err));
-    CHECK(untouched(&ledger, sizeof ledger) && untouched(&release, sizeof release) && untouched(&needed, sizeof needed));
+    CHECK(untouched(&ledger, sizeof ledger) && untouched(&release, sizeof release) &&
+          untouched(&needed, sizeof needed));
 
     OK(dpattn_ledger_close(good, &err));
     FAILS(DPATTN_INVALID_HANDLE, "freed", dpattn_ledger_close(good, &err));
@@ -160,7 +165,8 @@ TEST(ledger_refuses)
     unlink(path);
 }
 
-/* A child that is forked while a ledger is open elsewhere is FORKED, and leaves the lock to the parent. */
+/* A child that is forked while a ledger is open elsewhere is FORKED, and leaves the lock to the
+ * parent. */
 TEST(ledger_and_fork)
 {
     dpattn_ledger ledger = typical_ledger();
@@ -169,8 +175,10 @@ TEST(ledger_and_fork)
         dpattn_ledger other;
         size_t needed;
         dpattn_allowance allowance = typical_allowance();
-        int fine = dpattn_ledger_open(path, &other, NULL) == DPATTN_FORKED && dpattn_ledger_show(ledger, NULL, 0, &needed, NULL) == DPATTN_FORKED &&
-                   dpattn_ledger_create("/nowhere", &allowance, &other, NULL) == DPATTN_FORKED && dpattn_ledger_close(ledger, NULL) == DPATTN_FORKED;
+        int fine = dpattn_ledger_open(path, &other, NULL) == DPATTN_FORKED &&
+                   dpattn_ledger_show(ledger, NULL, 0, &needed, NULL) == DPATTN_FORKED &&
+                   dpattn_ledger_create("/nowhere", &allowance, &other, NULL) == DPATTN_FORKED &&
+                   dpattn_ledger_close(ledger, NULL) == DPATTN_FORKED;
         dpattn_release release;
         dpattn_budget budget = typical_budget();
         fine = fine && dpattn_ledger_release(ledger, "a", 0, &budget, NULL, &release, NULL) == DPATTN_FORKED &&

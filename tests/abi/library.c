@@ -3,7 +3,8 @@
 
 TEST(version)
 {
-    CHECK(dpattn_version() == ((uint32_t)DPATTN_VERSION_MAJOR << 16 | DPATTN_VERSION_MINOR << 8 | DPATTN_VERSION_PATCH));
+    CHECK(dpattn_version() ==
+          ((uint32_t)DPATTN_VERSION_MAJOR << 16 | DPATTN_VERSION_MINOR << 8 | DPATTN_VERSION_PATCH));
     char dotted[40];
     snprintf(dotted, sizeof dotted, "%d.%d.%d", DPATTN_VERSION_MAJOR, DPATTN_VERSION_MINOR, DPATTN_VERSION_PATCH);
     CHECK(strcmp(dpattn_version_string(), dotted) == 0);
@@ -27,9 +28,23 @@ TEST(build_info)
 
 TEST(status_string)
 {
-    static const char *const names[] = { "OK", "INVALID_ARGUMENT", "INVALID_HANDLE", "CONSUMED", "BUFFER_TOO_SMALL", "OUT_OF_MEMORY",
-                                         "CANCELLED", "FORKED", "CORRUPT", "UNSUPPORTED", "MISMATCH", "ENTROPY", "LIMIT", "INTERNAL",
-                                         "OVERSPENT", "BUSY", "IO" };
+    static const char *const names[] = { "OK",
+                                         "INVALID_ARGUMENT",
+                                         "INVALID_HANDLE",
+                                         "CONSUMED",
+                                         "BUFFER_TOO_SMALL",
+                                         "OUT_OF_MEMORY",
+                                         "CANCELLED",
+                                         "FORKED",
+                                         "CORRUPT",
+                                         "UNSUPPORTED",
+                                         "MISMATCH",
+                                         "ENTROPY",
+                                         "LIMIT",
+                                         "INTERNAL",
+                                         "OVERSPENT",
+                                         "BUSY",
+                                         "IO" };
     for (int32_t i = 0; i < (int32_t)(sizeof names / sizeof *names); i++)
         CHECK(strcmp(dpattn_status_string(i), names[i]) == 0);
     CHECK(strcmp(dpattn_status_string(-1), "UNKNOWN") == 0);

@@ -1,7 +1,8 @@
-/* The peak memory of a build does not grow with the number of rows: key_dim = value_dim = 64, degree 2, fed in chunks of 8192 rows.
- *     memory            builds of 100,000 and 1,000,000 rows, in processes of their own; where they would take minutes, because the
- *                       machine has no fast kernels, of 20,000 and 200,000 (with DPATTN_AUDIT=1 the full size even so)
- *     memory ROWS       one build; prints its peak in KiB */
+/* The peak memory of a build does not grow with the number of rows: key_dim = value_dim = 64,
+ * degree 2, fed in chunks of 8192 rows.
+ *     memory       builds of 100,000 and 1,000,000 rows, in processes of their own; of 20,000 and
+ *                  200,000 where the machine has no fast kernels, unless DPATTN_AUDIT=1
+ *     memory ROWS  one build; prints its peak in KiB */
 #include "dpattn.h"
 
 #include <stdio.h>
@@ -103,7 +104,8 @@ int main(int argc, char **argv)
     const char *few = large ? "100000" : "20000", *many = large ? "1000000" : "200000";
     long a = peak_of(argv[0], few), b = peak_of(argv[0], many);
     printf("peak memory: %ld KiB for %s rows, %ld KiB for %s rows (%.1f us a row)\n", a, few, b, many, row * 1e6);
-    /* Repeated measurements differ by up to 4 %. 10 % are about 2 bytes a row (9 with fewer rows); a row that was kept would be 258. */
+    /* Repeated measurements differ by up to 4 %. 10 % are about 2 bytes a row (9 with fewer rows);
+     * a row that was kept would be 258. */
     int good = a > 0 && b > 0 && (double)b < 1.1 * (double)a;
     printf("memory: %d passed, %d failed\n", good, !good);
     return !good;

@@ -1,5 +1,5 @@
-/* A panic inside the library becomes INTERNAL. The one that a caller can cause is reading from a small invalid address: that is not
- * promised to callers, but it stands here for every bug. */
+/* A panic inside the library becomes INTERNAL. The one that a caller can cause is reading from a
+ * small invalid address: that is not promised to callers, but it stands here for every bug. */
 #include "abi.h"
 
 /* Under sanitizers the bad address is found before Go is. */

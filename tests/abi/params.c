@@ -1,7 +1,8 @@
 /* Params and budgets that must be refused, and by which name, by both functions that take them. */
 #include "abi.h"
 
-/* Both dpattn_plan and dpattn_builder_create refuse params with this status, name `text` and leave their outputs alone. */
+/* Both dpattn_plan and dpattn_builder_create refuse params with this status, name `text` and leave
+ * their outputs alone. */
 static void refused(int32_t status, const char *text, dpattn_params params)
 {
     dpattn_budget budget = typical_budget();
@@ -143,9 +144,16 @@ TEST(budgets)
         double epsilon, delta;
         const char *text;
     } never[] = {
-        { 0, 1e-6, "epsilon" },          { -1, 1e-6, "epsilon" }, { (double)NAN, 1e-6, "epsilon" }, { (double)INFINITY, 1e-6, "epsilon" },
-        { 1, 0, "delta" },               { 1, 1, "delta" },       { 1, -1e-6, "delta" },            { 1, (double)NAN, "delta" },
-        { 1, (double)INFINITY, "delta" }, { 1, 2, "delta" },
+        { 0, 1e-6, "epsilon" },
+        { -1, 1e-6, "epsilon" },
+        { (double)NAN, 1e-6, "epsilon" },
+        { (double)INFINITY, 1e-6, "epsilon" },
+        { 1, 0, "delta" },
+        { 1, 1, "delta" },
+        { 1, -1e-6, "delta" },
+        { 1, (double)NAN, "delta" },
+        { 1, (double)INFINITY, "delta" },
+        { 1, 2, "delta" },
     };
     for (size_t i = 0; i < sizeof never / sizeof *never; i++) {
         dpattn_budget budget = { sizeof budget, 0, never[i].epsilon, never[i].delta };

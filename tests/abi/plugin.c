@@ -29,7 +29,8 @@ TEST(plugin_tables)
         OK(dpattn_plugin_init(1, &got, size, &err));
         size_t filled = size < sizeof want ? size / sizeof(void *) * sizeof(void *) : sizeof want;
         CHECK(got.table.struct_size == filled);
-        CHECK(memcmp(got.bytes + sizeof got.table.struct_size, want + sizeof got.table.struct_size, filled - sizeof got.table.struct_size) == 0);
+        CHECK(memcmp(got.bytes + sizeof got.table.struct_size, want + sizeof got.table.struct_size,
+                     filled - sizeof got.table.struct_size) == 0);
         for (size_t i = filled; i < size; i++)
             CHECK(got.bytes[i] == 0);
         CHECK(untouched(got.bytes + size, sizeof got - size));

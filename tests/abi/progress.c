@@ -16,7 +16,8 @@ typedef struct watch {
 static int32_t report(void *user, uint64_t done, uint64_t total)
 {
     watch *w = user;
-    w->bad |= !pthread_equal(pthread_self(), w->caller) || done > total || (w->calls > 0 && (done < w->done || total != w->total));
+    w->bad |= !pthread_equal(pthread_self(), w->caller) || done > total ||
+              (w->calls > 0 && (done < w->done || total != w->total));
     w->done = done;
     w->total = total;
     w->calls++;
@@ -88,7 +89,8 @@ finished:
     CHECK(same_rows(before, after));
     free(after.data);
 
-    /* The builder is as good as new: the same rows once more, now to the end, give what they give without interruptions. */
+    /* The builder is as good as new: the same rows once more, now to the end, give what they give
+     * without interruptions. */
     flag = 0;
     seen = (watch){ .caller = pthread_self() };
     OK(add(&w, owner_rows, &progress));

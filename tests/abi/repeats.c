@@ -1,8 +1,10 @@
-/* No two releases share their noise, and without the kernel's randomness there is none: releases of the same rows and budget, made by 64 threads at once, and in processes that the
- * threads' process forks, which ask in the fork (FORKED) and again after exec.
- *     repeats           60 processes; 1,000 with DPATTN_AUDIT=1
- *     repeats one       one release; writes its id and the beginning of its state to the standard output
- *     repeats broken    the same when the kernel refuses randomness to all of the process: it must end with an error that says so */
+/* No two releases share their noise, and without the kernel's randomness there is none: releases of
+ * the same rows and budget, made by 64 threads at once, and in processes that the threads' process
+ * forks, which ask in the fork (FORKED) and again after exec.
+ *     repeats         60 processes; 1,000 with DPATTN_AUDIT=1
+ *     repeats one     one release; writes its id and the beginning of its state to stdout
+ *     repeats broken  the same where the kernel refuses randomness: it must end with an error that
+ *                     says so */
 #define _GNU_SOURCE
 #include "dpattn.h"
 
@@ -49,8 +51,10 @@ static int32_t draw(sample *out)
     params.degree = 1;
     params.adjacency = DPATTN_ADD_REMOVE;
     params.key_bound = params.value_bound = params.query_bound = 1;
-    if (status || (status = dpattn_builder_create(&params, &builder, &err)) || (status = dpattn_builder_add(builder, 0, &tensor, &tensor, NULL, NULL, &err)) ||
-        (status = dpattn_builder_release(builder, &budget, NULL, &release, &err)) || (status = dpattn_release_info(release, &info, &err)) ||
+    if (status || (status = dpattn_builder_create(&params, &builder, &err)) ||
+        (status = dpattn_builder_add(builder, 0, &tensor, &tensor, NULL, NULL, &err)) ||
+        (status = dpattn_builder_release(builder, &budget, NULL, &release, &err)) ||
+        (status = dpattn_release_info(release, &info, &err)) ||
         (status = dpattn_release_state(release, state, sizeof state / sizeof *state, &needed, &err)))
         return status;
     memcpy(out->id, info.id, sizeof out->id);
@@ -70,7 +74,8 @@ static int write_one(void)
     return write(1, &one, sizeof one) == (ssize_t)sizeof one ? 0 : 4;
 }
 
-/* From here on the kernel answers EIO to every thread that asks for randomness or opens a file, such as /dev/urandom: exit code 77 where that cannot be had. */
+/* From here on the kernel answers EIO to every thread that asks for randomness or opens a file,
+ * such as /dev/urandom: exit code 77 where that cannot be had. */
 static int write_without_randomness(void)
 {
 #if defined(__linux__) && defined(SYS_getrandom) && defined(SYS_openat) && defined(SYS_seccomp)
@@ -82,7 +87,8 @@ static int write_without_randomness(void)
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
     struct sock_fprog program = { sizeof rules / sizeof *rules, rules };
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program) == 0)
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+        syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program) == 0)
         return write_one();
 #endif
     return 77;
@@ -96,7 +102,8 @@ static void *draw_some(void *first)
     return NULL;
 }
 
-/* Runs this program with one argument in a forked child, which first asks for a release in vain; returns how much it wrote, its last words included. */
+/* Runs this program with one argument in a forked child, which first asks for a release in vain;
+ * returns how much it wrote, its last words included. */
 static long run(const char *self, const char *what, void *out, long room, int *status)
 {
     int ends[2];
@@ -123,7 +130,10 @@ static long run(const char *self, const char *what, void *out, long room, int *s
 }
 
 static int by_id(const void *a, const void *b) { return memcmp(a, b, sizeof samples->id); }
-static int by_state(const void *a, const void *b) { return memcmp(((const sample *)a)->state, ((const sample *)b)->state, sizeof samples->state); }
+static int by_state(const void *a, const void *b)
+{
+    return memcmp(((const sample *)a)->state, ((const sample *)b)->state, sizeof samples->state);
+}
 
 static int repeated(int count, int (*order)(const void *, const void *))
 {
@@ -154,9 +164,12 @@ int main(int argc, char **argv)
     char words[1024] = { 0 };
     run(argv[0], "broken", words, sizeof words - 1, &status);
     int skipped = WIFEXITED(status) && WEXITSTATUS(status) == 77;
-    int closed = status != 0 && strstr(words, "random") != NULL; /* the library's error or the runtime's; never an answer */
+    /* The library's error or the runtime's; never an answer. */
+    int closed = status != 0 && strstr(words, "random") != NULL;
     int ids = repeated(count, by_id), states = repeated(count, by_state);
-    printf("repeats: %d releases by %d threads and %d processes, %d ids and %d states twice, %d failures; without randomness %s\n", count, THREADS, processes, ids,
-           states, failed, skipped ? "not tried" : closed ? "no release" : "SOMETHING ELSE");
+    printf("repeats: %d releases by %d threads and %d processes, %d ids and %d states twice, %d failures; without "
+           "randomness %s\n",
+           count, THREADS, processes, ids, states, failed,
+           skipped ? "not tried" : closed ? "no release" : "SOMETHING ELSE");
     return failed || ids || states || count != THREADS * EACH + processes || !(skipped || closed);
 }

@@ -5,20 +5,23 @@
 
 enum { ROWS = 700 };
 
-/* All rows in one builder; and the same rows dealt out to `shards` builders in chunks of odd sizes, then merged, every second through
- * an exported partial. */
-static bytes sums(const dpattn_params *params, const double *keys, const double *values, const uint64_t *owners, int shards)
+/* All rows in one builder; and the same rows dealt out to `shards` builders in chunks of odd sizes,
+ * then merged, every second through an exported partial. */
+static bytes sums(const dpattn_params *params, const double *keys, const double *values, const uint64_t *owners,
+                  int shards)
 {
     dpattn_builder builders[64];
     for (int s = 0; s < shards; s++)
         OK(dpattn_builder_create(params, &builders[s], &err));
     int chunk = 1, shard = 0;
-    for (int row = 0; row < ROWS; row += chunk, shard = (shard + 1) % shards, chunk = shards == 1 ? ROWS : chunk % 31 + 5) {
+    for (int row = 0; row < ROWS;
+         row += chunk, shard = (shard + 1) % shards, chunk = shards == 1 ? ROWS : chunk % 31 + 5) {
         if (row + chunk > ROWS)
             chunk = ROWS - row;
         if (shards == 1)
             chunk = ROWS;
-        dpattn_tensor k = matrix(keys + row * KEY_DIM, DPATTN_F64, chunk, KEY_DIM), v = matrix(values + row * VALUE_DIM, DPATTN_F64, chunk, VALUE_DIM);
+        dpattn_tensor k = matrix(keys + row * KEY_DIM, DPATTN_F64, chunk, KEY_DIM),
+                      v = matrix(values + row * VALUE_DIM, DPATTN_F64, chunk, VALUE_DIM);
         OK(dpattn_builder_add(builders[shard], 0, &k, &v, owners ? owners + row : NULL, NULL, &err));
     }
     for (int s = shards - 1; s > 0; s--) {
@@ -39,7 +42,8 @@ static bytes sums(const dpattn_params *params, const double *keys, const double 
     return all;
 }
 
-/* The host's floating-point mode does not change how rows are rounded, on its own thread or on the library's. */
+/* The host's floating-point mode does not change how rows are rounded, on its own thread or on the
+ * library's. */
 TEST(rounding_mode)
 {
     dpattn_params params = typical_params();
@@ -179,7 +183,8 @@ TEST(merge_refuses)
 TEST(consumed)
 {
     dpattn_params params = typical_params();
-    dpattn_builder builders[2] = { builder_with_rows(&params, 5), builder_with_rows(&params, 5) }, into = builder_with_rows(&params, 5);
+    dpattn_builder builders[2] = { builder_with_rows(&params, 5), builder_with_rows(&params, 5) },
+                   into = builder_with_rows(&params, 5);
     dpattn_budget budget = typical_budget();
     dpattn_release release = 0;
     OK(dpattn_builder_release(builders[0], &budget, NULL, &release, &err));
@@ -209,8 +214,8 @@ TEST(consumed)
     OK(dpattn_release_free(release, &err));
 }
 
-/* Rows of NaN, Inf, denormals and 1e308 are no error. Those that are not finite contribute nothing, long ones are scaled to the bounds; the
- * diagnostics count both. */
+/* Rows of NaN, Inf, denormals and 1e308 are no error. Those that are not finite contribute nothing,
+ * long ones are scaled to the bounds; the diagnostics count both. */
 TEST(hostile_rows)
 {
     enum { HOSTILE = 10000, GOOD = 200 };
@@ -251,7 +256,8 @@ TEST(hostile_rows)
     dpattn_builder plain = builder_with_rows(&params, GOOD), mixed = builder_with_rows(&params, GOOD);
     for (int i = 0; i < HOSTILE; i++)
         if (i % 6 < 3 && i < 3000) {
-            dpattn_tensor k1 = matrix(keys + i * KEY_DIM, DPATTN_F64, 1, KEY_DIM), v1 = matrix(values + i * VALUE_DIM, DPATTN_F64, 1, VALUE_DIM);
+            dpattn_tensor k1 = matrix(keys + i * KEY_DIM, DPATTN_F64, 1, KEY_DIM),
+                          v1 = matrix(values + i * VALUE_DIM, DPATTN_F64, 1, VALUE_DIM);
             OK(dpattn_builder_add(mixed, 0, &k1, &v1, NULL, NULL, &err));
         }
     dpattn_budget budget = vast_budget();
@@ -259,7 +265,8 @@ TEST(hostile_rows)
     for (int i = 0; i < 2; i++) {
         dpattn_release release = 0;
         OK(dpattn_builder_release(i ? mixed : plain, &budget, NULL, &release, &err));
-        dpattn_tensor q = matrix(query, DPATTN_F64, 1, KEY_DIM), o = matrix(out[i], DPATTN_F64, 1, VALUE_DIM), l = matrix(lse[i], DPATTN_F64, 1, 1);
+        dpattn_tensor q = matrix(query, DPATTN_F64, 1, KEY_DIM), o = matrix(out[i], DPATTN_F64, 1, VALUE_DIM),
+                      l = matrix(lse[i], DPATTN_F64, 1, 1);
         OK(dpattn_release_attend(release, &q, &o, &l, NULL, NULL, &err));
         OK(dpattn_release_free(release, &err));
     }
@@ -272,7 +279,8 @@ TEST(hostile_rows)
     free(values);
 }
 
-/* Of an owner with many rows at most owner_rows are kept, whatever the order; ids are any 64-bit numbers. */
+/* Of an owner with many rows at most owner_rows are kept, whatever the order; ids are any 64-bit
+ * numbers. */
 TEST(owners)
 {
     enum { COUNT = 60, OWNERS = 4, MOST = 5 };
@@ -307,8 +315,9 @@ TEST(owners)
     free(values);
 }
 
-/* With owner_bound all rows of an owner are kept and their sum is scaled to the bound: no state is further from an empty one than the
- * certified sensitivity, which is that of two rows here and not of COUNT, but for the noise. */
+/* With owner_bound all rows of an owner are kept and their sum is scaled to the bound: no state is
+ * further from an empty one than the certified sensitivity, which is that of two rows here and not
+ * of COUNT, but for the noise. */
 TEST(owner_bound)
 {
     enum { COUNT = 60, BOUND = 2 };
@@ -333,7 +342,8 @@ TEST(owner_bound)
     size_t needed;
     CHECK(info.state_bytes == sizeof state);
     OK(dpattn_release_state(release, state, sizeof state / sizeof *state, &needed, &err));
-    double squared = 0, unit = (double)(1 << 26) * (double)(1 << 20); /* a row's bound, lambda apart: at least a third of it with lambda */
+    /* A row's bound, lambda apart: at least a third of it with lambda. */
+    double squared = 0, unit = (double)(1 << 26) * (double)(1 << 20);
     for (size_t i = 0; i < needed; i++)
         squared += (double)state[i] * (double)state[i];
     CHECK(squared > unit && squared < (BOUND + 1.1) * (BOUND + 1.1) * 2 * unit);

@@ -73,7 +73,8 @@ TEST(budget_sizes)
     } newer = { typical_budget(), 0 };
     for (int i = 0; i < ODD_SIZES; i++) {
         newer.budget.struct_size = odd_sizes[i];
-        FAILS(DPATTN_INVALID_ARGUMENT, "budget.struct_size", dpattn_plan(&params, 100, &newer.budget, 0, &result, &err));
+        FAILS(DPATTN_INVALID_ARGUMENT, "budget.struct_size",
+              dpattn_plan(&params, 100, &newer.budget, 0, &result, &err));
     }
     newer.budget.struct_size = sizeof newer;
     OK(dpattn_plan(&params, 100, &newer.budget, 0, &result, &err));
@@ -99,7 +100,8 @@ TEST(progress_sizes)
     } newer = { { .struct_size = 0 }, 0 };
     for (int i = 0; i < ODD_SIZES; i++) {
         newer.progress.struct_size = odd_sizes[i];
-        FAILS(DPATTN_INVALID_ARGUMENT, "progress.struct_size", dpattn_builder_add(builder, 0, &k, &v, NULL, &newer.progress, &err));
+        FAILS(DPATTN_INVALID_ARGUMENT, "progress.struct_size",
+              dpattn_builder_add(builder, 0, &k, &v, NULL, &newer.progress, &err));
     }
     newer.progress.struct_size = sizeof newer;
     OK(dpattn_builder_add(builder, 0, &k, &v, NULL, &newer.progress, &err));
@@ -107,7 +109,8 @@ TEST(progress_sizes)
     FAILS(DPATTN_UNSUPPORTED, "progress", dpattn_builder_add(builder, 0, &k, &v, NULL, &newer.progress, &err));
     newer.progress.struct_size = sizeof newer.progress;
     newer.progress.reserved = 7;
-    FAILS(DPATTN_INVALID_ARGUMENT, "progress.reserved", dpattn_builder_add(builder, 0, &k, &v, NULL, &newer.progress, &err));
+    FAILS(DPATTN_INVALID_ARGUMENT, "progress.reserved",
+          dpattn_builder_add(builder, 0, &k, &v, NULL, &newer.progress, &err));
     OK(dpattn_builder_free(builder, &err));
 }
 

@@ -5,13 +5,17 @@ enum { N = 300, LEAVES = 64, DIM = 2 };
 
 static dpattn_structure_params for_tree(void)
 {
-    dpattn_structure_params params = { .struct_size = sizeof params, .adjacency = DPATTN_REPLACE, .leaves = N, .weight = 1 };
+    dpattn_structure_params params = {
+        .struct_size = sizeof params, .adjacency = DPATTN_REPLACE, .leaves = N, .weight = 1
+    };
     return params;
 }
 
 static dpattn_structure_params for_distance(void)
 {
-    dpattn_structure_params params = { .struct_size = sizeof params, .adjacency = DPATTN_ADD_REMOVE, .leaves = LEAVES, .dim = DIM, .squared = 1 };
+    dpattn_structure_params params = {
+        .struct_size = sizeof params, .adjacency = DPATTN_ADD_REMOVE, .leaves = LEAVES, .dim = DIM, .squared = 1
+    };
     params.range = 2;
     params.weight = 1;
     return params;
@@ -40,7 +44,8 @@ TEST(tree)
         CHECK(fabs(sums[i] - exact) < 0.01 && stddev[i] < 0.01 && (stddev[i] > 0) == (last[i] > first[i]));
     }
     OK(dpattn_tree_info(tree, &info, &err));
-    CHECK(info.leaves == N && info.weight == 1 && info.mechanisms == 10 && info.epsilon == budget.epsilon && info.epsilon0 <= budget.epsilon / 9);
+    CHECK(info.leaves == N && info.weight == 1 && info.mechanisms == 10 && info.epsilon == budget.epsilon &&
+          info.epsilon0 <= budget.epsilon / 9);
 
     bytes file = answer_of(dpattn_tree_save, tree);
     CHECK(file.size == info.save_bytes);
@@ -94,7 +99,8 @@ TEST(tree_positions_and_owners)
     OK(dpattn_tree_query(tree, &first, &last, 1, &sum, NULL, &err));
     CHECK(fabs(sum - 1) < 0.01);
     OK(dpattn_tree_free(tree, &err));
-    FAILS(DPATTN_INVALID_ARGUMENT, "owners", dpattn_tree_create(&params, values, positions, NULL, 4, &budget, NULL, NULL, &tree, &err));
+    FAILS(DPATTN_INVALID_ARGUMENT, "owners",
+          dpattn_tree_create(&params, values, positions, NULL, 4, &budget, NULL, NULL, &tree, &err));
     /* One leaf, and no rows at all. */
     params.leaves = 1;
     params.owner_rows = 0;
@@ -107,11 +113,14 @@ TEST(tree_positions_and_owners)
 
 TEST(distance)
 {
-    double *points = draw_many(6, N * DIM), *weights = draw_many(7, N), l1[2], l2[2], again[2], queries[2 * DIM] = { 0.5, 1.5, 2, 0 };
+    double *points = draw_many(6, N * DIM), *weights = draw_many(7, N), l1[2], l2[2], again[2],
+           queries[2 * DIM] = { 0.5, 1.5, 2, 0 };
     for (int i = 0; i < N * DIM; i++)
         points[i] += 1; /* in [0, 2) */
-    dpattn_tensor x = matrix(points, DPATTN_F64, N, DIM), w = matrix(weights, DPATTN_F64, N, 1), q = matrix(queries, DPATTN_F64, 2, DIM);
-    dpattn_tensor a = matrix(l1, DPATTN_F64, 2, 1), b = matrix(l2, DPATTN_F64, 2, 1), c = matrix(again, DPATTN_F64, 2, 1);
+    dpattn_tensor x = matrix(points, DPATTN_F64, N, DIM), w = matrix(weights, DPATTN_F64, N, 1),
+                  q = matrix(queries, DPATTN_F64, 2, DIM);
+    dpattn_tensor a = matrix(l1, DPATTN_F64, 2, 1), b = matrix(l2, DPATTN_F64, 2, 1),
+                  c = matrix(again, DPATTN_F64, 2, 1);
     dpattn_structure_params params = for_distance();
     dpattn_budget budget = vast_budget();
     dpattn_structure_info info = { .struct_size = sizeof info };
@@ -128,7 +137,8 @@ TEST(distance)
                 exact2 += weights[j] * d * d;
             }
         }
-        /* Rounding to the grid moves a coordinate by at most range / (2 leaves), and a square by at most 2 range times that. */
+        /* Rounding to the grid moves a coordinate by at most range / (2 leaves), and a square by at
+         * most 2 range times that. */
         double step = 2.0 / (2 * LEAVES);
         CHECK(fabs(l1[i] - exact1) < 1.05 * DIM * step * mass + 0.1);
         CHECK(fabs(l2[i] - exact2) < 1.05 * DIM * step * 4 * mass + 0.1);
@@ -175,11 +185,12 @@ TEST(structures_refuse)
     dpattn_distance distance;
     dirty(&tree, sizeof tree);
     dirty(&distance, sizeof distance);
-#define REFUSES(text, change)                                                                                                     \
-    do {                                                                                                                          \
-        dpattn_structure_params params = for_tree();                                                                              \
-        change;                                                                                                                   \
-        FAILS(DPATTN_INVALID_ARGUMENT, text, dpattn_tree_create(&params, values, NULL, NULL, 2, &budget, NULL, NULL, &tree, &err)); \
+#define REFUSES(text, change)                                                                                          \
+    do {                                                                                                               \
+        dpattn_structure_params params = for_tree();                                                                   \
+        change;                                                                                                        \
+        FAILS(DPATTN_INVALID_ARGUMENT, text,                                                                           \
+              dpattn_tree_create(&params, values, NULL, NULL, 2, &budget, NULL, NULL, &tree, &err));                   \
     } while (0)
     REFUSES("leaves", params.leaves = 0);
     REFUSES("leaves", params.leaves = (1u << 28) + 1);
@@ -190,20 +201,30 @@ TEST(structures_refuse)
     REFUSES("range", params.range = 1);
     REFUSES("struct_size", params.struct_size = 0);
     dpattn_structure_params params = for_tree();
-    FAILS(DPATTN_INVALID_ARGUMENT, "values", dpattn_tree_create(&params, NULL, NULL, NULL, 2, &budget, NULL, NULL, &tree, &err));
-    FAILS(DPATTN_INVALID_ARGUMENT, "params", dpattn_tree_create(NULL, values, NULL, NULL, 2, &budget, NULL, NULL, &tree, &err));
-    FAILS(DPATTN_INVALID_ARGUMENT, "budget", dpattn_tree_create(&params, values, NULL, NULL, 2, NULL, NULL, NULL, &tree, &err));
-    FAILS(DPATTN_INVALID_ARGUMENT, "tree", dpattn_tree_create(&params, values, NULL, NULL, 2, &budget, NULL, NULL, NULL, &err));
-    FAILS(DPATTN_LIMIT, "rows", dpattn_tree_create(&params, values, NULL, NULL, UINT64_MAX, &budget, NULL, NULL, &tree, &err));
-    FAILS(DPATTN_CANCELLED, "", dpattn_tree_create(&params, values, NULL, NULL, 2, &budget, &cancel, NULL, &tree, &err));
+    FAILS(DPATTN_INVALID_ARGUMENT, "values",
+          dpattn_tree_create(&params, NULL, NULL, NULL, 2, &budget, NULL, NULL, &tree, &err));
+    FAILS(DPATTN_INVALID_ARGUMENT, "params",
+          dpattn_tree_create(NULL, values, NULL, NULL, 2, &budget, NULL, NULL, &tree, &err));
+    FAILS(DPATTN_INVALID_ARGUMENT, "budget",
+          dpattn_tree_create(&params, values, NULL, NULL, 2, NULL, NULL, NULL, &tree, &err));
+    FAILS(DPATTN_INVALID_ARGUMENT, "tree",
+          dpattn_tree_create(&params, values, NULL, NULL, 2, &budget, NULL, NULL, NULL, &err));
+    FAILS(DPATTN_LIMIT, "rows",
+          dpattn_tree_create(&params, values, NULL, NULL, UINT64_MAX, &budget, NULL, NULL, &tree, &err));
+    FAILS(DPATTN_CANCELLED, "",
+          dpattn_tree_create(&params, values, NULL, NULL, 2, &budget, &cancel, NULL, &tree, &err));
     budget.delta = 0;
-    FAILS(DPATTN_INVALID_ARGUMENT, "delta", dpattn_tree_create(&params, values, NULL, NULL, 2, &budget, NULL, NULL, &tree, &err));
+    FAILS(DPATTN_INVALID_ARGUMENT, "delta",
+          dpattn_tree_create(&params, values, NULL, NULL, 2, &budget, NULL, NULL, &tree, &err));
     budget = typical_budget();
     params = for_distance();
-    FAILS(DPATTN_INVALID_ARGUMENT, "points", dpattn_distance_create(&params, &x, NULL, NULL, &budget, NULL, NULL, &distance, &err));
+    FAILS(DPATTN_INVALID_ARGUMENT, "points",
+          dpattn_distance_create(&params, &x, NULL, NULL, &budget, NULL, NULL, &distance, &err));
     params.dim = 0; /* 1 */
-    FAILS(DPATTN_INVALID_ARGUMENT, "points", dpattn_distance_create(&params, NULL, NULL, NULL, &budget, NULL, NULL, &distance, &err));
-    FAILS(DPATTN_CANCELLED, "", dpattn_distance_create(&params, &x, NULL, NULL, &budget, &cancel, NULL, &distance, &err));
+    FAILS(DPATTN_INVALID_ARGUMENT, "points",
+          dpattn_distance_create(&params, NULL, NULL, NULL, &budget, NULL, NULL, &distance, &err));
+    FAILS(DPATTN_CANCELLED, "",
+          dpattn_distance_create(&params, &x, NULL, NULL, &budget, &cancel, NULL, &distance, &err));
     CHECK(untouched(&tree, sizeof tree) && untouched(&distance, sizeof distance));
     OK(dpattn_distance_create(&params, &x, NULL, NULL, &budget, NULL, NULL, &distance, &err));
     OK(dpattn_distance_free(distance, &err));

@@ -6,7 +6,10 @@ enum { HEADS = 3, ROWS = 40, QUERIES = 9 };
 static const int32_t dtypes[] = { DPATTN_F32, DPATTN_F64, DPATTN_F16, DPATTN_BF16 };
 
 /* How the elements of a dense [heads, rows, columns] array lie in memory. */
-enum layout { DENSE, ROWS_REVERSED, COLUMNS_REVERSED, HEADS_REVERSED, TRANSPOSED, ROWS_OUTERMOST, PADDED, INTERLEAVED, UNALIGNED, LAYOUTS };
+enum layout {
+    DENSE, ROWS_REVERSED, COLUMNS_REVERSED, HEADS_REVERSED, TRANSPOSED, ROWS_OUTERMOST, PADDED, INTERLEAVED, UNALIGNED,
+    LAYOUTS
+};
 
 typedef struct placed {
     unsigned char *memory;
@@ -14,7 +17,8 @@ typedef struct placed {
     dpattn_tensor tensor;
 } placed;
 
-/* Room for a tensor of this shape in this layout; the memory between and around the elements is dirty. */
+/* Room for a tensor of this shape in this layout; the memory between and around the elements is
+ * dirty. */
 static placed place(enum layout layout, int32_t dtype, int64_t heads, int64_t rows, int64_t columns)
 {
     int64_t size = (int64_t)dtype_size(dtype);
@@ -70,7 +74,8 @@ static unsigned char *element(const dpattn_tensor *t, int64_t h, int64_t i, int6
 }
 
 /* The same with numbers in it. */
-static placed place_numbers(const double *dense, enum layout layout, int32_t dtype, int64_t heads, int64_t rows, int64_t columns)
+static placed place_numbers(const double *dense, enum layout layout, int32_t dtype, int64_t heads, int64_t rows,
+                            int64_t columns)
 {
     placed p = place(layout, dtype, heads, rows, columns);
     for (int64_t h = 0; h < heads; h++)
@@ -83,7 +88,9 @@ static placed place_numbers(const double *dense, enum layout layout, int32_t dty
 /* The 2-D view of one head. */
 static dpattn_tensor head_of(const dpattn_tensor *t, int64_t h)
 {
-    dpattn_tensor flat = { element(t, h, 0, 0), t->dtype, 2, { t->shape[1], t->shape[2], -1 }, { t->strides[1], t->strides[2], -1 } };
+    dpattn_tensor flat = {
+        element(t, h, 0, 0), t->dtype, 2, { t->shape[1], t->shape[2], -1 }, { t->strides[1], t->strides[2], -1 }
+    };
     return flat;
 }
 
@@ -157,7 +164,8 @@ TEST(broadcast_input)
     free(values);
 }
 
-/* Half a unit in the last place of a dtype, relative; f16's subnormals below 2^-14 have an absolute one. */
+/* Half a unit in the last place of a dtype, relative; f16's subnormals below 2^-14 have an absolute
+ * one. */
 static double rounding(int32_t dtype, double x)
 {
     double relative = dtype == DPATTN_F64 ? 0 : dtype == DPATTN_F32 ? 0x1p-24 : dtype == DPATTN_F16 ? 0x1p-11 : 0x1p-8;
@@ -189,7 +197,8 @@ TEST(output_layouts)
     dpattn_release release = release_of(&params, ROWS, vast_budget());
     double *queries = draw_many(24, HEADS * QUERIES * KEY_DIM);
     double out[HEADS * QUERIES * VALUE_DIM], lse[HEADS * QUERIES], stddev[HEADS * QUERIES * VALUE_DIM];
-    dpattn_tensor q = cube(queries, DPATTN_F64, HEADS, QUERIES, KEY_DIM), o = cube(out, DPATTN_F64, HEADS, QUERIES, VALUE_DIM);
+    dpattn_tensor q = cube(queries, DPATTN_F64, HEADS, QUERIES, KEY_DIM),
+                  o = cube(out, DPATTN_F64, HEADS, QUERIES, VALUE_DIM);
     dpattn_tensor l = cube(lse, DPATTN_F64, HEADS, QUERIES, 1), s = cube(stddev, DPATTN_F64, HEADS, QUERIES, VALUE_DIM);
     OK(dpattn_release_attend(release, &q, &o, &l, &s, NULL, &err));
     for (size_t d = 0; d < sizeof dtypes / sizeof *dtypes; d++)
@@ -232,8 +241,10 @@ TEST(head_by_head)
     dpattn_release release = release_of(&params, ROWS, typical_budget());
     double *queries = draw_many(26, ALL * KEY_DIM), out[2][ALL * VALUE_DIM], lse[2][ALL], stddev[2][ALL * VALUE_DIM];
     uint64_t all_clipped, clipped, sum = 0;
-    dpattn_tensor q = cube(queries, DPATTN_F64, HEADS, QUERIES, KEY_DIM), o = cube(out[0], DPATTN_F64, HEADS, QUERIES, VALUE_DIM);
-    dpattn_tensor l = cube(lse[0], DPATTN_F64, HEADS, QUERIES, 1), s = cube(stddev[0], DPATTN_F64, HEADS, QUERIES, VALUE_DIM);
+    dpattn_tensor q = cube(queries, DPATTN_F64, HEADS, QUERIES, KEY_DIM),
+                  o = cube(out[0], DPATTN_F64, HEADS, QUERIES, VALUE_DIM);
+    dpattn_tensor l = cube(lse[0], DPATTN_F64, HEADS, QUERIES, 1),
+                  s = cube(stddev[0], DPATTN_F64, HEADS, QUERIES, VALUE_DIM);
     OK(dpattn_release_attend_head(release, DPATTN_ALL_HEADS, &q, &o, &l, &s, &all_clipped, &err));
     for (int32_t h = 0; h < HEADS; h++) {
         dpattn_tensor qh = matrix(queries + h * QUERIES * KEY_DIM, DPATTN_F64, QUERIES, KEY_DIM);
@@ -242,9 +253,12 @@ TEST(head_by_head)
         sh.data = stddev[1] + h * QUERIES * VALUE_DIM;
         OK(dpattn_release_attend_head(release, h, &qh, &oh, &lh, &sh, &clipped, &err));
         sum += clipped;
-        FAILS(DPATTN_INVALID_ARGUMENT, "queries.shape[0] is", dpattn_release_attend_head(release, h, &q, &o, NULL, NULL, NULL, &err));
-        FAILS(DPATTN_INVALID_ARGUMENT, "head is", dpattn_release_attend_head(release, HEADS + h, &qh, &oh, NULL, NULL, NULL, &err));
-        FAILS(DPATTN_INVALID_ARGUMENT, "head is", dpattn_release_attend_head(release, -2 - h, &qh, &oh, NULL, NULL, NULL, &err));
+        FAILS(DPATTN_INVALID_ARGUMENT, "queries.shape[0] is",
+              dpattn_release_attend_head(release, h, &q, &o, NULL, NULL, NULL, &err));
+        FAILS(DPATTN_INVALID_ARGUMENT, "head is",
+              dpattn_release_attend_head(release, HEADS + h, &qh, &oh, NULL, NULL, NULL, &err));
+        FAILS(DPATTN_INVALID_ARGUMENT, "head is",
+              dpattn_release_attend_head(release, -2 - h, &qh, &oh, NULL, NULL, NULL, &err));
         FAILS(DPATTN_INVALID_HANDLE, "release", dpattn_release_attend_head(0, h, &qh, &oh, NULL, NULL, NULL, &err));
     }
     CHECK(sum == all_clipped && sum > 0);
@@ -283,11 +297,24 @@ static void rows_in_one_place(dpattn_tensor *t) { t->strides[t->ndim - 2] = 0; }
 static void columns_overlap(dpattn_tensor *t) { t->strides[t->ndim - 1] = 1; }
 
 static const breakage breakages[] = {
-    { "data", 0, no_data },         { "dtype", 0, dtype_zero },     { "dtype", 0, dtype_unknown },   { "dtype", 0, dtype_negative },
-    { "ndim", 0, one_axis },        { "ndim", 0, no_axis },         { "ndim", 0, minus_axes },       { "ndim", 0, four_axes },
-    { "ndim", 0, absurd_axes },     { "shape", 0, negative_rows },  { "shape", 0, fewest_rows },     { "shape", 0, more_columns },
-    { "shape", 0, no_columns },     { "strides", 0, far_rows },     { "strides", 0, far_back_rows }, { "strides", 0, wrapping_rows },
-    { "strides", 1, rows_in_one_place }, { "strides", 1, columns_overlap },
+    { "data", 0, no_data },
+    { "dtype", 0, dtype_zero },
+    { "dtype", 0, dtype_unknown },
+    { "dtype", 0, dtype_negative },
+    { "ndim", 0, one_axis },
+    { "ndim", 0, no_axis },
+    { "ndim", 0, minus_axes },
+    { "ndim", 0, four_axes },
+    { "ndim", 0, absurd_axes },
+    { "shape", 0, negative_rows },
+    { "shape", 0, fewest_rows },
+    { "shape", 0, more_columns },
+    { "shape", 0, no_columns },
+    { "strides", 0, far_rows },
+    { "strides", 0, far_back_rows },
+    { "strides", 0, wrapping_rows },
+    { "strides", 1, rows_in_one_place },
+    { "strides", 1, columns_overlap },
 };
 enum { BREAKAGES = sizeof breakages / sizeof *breakages };
 
@@ -295,8 +322,10 @@ enum { BREAKAGES = sizeof breakages / sizeof *breakages };
 static int names(const char *name, const char *what)
 {
     size_t n = strlen(name);
-    return strncmp(err.message, name, n) == 0 && (err.message[n] == '.' || err.message[n] == ':' || err.message[n] == ' ') &&
-           (what[0] == 's' || strstr(err.message, what) != NULL); /* shape and strides can each be to blame for the other */
+    /* Shape and strides can each be to blame for the other. */
+    return strncmp(err.message, name, n) == 0 &&
+           (err.message[n] == '.' || err.message[n] == ':' || err.message[n] == ' ') &&
+           (what[0] == 's' || strstr(err.message, what) != NULL);
 }
 
 TEST(malformed_rows)
@@ -310,7 +339,8 @@ TEST(malformed_rows)
     for (int three = 0; three < 2; three++)
         for (int argument = 0; argument < 2; argument++)
             for (int b = 0; b < BREAKAGES; b++) {
-                dpattn_tensor t[2] = { matrix(numbers, DPATTN_F64, 2, KEY_DIM), matrix(numbers, DPATTN_F64, 2, VALUE_DIM) };
+                dpattn_tensor t[2] = { matrix(numbers, DPATTN_F64, 2, KEY_DIM),
+                                       matrix(numbers, DPATTN_F64, 2, VALUE_DIM) };
                 if (three) {
                     t[0] = cube(numbers, DPATTN_F64, 2, 2, KEY_DIM);
                     t[1] = cube(numbers, DPATTN_F64, 2, 2, VALUE_DIM);
@@ -318,7 +348,8 @@ TEST(malformed_rows)
                 if (breakages[b].outputs_only)
                     continue;
                 breakages[b].apply(&t[argument]);
-                FAILS(DPATTN_INVALID_ARGUMENT, "", dpattn_builder_add(builder, three ? DPATTN_ALL_HEADS : 0, &t[0], &t[1], NULL, NULL, &err));
+                FAILS(DPATTN_INVALID_ARGUMENT, "",
+                      dpattn_builder_add(builder, three ? DPATTN_ALL_HEADS : 0, &t[0], &t[1], NULL, NULL, &err));
                 if (!names(arguments[argument], breakages[b].what))
                     printf("%s, %s: %s\n", arguments[argument], breakages[b].what, err.message);
                 CHECK(names(arguments[argument], breakages[b].what));
@@ -328,11 +359,13 @@ TEST(malformed_rows)
     dpattn_tensor k3 = cube(numbers, DPATTN_F64, 2, 2, KEY_DIM), v3 = cube(numbers, DPATTN_F64, 2, 2, VALUE_DIM);
     FAILS(DPATTN_INVALID_ARGUMENT, "keys.ndim", dpattn_builder_add(builder, 0, &k3, &v3, NULL, NULL, &err));
     FAILS(DPATTN_INVALID_ARGUMENT, "values.ndim", dpattn_builder_add(builder, 0, &k2, &v3, NULL, NULL, &err));
-    FAILS(DPATTN_INVALID_ARGUMENT, "keys.ndim", dpattn_builder_add(builder, DPATTN_ALL_HEADS, &k2, &v2, NULL, NULL, &err));
+    FAILS(DPATTN_INVALID_ARGUMENT, "keys.ndim",
+          dpattn_builder_add(builder, DPATTN_ALL_HEADS, &k2, &v2, NULL, NULL, &err));
     v2.shape[0] = 1;
     FAILS(DPATTN_INVALID_ARGUMENT, "values.shape", dpattn_builder_add(builder, 0, &k2, &v2, NULL, NULL, &err));
     k3.shape[0] = 1;
-    FAILS(DPATTN_INVALID_ARGUMENT, "keys.shape", dpattn_builder_add(builder, DPATTN_ALL_HEADS, &k3, &v3, NULL, NULL, &err));
+    FAILS(DPATTN_INVALID_ARGUMENT, "keys.shape",
+          dpattn_builder_add(builder, DPATTN_ALL_HEADS, &k3, &v3, NULL, NULL, &err));
     bytes after = export_of(builder);
     CHECK(same_bytes(before, after));
     free(before.data);
@@ -340,7 +373,8 @@ TEST(malformed_rows)
     OK(dpattn_builder_free(builder, &err));
 }
 
-/* More rows than a head takes, in a view that is well formed because every row is the same memory. */
+/* More rows than a head takes, in a view that is well formed because every row is the same
+ * memory. */
 TEST(too_many_rows)
 {
     double numbers[KEY_DIM] = { 0 };
@@ -381,10 +415,12 @@ TEST(malformed_queries)
                     void *data = i == Q ? queries : outputs[i - 1];
                     t[i] = three ? cube(data, DPATTN_F64, 2, 2, columns[i]) : matrix(data, DPATTN_F64, 2, columns[i]);
                 }
-                if (breakages[b].outputs_only && (argument == Q || (argument == L && breakages[b].apply == columns_overlap)))
+                if (breakages[b].outputs_only &&
+                    (argument == Q || (argument == L && breakages[b].apply == columns_overlap)))
                     continue;
                 breakages[b].apply(&t[argument]);
-                FAILS(DPATTN_INVALID_ARGUMENT, "", dpattn_release_attend(release, &t[Q], &t[O], &t[L], &t[S], &clipped, &err));
+                FAILS(DPATTN_INVALID_ARGUMENT, "",
+                      dpattn_release_attend(release, &t[Q], &t[O], &t[L], &t[S], &clipped, &err));
                 if (!names(arguments[argument], breakages[b].what))
                     printf("%s, %s: %s\n", arguments[argument], breakages[b].what, err.message);
                 CHECK(names(arguments[argument], breakages[b].what));

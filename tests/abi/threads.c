@@ -61,7 +61,8 @@ static void *attend_until_freed(void *number)
     }
     for (;;) {
         double out[QUERIES * VALUE_DIM];
-        dpattn_tensor q = matrix(queries, DPATTN_F64, QUERIES, KEY_DIM), o = matrix(out, DPATTN_F64, QUERIES, VALUE_DIM);
+        dpattn_tensor q = matrix(queries, DPATTN_F64, QUERIES, KEY_DIM),
+                      o = matrix(out, DPATTN_F64, QUERIES, VALUE_DIM);
         dirty(out, sizeof out);
         err = fresh_error();
         int32_t status = dpattn_release_attend(a_release, &q, &o, NULL, NULL, NULL, &err);
@@ -90,7 +91,8 @@ static void *add_rows(void *number)
 {
     for (int i = 0; i < ADDS; i++) {
         int at = ((int)(intptr_t)number * ADDS + i) * 2;
-        dpattn_tensor k = matrix(keys + at * KEY_DIM, DPATTN_F64, 2, KEY_DIM), v = matrix(values + at * VALUE_DIM, DPATTN_F64, 2, VALUE_DIM);
+        dpattn_tensor k = matrix(keys + at * KEY_DIM, DPATTN_F64, 2, KEY_DIM),
+                      v = matrix(values + at * VALUE_DIM, DPATTN_F64, 2, VALUE_DIM);
         OK(dpattn_builder_add(a_builder, 0, &k, &v, NULL, NULL, &err));
     }
     return NULL;
@@ -138,7 +140,8 @@ TEST(merge_both_ways)
         pair[0] = builder_with_rows(&params, 2);
         pair[1] = builder_with_rows(&params, 2);
         run(merge_pair, 2);
-        CHECK((pair_status[0] == DPATTN_OK && pair_status[1] == DPATTN_CONSUMED) || (pair_status[0] == DPATTN_CONSUMED && pair_status[1] == DPATTN_OK));
+        CHECK((pair_status[0] == DPATTN_OK && pair_status[1] == DPATTN_CONSUMED) ||
+              (pair_status[0] == DPATTN_CONSUMED && pair_status[1] == DPATTN_OK));
         OK(dpattn_builder_free(pair[0], &err));
         OK(dpattn_builder_free(pair[1], &err));
     }

@@ -1,5 +1,5 @@
-/* The whole way: rows in, a release out, answers that agree with exact attention when the budget is vast, and the same answers from a saved and
- * loaded release. */
+/* The whole way: rows in, a release out, answers that agree with exact attention when the budget is
+ * vast, and the same answers from a saved and loaded release. */
 #include "abi.h"
 
 enum { HEADS = 2, ROWS = 300, QUERIES = 20 };
@@ -11,7 +11,8 @@ typedef struct data {
 /* Keys and queries within bound 1, so that nothing is clipped. */
 static data drawn(void)
 {
-    data d = { draw_many(11, HEADS * ROWS * KEY_DIM), draw_many(12, HEADS * ROWS * VALUE_DIM), draw_many(13, HEADS * QUERIES * KEY_DIM) };
+    data d = { draw_many(11, HEADS * ROWS * KEY_DIM), draw_many(12, HEADS * ROWS * VALUE_DIM),
+               draw_many(13, HEADS * QUERIES * KEY_DIM) };
     for (int i = 0; i < HEADS * ROWS * KEY_DIM; i++)
         d.keys[i] /= 2;
     for (int i = 0; i < HEADS * ROWS * VALUE_DIM; i++)
@@ -58,7 +59,8 @@ static void exact_attention(const data *d, int h, int q, double *out, double *ls
 
 static dpattn_release whole_release(const dpattn_params *params, const data *d, dpattn_budget budget)
 {
-    dpattn_tensor k = cube(d->keys, DPATTN_F64, HEADS, ROWS, KEY_DIM), v = cube(d->values, DPATTN_F64, HEADS, ROWS, VALUE_DIM);
+    dpattn_tensor k = cube(d->keys, DPATTN_F64, HEADS, ROWS, KEY_DIM),
+                  v = cube(d->values, DPATTN_F64, HEADS, ROWS, VALUE_DIM);
     dpattn_builder builder = 0;
     dpattn_release release = 0;
     OK(dpattn_builder_create(params, &builder, &err));
@@ -77,8 +79,10 @@ static answer ask(dpattn_release release, const data *d)
 {
     answer a;
     uint64_t clipped = 99;
-    dpattn_tensor q = cube(d->queries, DPATTN_F64, HEADS, QUERIES, KEY_DIM), o = cube(a.out, DPATTN_F64, HEADS, QUERIES, VALUE_DIM);
-    dpattn_tensor l = cube(a.lse, DPATTN_F64, HEADS, QUERIES, 1), s = cube(a.stddev, DPATTN_F64, HEADS, QUERIES, VALUE_DIM);
+    dpattn_tensor q = cube(d->queries, DPATTN_F64, HEADS, QUERIES, KEY_DIM),
+                  o = cube(a.out, DPATTN_F64, HEADS, QUERIES, VALUE_DIM);
+    dpattn_tensor l = cube(a.lse, DPATTN_F64, HEADS, QUERIES, 1),
+                  s = cube(a.stddev, DPATTN_F64, HEADS, QUERIES, VALUE_DIM);
     OK(dpattn_release_attend(release, &q, &o, &l, &s, &clipped, &err));
     CHECK(clipped == 0);
     return a;
@@ -106,11 +110,13 @@ TEST(attention_is_approximated)
 
     /* Every output alone gives the same numbers. */
     answer b;
-    dpattn_tensor q = cube(d.queries, DPATTN_F64, HEADS, QUERIES, KEY_DIM), o = cube(b.out, DPATTN_F64, HEADS, QUERIES, VALUE_DIM);
+    dpattn_tensor q = cube(d.queries, DPATTN_F64, HEADS, QUERIES, KEY_DIM),
+                  o = cube(b.out, DPATTN_F64, HEADS, QUERIES, VALUE_DIM);
     OK(dpattn_release_attend(release, &q, &o, NULL, NULL, NULL, &err));
     CHECK(memcmp(a.out, b.out, sizeof a.out) == 0);
 
-    /* A centre changes the integers and hardly the answers: softmax does not see it, and lse gets it back. */
+    /* A centre changes the integers and hardly the answers: softmax does not see it, and lse gets
+     * it back. */
     double center[HEADS * KEY_DIM];
     for (int i = 0; i < HEADS * KEY_DIM; i++)
         center[i] = 0.01 * i;
@@ -127,7 +133,8 @@ TEST(attention_is_approximated)
     free_data(d);
 }
 
-/* Two releases of the same rows differ: the noise is fresh. Its size is the predicted one, roughly (core tests measure it closely). */
+/* Two releases of the same rows differ: the noise is fresh. Its size is the predicted one, roughly
+ * (core tests measure it closely). */
 TEST(noise_is_there)
 {
     dpattn_params params = whole_params();
@@ -186,7 +193,8 @@ TEST(info_and_state)
     dpattn_release release = whole_release(&params, &d, budget), other = whole_release(&params, &d, budget);
     dpattn_info info = info_of(release), twin = info_of(other);
     CHECK(info.heads == HEADS && info.key_dim == KEY_DIM && info.value_dim == VALUE_DIM && info.degree == 4);
-    CHECK(info.mechanism == DPATTN_GAUSSIAN && info.polynomial == DPATTN_MINIMAX && info.adjacency == DPATTN_ADD_REMOVE);
+    CHECK(info.mechanism == DPATTN_GAUSSIAN && info.polynomial == DPATTN_MINIMAX &&
+          info.adjacency == DPATTN_ADD_REMOVE);
     CHECK(info.owner_rows == 0 && info.rotation == DPATTN_ROTATION_HADAMARD);
     CHECK(info.key_bound == 1 && info.value_bound == 1 && info.query_bound == 1 && info.scale == 1);
     CHECK(fabs(info.lambda - pow(VALUE_DIM, -0.25)) < 1e-3); /* on the integer grid */
@@ -218,21 +226,24 @@ TEST(certificate)
     dpattn_release release = release_of(&params, 10, typical_budget());
     char *json = text_of(dpattn_release_certificate, release);
     CHECK(json[0] == '{' && json[strlen(json) - 1] == '}');
-    static const char *const facts[] = { "mechanism", "adjacency", "add_remove", "sensitivity", "sigma", "epsilon", "delta" };
+    static const char *const facts[] = { "mechanism", "adjacency", "add_remove", "sensitivity",
+                                         "sigma",     "epsilon",   "delta" };
     for (size_t i = 0; i < sizeof facts / sizeof *facts; i++)
         CHECK(strstr(json, facts[i]) != NULL);
     free(json);
     OK(dpattn_release_free(release, &err));
 }
 
-/* Queries that are too long are scaled and counted; those that are not finite give NaN and are counted. */
+/* Queries that are too long are scaled and counted; those that are not finite give NaN and are
+ * counted. */
 TEST(queries_out_of_bounds)
 {
     dpattn_params params = typical_params();
     params.query_bound = 1;
     dpattn_release release = release_of(&params, 50, vast_budget());
     double inf = (double)INFINITY, nan = (double)NAN;
-    double queries[6][KEY_DIM] = { { 1, 0, 0, 0 }, { 5, 0, 0, 0 }, { nan, 0, 0, 0 }, { 0, inf, 0, 0 }, { 0, 0, -inf, 1 }, { 0, 0, 0, 1 } };
+    double queries[6][KEY_DIM] = { { 1, 0, 0, 0 },   { 5, 0, 0, 0 },    { nan, 0, 0, 0 },
+                                   { 0, inf, 0, 0 }, { 0, 0, -inf, 1 }, { 0, 0, 0, 1 } };
     double out[6][VALUE_DIM], lse[6], stddev[6][VALUE_DIM];
     uint64_t clipped = 0;
     dpattn_tensor q = matrix(queries, DPATTN_F64, 6, KEY_DIM), o = matrix(out, DPATTN_F64, 6, VALUE_DIM);

@@ -1,4 +1,5 @@
-/* Runs the inputs in the files named, and a number of pseudo-random ones, through a fuzz target: where there is no libFuzzer.
+/* Runs the inputs in the files named, and a number of pseudo-random ones, through a fuzz target:
+ * where there is no libFuzzer.
  *     surface COUNT [FILE ...] */
 #include "fuzz.h"
 

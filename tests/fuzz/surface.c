@@ -1,11 +1,14 @@
-/* Hostile callers of the C interface, found by a fuzzer: the input is a program of calls, whose arguments are drawn from it. Handles may be
- * zero, stale, freed or of another type; structs have any size; views may be malformed in every way that the library can see (what it cannot
- * see, a view that lies about the caller's memory, is the caller's fault by the header and is not made).
+/* Hostile callers of the C interface, found by a fuzzer: the input is a program of calls, whose
+ * arguments are drawn from it. Handles may be zero, stale, freed or of another type; structs have
+ * any size; views may be malformed in every way that the library can see (what it cannot see, a
+ * view that lies about the caller's memory, is the caller's fault by the header and is not made).
  *
- * After every call: the status is one of the header's, the error struct agrees with it, an output handle is written exactly when the status is
- * OK, and the canaries around the caller's memory hold. The sanitizers watch the rest.
+ * After every call: the status is one of the header's, the error struct agrees with it, an output
+ * handle is written exactly when the status is OK, and the canaries around the caller's memory
+ * hold. The sanitizers watch the rest.
  *
- * With libFuzzer this file is the target; main.c runs the committed inputs through it without one. */
+ * With libFuzzer this file is the target; main.c runs the committed inputs through it without
+ * one. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -88,7 +91,8 @@ static int32_t checked(int32_t status, const dpattn_error *error)
         FAIL("err.code is not the status");
     if (error != NULL && error->size > 8 && memchr(error->message, 0, error->size - 8) == NULL)
         FAIL("err.message is not terminated");
-    if (error != NULL && error->size > 9 && (status == DPATTN_OK) != (error->message[0] == 0)) /* with 9, there is room for the NUL alone */
+    /* With 9, there is room for the NUL alone. */
+    if (error != NULL && error->size > 9 && (status == DPATTN_OK) != (error->message[0] == 0))
         FAIL("err.message does not go with the status");
     for (int i = 0; i < GUARD; i++)
         if (memory[i] != 0x5A || memory[GUARD + ARENA + i] != 0x5A)
@@ -285,7 +289,8 @@ static void fill_file(int32_t (*write)(uint64_t, void *, size_t, size_t *, dpatt
         file_size = needed;
 }
 
-/* Cuts or alters the file. A right checksum over wrong bytes is what the Go fuzz targets of the decoders make. */
+/* Cuts or alters the file. A right checksum over wrong bytes is what the Go fuzz targets of the
+ * decoders make. */
 static void spoil_file(void)
 {
     uint8_t times = byte() % 4;
@@ -295,7 +300,8 @@ static void spoil_file(void)
         file[number(2) % file_size] ^= byte();
 }
 
-static void load(uint64_t *pool, int32_t (*read)(const void *, size_t, uint64_t *, dpattn_error *), int32_t (*release)(uint64_t, dpattn_error *))
+static void load(uint64_t *pool, int32_t (*read)(const void *, size_t, uint64_t *, dpattn_error *),
+                 int32_t (*release)(uint64_t, dpattn_error *))
 {
     uint64_t made = 0;
     uint8_t slot = byte() % POOL;
@@ -328,7 +334,9 @@ static void attend(void)
     uint64_t clipped, from = handle(releases, builders);
     uint8_t b = byte();
     dpattn_error *e = error();
-    checked(dpattn_release_attend(from, &queries, &out, b & 1 ? &lse : NULL, b & 2 ? &stddev : NULL, b & 4 ? &clipped : NULL, e), e);
+    checked(dpattn_release_attend(from, &queries, &out, b & 1 ? &lse : NULL, b & 2 ? &stddev : NULL,
+                                  b & 4 ? &clipped : NULL, e),
+            e);
 }
 
 static void inform(void)
@@ -409,8 +417,10 @@ static void make_tree(void)
     memcpy(values, memory + GUARD + which, sizeof values);
     uint64_t made = 0, rows = which < 240 ? which % 9 : (uint64_t)1 << 62;
     dpattn_error *e = error();
-    int32_t status = checked(dpattn_tree_create(&p, which == 255 ? NULL : values, byte() < 128 ? positions : NULL, byte() < 128 ? NULL : owners, rows, &b,
-                                                watch, byte() < 128 ? NULL : &d, &made, e), e);
+    int32_t status =
+        checked(dpattn_tree_create(&p, which == 255 ? NULL : values, byte() < 128 ? positions : NULL,
+                                   byte() < 128 ? NULL : owners, rows, &b, watch, byte() < 128 ? NULL : &d, &made, e),
+                e);
     store(&trees[which % POOL], status, made, dpattn_tree_free);
 }
 
@@ -426,8 +436,9 @@ static void make_distance(void)
     uint8_t which = byte();
     uint64_t made = 0;
     dpattn_error *e = error();
-    int32_t status = checked(dpattn_distance_create(&p, &points, which & 1 ? &weights : NULL, which & 2 ? owners : NULL, &b, watch, which & 4 ? &d : NULL,
-                                                    &made, e), e);
+    int32_t status = checked(dpattn_distance_create(&p, &points, which & 1 ? &weights : NULL, which & 2 ? owners : NULL,
+                                                    &b, watch, which & 4 ? &d : NULL, &made, e),
+                             e);
     store(&distances[which >> 3 & 7], status, made, dpattn_distance_free);
 }
 
@@ -477,7 +488,8 @@ static void fill_arena(void)
         memory[GUARD + i] = byte();
 }
 
-/* Right arguments all the way, so that the other calls find something to work on: slot gets a builder, and a release of its rows if spend. */
+/* Right arguments all the way, so that the other calls find something to work on: slot gets a
+ * builder, and a release of its rows if spend. */
 static void work(int slot, int rows, int owner_rows, int spend)
 {
     static const uint64_t owners[] = { 1, 2, 2, 1 };
@@ -515,7 +527,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     at = data, end = data + size;
     memset(memory, 0x5A, sizeof memory);
     file_size = 0;
-    /* Builders with rows, with rows and with owners as units; and their releases, which take long to make and never change. */
+    /* Builders with rows, with rows and with owners as units; and their releases, which take long
+     * to make and never change. */
     static uint64_t kept[2];
     for (int i = 0; i < 2; i++) {
         if (kept[i] == 0) {
@@ -556,7 +569,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         case 23: ask_distance(); certify(dpattn_distance_certificate, handle(distances, trees)); break;
         case 24: {
             int tree = byte() & 1;
-            fill_file(tree ? dpattn_tree_save : dpattn_distance_save, tree ? handle(trees, distances) : handle(distances, trees));
+            fill_file(tree ? dpattn_tree_save : dpattn_distance_save,
+                      tree ? handle(trees, distances) : handle(distances, trees));
             break;
         }
         case 25:

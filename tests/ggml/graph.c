@@ -1,5 +1,6 @@
-/* The node of dpattn-ggml.h in graphs of a real ggml: layouts, types, grouped heads, batches and threads, against direct calls one query at a
- * time. Nothing is linked with the library: its functions are looked up at run time, and what the node calls is watched on the way.
+/* The node of dpattn-ggml.h in graphs of a real ggml: layouts, types, grouped heads, batches and
+ * threads, against direct calls one query at a time. Nothing is linked with the library: its
+ * functions are looked up at run time, and what the node calls is watched on the way.
  *     graph LIBRARY */
 #define _XOPEN_SOURCE 700
 #define DPATTN_NO_PROTOTYPES
@@ -21,8 +22,9 @@ enum { HEADS = 2, KEY_DIM = 8, VALUE_DIM = 5, ROWS = 300, MOST_THREADS = 5 };
 
 static int passed, failed;
 
-#define CHECK(condition) \
-    ((condition) ? (void)passed++ : (void)(failed++, printf("%s:%d: does not hold: %s\n", __FILE__, __LINE__, #condition)))
+#define CHECK(condition)                                                                                               \
+    ((condition) ? (void)passed++                                                                                      \
+                 : (void)(failed++, printf("%s:%d: does not hold: %s\n", __FILE__, __LINE__, #condition)))
 
 static dpattn_plugin_v1 library;
 static dpattn_release release;
@@ -45,7 +47,8 @@ static int within(const void *at, const struct ggml_tensor *tensor)
 }
 
 static int32_t watched_attend(dpattn_release r, int32_t head, const dpattn_tensor *queries, const dpattn_tensor *out,
-                              const dpattn_tensor *lse, const dpattn_tensor *stddev, uint64_t *clipped, dpattn_error *err)
+                              const dpattn_tensor *lse, const dpattn_tensor *stddev, uint64_t *clipped,
+                              dpattn_error *err)
 {
     int known = 0;
     pthread_mutex_lock(&watch);
@@ -93,9 +96,11 @@ static int32_t make_release(void)
     for (int i = 0; i < HEADS * ROWS * VALUE_DIM; i++)
         values[i] = draw() / 3 + (i < ROWS * VALUE_DIM ? 0.1F : -0.1F);
     library.params_init(&params, sizeof params, NULL);
-    params.heads = HEADS, params.key_dim = KEY_DIM, params.value_dim = VALUE_DIM, params.adjacency = DPATTN_REPLACE, params.scale = 1;
+    params.heads = HEADS, params.key_dim = KEY_DIM, params.value_dim = VALUE_DIM, params.adjacency = DPATTN_REPLACE,
+    params.scale = 1;
     params.key_bound = params.value_bound = 1, params.query_bound = 2;
-    if (library.builder_create(&params, &builder, &err) || library.builder_add(builder, DPATTN_ALL_HEADS, &k, &v, NULL, NULL, &err) ||
+    if (library.builder_create(&params, &builder, &err) ||
+        library.builder_add(builder, DPATTN_ALL_HEADS, &k, &v, NULL, NULL, &err) ||
         library.builder_release(builder, &budget, NULL, &release, &err))
         printf("%s\n", err.message);
     return err.code;
@@ -145,8 +150,8 @@ static double distance(const struct ggml_tensor *q, const struct ggml_tensor *ou
 /* How queries lie in memory; each is [KEY_DIM, queries, heads, batch] in the end. */
 enum layout { PLAIN, PROJECTED, PADDED, LAYOUTS };
 
-static struct ggml_tensor *queries_in(struct ggml_context *ctx, enum layout layout, enum ggml_type type, int64_t queries, int64_t heads,
-                                      int64_t batch)
+static struct ggml_tensor *queries_in(struct ggml_context *ctx, enum layout layout, enum ggml_type type,
+                                      int64_t queries, int64_t heads, int64_t batch)
 {
     int64_t ne[3] = { KEY_DIM, queries, heads };
     if (layout == PROJECTED)
@@ -166,8 +171,8 @@ static struct ggml_tensor *queries_in(struct ggml_context *ctx, enum layout layo
     return whole;
 }
 
-static void test_graph(const dpattn_ggml *context, enum layout layout, enum ggml_type type, int64_t queries, int64_t groups, int64_t batch,
-                       int threads)
+static void test_graph(const dpattn_ggml *context, enum layout layout, enum ggml_type type, int64_t queries,
+                       int64_t groups, int64_t batch, int threads)
 {
     struct ggml_init_params memory = { 4 << 20, NULL, false };
     struct ggml_context *ctx = ggml_init(memory);
@@ -175,7 +180,8 @@ static void test_graph(const dpattn_ggml *context, enum layout layout, enum ggml
     struct ggml_tensor *out = dpattn_ggml_attend(ctx, context, q);
     struct ggml_cgraph *graph = ggml_new_graph(ctx);
     ggml_build_forward_expand(graph, out);
-    CHECK(out->ne[0] == VALUE_DIM && out->ne[1] == groups * HEADS && out->ne[2] == queries && out->ne[3] == batch && ggml_is_contiguous(out));
+    CHECK(out->ne[0] == VALUE_DIM && out->ne[1] == groups * HEADS && out->ne[2] == queries && out->ne[3] == batch &&
+          ggml_is_contiguous(out));
     memset(out->data, 0xFF, ggml_nbytes(out)); /* NaN */
 
     memset(&seen, 0, sizeof seen);
@@ -187,12 +193,13 @@ static void test_graph(const dpattn_ggml *context, enum layout layout, enum ggml
     double apart = distance(q, out);
     CHECK(apart <= 1e-6);
     if (!(apart <= 1e-6))
-        printf("layout %d, %s, %d queries, %d groups, batch %d, %d threads: %g apart\n", (int)layout, ggml_type_name(type), (int)queries,
-               (int)groups, (int)batch, threads, apart);
+        printf("layout %d, %s, %d queries, %d groups, batch %d, %d threads: %g apart\n", (int)layout,
+               ggml_type_name(type), (int)queries, (int)groups, (int)batch, threads, apart);
     ggml_free(ctx);
 }
 
-/* As hosts do it: a backend, and an allocator that uses memory again. The node lies between two others. */
+/* As hosts do it: a backend, and an allocator that uses memory again. The node lies between two
+ * others. */
 static void test_backend(const dpattn_ggml *context)
 {
     enum { QUERIES = 9, EMBD = HEADS * KEY_DIM };
@@ -234,7 +241,8 @@ static void test_backend(const dpattn_ggml *context)
     ggml_free(ctx);
 }
 
-/* Whether building (and computing) a graph of such queries ends the process, as a failed GGML_ASSERT does. */
+/* Whether building (and computing) a graph of such queries ends the process, as a failed
+ * GGML_ASSERT does. */
 static int ends(const dpattn_ggml *context, enum ggml_type type, int64_t key_dim, int64_t heads)
 {
     fflush(stdout);
@@ -258,8 +266,8 @@ static int ends(const dpattn_ggml *context, enum ggml_type type, int64_t key_dim
 }
 
 /* Stands in for the library, so that a child made by fork() has one that answers. */
-static int32_t content(dpattn_release r, int32_t head, const dpattn_tensor *queries, const dpattn_tensor *out, const dpattn_tensor *lse,
-                       const dpattn_tensor *stddev, uint64_t *clipped, dpattn_error *err)
+static int32_t always_ok(dpattn_release r, int32_t head, const dpattn_tensor *queries, const dpattn_tensor *out,
+                       const dpattn_tensor *lse, const dpattn_tensor *stddev, uint64_t *clipped, dpattn_error *err)
 {
     (void)r, (void)head, (void)queries, (void)out, (void)lse, (void)stddev, (void)clipped, (void)err;
     return DPATTN_OK;
@@ -268,7 +276,7 @@ static int32_t content(dpattn_release r, int32_t head, const dpattn_tensor *quer
 static void test_misfits(dpattn_ggml context)
 {
     dpattn_plugin_v1 functions = library;
-    functions.release_attend_head = content;
+    functions.release_attend_head = always_ok;
     setenv("GGML_NO_BACKTRACE", "1", 1);
     context.functions = &functions;
     CHECK(!ends(&context, GGML_TYPE_F32, KEY_DIM, HEADS));
@@ -286,7 +294,8 @@ static void test_handles(const dpattn_plugin_v1 *functions)
     dpattn_release copy = 0;
     dpattn_plugin_v1 older = *functions;
     older.release_attend_head = NULL;
-    CHECK(dpattn_ggml_init(&context, &older, release, &err) == DPATTN_UNSUPPORTED && strstr(err.message, "newer") != NULL);
+    CHECK(dpattn_ggml_init(&context, &older, release, &err) == DPATTN_UNSUPPORTED &&
+          strstr(err.message, "newer") != NULL);
     CHECK(dpattn_ggml_init(&context, functions, 0, &err) == DPATTN_INVALID_HANDLE && err.message[0] != '\0');
     CHECK(library.release_retain(release, &copy, NULL) == DPATTN_OK);
     CHECK(dpattn_ggml_init(&context, functions, copy, &err) == DPATTN_OK);

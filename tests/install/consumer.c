@@ -1,4 +1,5 @@
-/* A program in C99 that links with the installed library: with hardly any noise its answers are those of exact attention. */
+/* A program in C99 that links with the installed library: with hardly any noise its answers are
+ * those of exact attention. */
 #include <dpattn.h>
 
 #include <math.h>
@@ -36,10 +37,12 @@ int main(void)
 
     if (dpattn_params_init(&params, sizeof params, &err))
         return 1;
-    params.key_dim = DIM, params.value_dim = 1, params.degree = 6, params.scale = 1, params.adjacency = DPATTN_ADD_REMOVE;
+    params.key_dim = DIM, params.value_dim = 1, params.degree = 6, params.scale = 1,
+    params.adjacency = DPATTN_ADD_REMOVE;
     params.key_bound = params.query_bound = params.value_bound = 1;
     if (dpattn_builder_create(&params, &builder, &err) || dpattn_builder_add(builder, 0, &k, &v, NULL, NULL, &err) ||
-        dpattn_builder_release(builder, &budget, NULL, &release, &err) || dpattn_release_attend(release, &q, &out, NULL, NULL, NULL, &err)) {
+        dpattn_builder_release(builder, &budget, NULL, &release, &err) ||
+        dpattn_release_attend(release, &q, &out, NULL, NULL, NULL, &err)) {
         fprintf(stderr, "%s\n", err.message);
         return 1;
     }

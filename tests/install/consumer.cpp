@@ -1,4 +1,5 @@
-// A program in C++17 or C++20 that uses the installed header: with hardly any noise its answers are those of exact attention.
+// A program in C++17 or C++20 that uses the installed header: with hardly any noise its answers are
+// those of exact attention.
 #include <dpattn.hpp>
 
 #include <cmath>
@@ -11,8 +12,10 @@ try {
     std::vector<double> keys, values;
     double exact = 0, weights = 0;
     for (std::size_t j = 0; j < rows; j++) { // points of the unit sphere, and a value that depends on where they are
-        const double z = 2 * (static_cast<double>(j) + 0.5) / rows - 1, turn = 2.399963 * static_cast<double>(j), flat = std::sqrt(1 - z * z);
-        const double x = flat * std::cos(turn), y = flat * std::sin(turn), weight = std::exp(query[0] * x + query[1] * y + query[2] * z);
+        const double z = 2 * (static_cast<double>(j) + 0.5) / rows - 1, turn = 2.399963 * static_cast<double>(j),
+                     flat = std::sqrt(1 - z * z);
+        const double x = flat * std::cos(turn), y = flat * std::sin(turn),
+                     weight = std::exp(query[0] * x + query[1] * y + query[2] * z);
         keys.insert(keys.end(), {x, y, z});
         values.push_back(x > 0 ? 0.5 + 0.5 * z : -0.5);
         weights += weight, exact += weight * values.back();
@@ -29,7 +32,8 @@ try {
 
     std::vector<double> out(1);
     release.attend(dpattn::Tensor(query, 1, dim), dpattn::Tensor(out, 1, 1));
-    std::printf("dpattn %s, C++ %ld: %.5f, exact %.5f\n", dpattn::version_string().data(), static_cast<long>(__cplusplus), out[0], exact);
+    std::printf("dpattn %s, C++ %ld: %.5f, exact %.5f\n", dpattn::version_string().data(),
+                static_cast<long>(__cplusplus), out[0], exact);
     return std::fabs(out[0] - exact) > 2e-3;
 } catch (const dpattn::Error &error) {
     std::fprintf(stderr, "%s\n", error.what());

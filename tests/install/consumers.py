@@ -110,10 +110,10 @@ def check_versions(work: Path, sources: Path, package: Path, version: str) -> No
             f"-DWANT={want}",
         ]
         done = subprocess.run([str(word) for word in command], capture_output=True, text=True)
-        content = done.returncode == 0
+        taken = done.returncode == 0
         check(
-            content == (want in takes),
-            f"find_package(dpattn {want}) {'is' if content else 'is not'} content with {version}",
+            taken == (want in takes),
+            f"find_package(dpattn {want}) {'takes' if taken else 'refuses'} {version}",
         )
 
 

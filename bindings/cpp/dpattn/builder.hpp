@@ -103,7 +103,7 @@ public:
     }
     void merge(Builder &&from) { try_merge(std::move(from)).value(); }
 
-    /// The SECRET partial sums, un-noised, for another trusted process. The first export of a
+    /// The SECRET partial sums, without noise, for another trusted process. The first export of a
     /// builder with rows names them by a random origin, by which merge() refuses to count them
     /// twice; another builder of the same rows has another.
     /// Errors: invalid_handle, consumed, entropy,
