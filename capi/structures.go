@@ -145,15 +145,16 @@ func go_dpattn_tree_query(tree C.dpattn_tree, first, last *C.const_int64, ranges
 	n := int(ranges)
 	lo, hi := view[int](unsafe.Pointer(first), n), view[int](unsafe.Pointer(last), n)
 	for i := range lo { // all of them, before any output is written
-		if _, e := t.Query(lo[i], hi[i]); e != nil {
+		if e := t.CheckRange(lo[i], hi[i]); e != nil {
 			return finish(e, err)
 		}
 	}
 	out, std := view[float64](unsafe.Pointer(sums), n), view[float64](unsafe.Pointer(stddev), n)
 	for i := range lo {
-		out[i], _ = t.Query(lo[i], hi[i])
+		sum, spread, _ := t.Query(lo[i], hi[i])
+		out[i] = sum
 		if std != nil {
-			std[i], _ = t.Stddev(lo[i], hi[i])
+			std[i] = spread
 		}
 	}
 	return C.DPATTN_OK
@@ -233,18 +234,25 @@ func go_dpattn_distance_query(distance C.dpattn_distance, queries, l1, l2 *C.con
 			}
 		}
 	}
-	y, ask := make([]float64, p.Dim), [2]func([]float64) (float64, error){d.L1, d.L2}
+	y := make([]float64, p.Dim)
+	var v [2]float64
 	for i := range q.Shape[0] {
 		q.LoadRow(i, y)
+		switch {
+		case outs[0] == nil:
+			v[1], e = d.L2(y)
+		case outs[1] == nil:
+			v[0], e = d.L1(y)
+		default:
+			v[0], v[1], e = d.Both(y)
+		}
+		if e != nil {
+			return finish(e, err)
+		}
 		for k, o := range outs {
-			if o == nil {
-				continue
+			if o != nil {
+				o.StoreRow(i, v[k:k+1])
 			}
-			v, e := ask[k](y)
-			if e != nil {
-				return finish(e, err)
-			}
-			o.StoreRow(i, []float64{v})
 		}
 	}
 	return C.DPATTN_OK

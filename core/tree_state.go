@@ -23,21 +23,13 @@ func (s *treeState) load(_ int, q []float64) (shift float64, clipped bool) {
 			return math.NaN(), true
 		}
 	}
-	for i, v := range q {
-		if c := min(max(v, 0), s.trees.Range); c != v {
-			q[i], clipped = c, true
-		}
-	}
-	return 0, clipped
+	return 0, s.trees.heads.Clip(q)
 }
 
 // attend implements public.
 func (s *treeState) attend(h int, queries [][]float64, answers []moment.Answer, threads int) {
 	parallel.DoN(threads, len(queries), func(_, i int) {
-		a, err := s.heads[h].Attend(queries[i], answers[i].Out)
-		if err != nil {
-			panic(err) // shapes were checked
-		}
+		a := s.heads[h].AttendClipped(queries[i], answers[i].Out)
 		answers[i].Denominator = a.Normaliser
 		fill(answers[i].Stddev, a.Stddev)
 	})

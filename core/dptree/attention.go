@@ -189,30 +189,28 @@ func (t *CrossAttention) Sums(query, dst []float64) (clipped bool, err error) {
 	}
 	p := t.probe()
 	defer t.spare.Put(p)
-	clipped = t.f.attend(p, query)
+	clipped, _ = p.load(d, query)
+	t.f.attend(p)
 	copy(dst, p.medians)
 	return clipped, nil
 }
 
 // attend puts the numerators and the normaliser into p.medians.
-func (f *forest) attend(p *probe, query []float64) (clipped bool) {
-	clipped, ok := p.load(f.d, query)
+func (f *forest) attend(p *probe) {
 	f.adaptive(p)
 	for c := range f.d.ValueDim {
 		p.medians[c] *= f.d.Weight
 	}
-	return clipped || !ok
 }
 
 // Answer is what Attend says besides the output.
 type Answer struct {
-	LSE        float64 // natural logarithm of the normaliser
 	Normaliser float64 // sum_j exp(<q, k_j>/d)
 	Stddev     float64 // about the standard deviation of the noise in an output near 0
 	Clipped    bool    // the query was outside [0, R], or had NaN
 }
 
-// Attend writes the ValueDim outputs for a query of Dim numbers.
+// Attend writes the ValueDim outputs for a query of Dim numbers. Entries outside [0, R] are clipped; a query with NaN is answered like the zero query.
 func (t *CrossAttention) Attend(query, out []float64) (Answer, error) {
 	d := t.f.d
 	if err := d.checkQuery(query); err != nil {
@@ -223,15 +221,31 @@ func (t *CrossAttention) Attend(query, out []float64) (Answer, error) {
 	}
 	p := t.probe()
 	defer t.spare.Put(p)
-	clipped := t.f.attend(p, query)
-	sums, b, n := p.medians, d.basis, t.f.rowCount()
-	logit := d.Range * d.Range
-	denominator, _ := clip(sums[d.ValueDim], n*min(1, b.coeff[0]), n*max(b.top, math.Exp(logit)))
+	clipped, _ := p.load(d, query)
+	a := t.f.output(p, out)
+	a.Clipped = clipped
+	return a, nil
+}
+
+// AttendClipped is Attend for a query that Heads.Clip has brought into the range, with shapes that are known to fit.
+func (t *CrossAttention) AttendClipped(query, out []float64) Answer {
+	p := t.probe()
+	defer t.spare.Put(p)
+	copy(p.y, query)
+	p.place(t.f.d)
+	return t.f.output(p, out)
+}
+
+// output divides the numerators by the normaliser, both projected.
+func (f *forest) output(p *probe, out []float64) Answer {
+	f.attend(p)
+	d, sums, n := f.d, p.medians, f.rowCount()
+	denominator, _ := clip(sums[d.ValueDim], n*min(1, d.basis.coeff[0]), n*d.basis.most)
 	for c := range out {
 		out[c], _ = clip(sums[c]/denominator, -d.Weight, d.Weight)
 	}
-	std := math.Sqrt(t.f.spread(p)) * medianFactor(d.Copies) * d.Weight / denominator
-	return Answer{LSE: math.Log(denominator), Normaliser: denominator, Stddev: std, Clipped: clipped}, nil
+	std := math.Sqrt(f.spread(p)) * medianFactor(d.Copies) * d.Weight / denominator
+	return Answer{Normaliser: denominator, Stddev: std}
 }
 
 // rowCount is the public number of rows, or the noisy one: the normaliser's s_w, or without trees its constant feature, averaged over copies; at least 1.

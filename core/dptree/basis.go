@@ -29,6 +29,7 @@ type basis struct {
 	bound  []float64
 	share  []uint64 // round(2^shareBits bound_i^2/top)
 	top    float64  // sum_i bound_i^2 = p(R^2), the largest |P(x)|^2
+	most   float64  // max(p(R^2), e^(R^2)): a row's weight is at most this
 }
 
 // maxFeatures bounds r; each of them is a structure of its own.
@@ -134,6 +135,7 @@ func restoreBasis(p *Params, coeff []float64, err float64) (*basis, error) {
 	if !(s.top > 0 && s.top <= largest) {
 		return nil, fault.Invalid("params: the polynomial's coefficients are out of range")
 	}
+	s.most = max(s.top, math.Exp(p.Range*p.Range))
 	s.share = make([]uint64, len(s.bound))
 	for i, v := range s.bound {
 		s.share[i] = uint64(math.RoundToEven(v * v / s.top * (1 << shareBits)))

@@ -185,7 +185,7 @@ func (d *design) decodeGuarantee(r *wire.Reader) (g guarantee, err error) {
 		*v = r.F64()
 	}
 	for range d.terms {
-		g.laws = append(g.laws, noise.TruncatedLaplace{Num: r.U64(), Den: r.U64(), Support: r.U64()})
+		g.add(noise.TruncatedLaplace{Num: r.U64(), Den: r.U64(), Support: r.U64()})
 	}
 	if r.Short {
 		return g, wire.Corrupt("it ends within its guarantee")

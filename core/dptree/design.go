@@ -180,6 +180,13 @@ type guarantee struct {
 	budget      privacy.Budget
 	composition privacy.Composition
 	laws        []noise.TruncatedLaplace // one a term
+	variance    []float64                // of each law
+}
+
+// add gives the next term its noise.
+func (g *guarantee) add(law noise.TruncatedLaplace) {
+	g.laws = append(g.laws, law)
+	g.variance = append(g.variance, variance(law))
 }
 
 // calibrate splits the budget evenly over all mechanisms and finds each term's law.
@@ -197,7 +204,7 @@ func (d *design) calibrate(budget privacy.Budget) (guarantee, error) {
 		if law.Support > maxSupport {
 			return g, fault.New(fault.Limit, "epsilon is too small for %d mechanisms: noise of up to %d does not fit; at most 2^56 does", g.composition.Count, law.Support)
 		}
-		g.laws = append(g.laws, law)
+		g.add(law)
 	}
 	return g, nil
 }

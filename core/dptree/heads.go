@@ -54,6 +54,12 @@ func (h *Heads) Round(key, value []float64, dst []int16) Fate {
 // Rounded reports whether Round can have given these integers.
 func (h *Heads) Rounded(row []int16) bool { return h.d.rounded(row) }
 
+// Clip brings the entries of a query, of Dim numbers without NaN, into [0, R], in place, for AttendClipped.
+func (h *Heads) Clip(query []float64) (clipped bool) {
+	clipped, _ = h.d.clipQuery(query)
+	return clipped
+}
+
 // Compatible reports whether builders of both may be merged.
 func (h *Heads) Compatible(o *Heads) bool { return h.d.heads == o.d.heads && h.d.compatible(o.d) }
 

@@ -74,6 +74,19 @@ func (t *HighDim) L2(y []float64) (float64, error) {
 	return t.distance(y, (*forest).sumL2), nil
 }
 
+// Both returns what L1 and L2 return, and takes the query in once.
+func (t *HighDim) Both(y []float64) (l1, l2 float64, err error) {
+	if err := t.f.d.checkQuery(y); err != nil {
+		return 0, 0, err
+	}
+	p := t.probe()
+	defer t.spare.Put(p)
+	if _, ok := p.load(t.f.d, y); !ok {
+		return math.NaN(), math.NaN(), nil
+	}
+	return t.f.sumL1(p), t.f.sumL2(p), nil
+}
+
 func (d *design) checkQuery(y []float64) error {
 	if len(y) != d.Dim {
 		return fault.Invalid("query has %d numbers; it must have dim = %d", len(y), d.Dim)

@@ -73,6 +73,20 @@ func TestBadQueries(t *testing.T) {
 			t.Errorf("at the corner %v, outside %v, at NaN %v", inside, outside, nan)
 		}
 	}
+	for _, y := range [][]float64{{2, 0}, {math.Inf(1), -7}, {0.3, 1.9}} {
+		l1, l2, err := h.Both(y)
+		want1, err1 := h.L1(y)
+		want2, err2 := h.L2(y)
+		if l1 != want1 || l2 != want2 || err != nil || err1 != nil || err2 != nil {
+			t.Errorf("both distances of %v are %v and %v, want %v and %v; %v, %v, %v", y, l1, l2, want1, want2, err, err1, err2)
+		}
+	}
+	if l1, l2, err := h.Both([]float64{1, math.NaN()}); !math.IsNaN(l1) || !math.IsNaN(l2) || err != nil {
+		t.Errorf("both distances of a NaN are %v and %v, %v", l1, l2, err)
+	}
+	if _, _, err := h.Both(nil); fault.CodeOf(err) != fault.InvalidArgument {
+		t.Errorf("both distances of nothing: %v", err)
+	}
 	plain := p
 	plain.Squared = false
 	d := must[*Distance](t)(NewDistance(plain, []float64{1}, nil, nil, budget, nil))
@@ -90,8 +104,13 @@ func TestBadQueries(t *testing.T) {
 	}{{[]float64{2, 0}, []float64{2, 0}, false}, {[]float64{1e308, -1}, []float64{2, 0}, true}, {[]float64{1, math.NaN()}, []float64{0, 0}, true}} {
 		answer, err := a.Attend(c.q, out)
 		want, err2 := a.Attend(c.same, other)
-		if err != nil || err2 != nil || answer.Clipped != c.clipped || answer.LSE != want.LSE || !slices.Equal(out, other) {
+		if err != nil || err2 != nil || answer.Clipped != c.clipped || answer.Normaliser != want.Normaliser || !slices.Equal(out, other) {
 			t.Errorf("query %v: %+v, %v, %v; want that of %v", c.q, answer, err, out, c.same)
+		}
+		if !c.clipped {
+			if again := a.AttendClipped(c.q, other); again != answer || !slices.Equal(out, other) {
+				t.Errorf("query %v: %+v, %v once clipped; want %+v, %v", c.q, again, other, answer, out)
+			}
 		}
 		for _, v := range out {
 			if !(math.Abs(v) <= 1) {
@@ -244,15 +263,12 @@ func TestBadCalls(t *testing.T) {
 	}
 	tree := must[*Tree](t)(NewTree(p, nil, nil, nil, budget, nil)) // no values at all
 	for _, r := range [][2]int{{-1, 2}, {0, 9}, {5, 4}} {
-		if _, err := tree.Query(r[0], r[1]); fault.CodeOf(err) != fault.InvalidArgument {
-			t.Errorf("range %v: %v", r, err)
-		}
-		if _, err := tree.Stddev(r[0], r[1]); fault.CodeOf(err) != fault.InvalidArgument {
+		if _, _, err := tree.Query(r[0], r[1]); fault.CodeOf(err) != fault.InvalidArgument {
 			t.Errorf("range %v: %v", r, err)
 		}
 	}
-	if v, err := tree.Query(3, 3); v != 0 || err != nil {
-		t.Errorf("an empty range is %v, %v", v, err)
+	if v, std, err := tree.Query(3, 3); v != 0 || std != 0 || err != nil {
+		t.Errorf("an empty range is %v with noise of %v, %v", v, std, err)
 	}
 }
 
@@ -266,7 +282,7 @@ func TestOwners(t *testing.T) {
 		t.Fatal(tally, err)
 	}
 	for i, want := range []float64{1, 6, 4, 0} {
-		if got, err := tree.Query(i, i+1); got != want || err != nil {
+		if got, _, err := tree.Query(i, i+1); got != want || err != nil {
 			t.Errorf("leaf %d is %v, %v; want %v", i, got, err, want)
 		}
 	}
@@ -339,7 +355,7 @@ func TestThreads(t *testing.T) {
 			if err != nil {
 				t.Error(err)
 			}
-			list = append(list, append(out, v.LSE, v.Stddev)...)
+			list = append(list, append(out, v.Normaliser, v.Stddev)...)
 		}
 		return list
 	}
@@ -371,10 +387,11 @@ func TestNoAllocations(t *testing.T) {
 		t.Fatal(err)
 	}
 	sums, out := make([]float64, 41), make([]float64, 40)
+	r := must[*Tree](t)(NewTree(p, nil, y, nil, budget, nil))
 	for name, ask := range map[string]func() error{
 		"l1": func() error { _, err := h.L1(y); return err }, "l2": func() error { _, err := h.L2(y); return err }, "distance": func() error { d.L1(0.5); d.L2(0.5); return nil },
 		"sum": func() error { _, err := s.Sum(y); return err }, "stddev": func() error { _, err := s.Stddev(y); return err },
-		"sums": func() error { _, err := a.Sums(y, sums); return err }, "attend": func() error { _, err := a.Attend(y, out); return err },
+		"sums": func() error { _, err := a.Sums(y, sums); return err }, "attend": func() error { _, err := a.Attend(y, out); return err }, "tree": func() error { _, _, err := r.Query(3, 14); return err },
 	} {
 		n := testing.AllocsPerRun(200, func() {
 			if err := ask(); err != nil {
@@ -453,10 +470,9 @@ func TestStddev(t *testing.T) {
 	}
 	check("tree", 0.22, func() (float64, float64) {
 		r := must[*Tree](t)(NewTree(p, nil, []float64{1, 2}, nil, budget, nil))
-		v, err1 := r.Query(1, 7)
-		std, err2 := r.Stddev(1, 7)
-		if err1 != nil || err2 != nil {
-			t.Fatal(err1, err2)
+		v, std, err := r.Query(1, 7)
+		if err != nil {
+			t.Fatal(err)
 		}
 		return v, std
 	})

@@ -40,6 +40,7 @@ const (
 	maxDim       = 1 << 16
 	maxLeaves    = 1 << 20
 	maxTree      = 1 << 28
+	maxLevels    = 29 // of maxTree leaves
 	maxOwnerRows = 1 << 20
 	maxCopies    = 1 << 24
 )

@@ -44,20 +44,32 @@ func (r *released) probe() *probe {
 	return p
 }
 
-// load takes a query of d.Dim numbers in, and reports whether an entry was outside [0, R]; one with NaN becomes zero.
-func (p *probe) load(d *design, query []float64) (clipped, ok bool) {
-	ok = true
+// clipQuery brings a query of d.Dim numbers into [0, R], in place; ok is false where it has a NaN, and then it becomes zero.
+func (d *design) clipQuery(query []float64) (clipped, ok bool) {
 	for i, v := range query {
 		if math.IsNaN(v) {
-			ok = false
-			break
+			clear(query)
+			return true, false
 		}
 		c, out := clip(v, 0, d.Range)
-		p.y[i] = c / d.Range
+		query[i] = c
 		clipped = clipped || out
 	}
-	if !ok {
-		clear(p.y)
+	return clipped, true
+}
+
+// load takes a query of d.Dim numbers in, and reports what clipQuery does.
+func (p *probe) load(d *design, query []float64) (clipped, ok bool) {
+	copy(p.y, query)
+	clipped, ok = d.clipQuery(p.y)
+	p.place(d)
+	return clipped, ok
+}
+
+// place works out what a query takes, which is in p.y and within [0, R].
+func (p *probe) place(d *design) {
+	for i := range p.y {
+		p.y[i] /= d.Range
 	}
 	if d.basis != nil {
 		d.basis.powers(p.y, p.mono)
@@ -70,7 +82,6 @@ func (p *probe) load(d *design, query []float64) (clipped, ok bool) {
 	for c := range p.spots {
 		d.locate(p.mono[c], &p.spots[c])
 	}
-	return clipped, ok
 }
 
 // softmax is one DPTreeSoftmax for each copy of each column, in p.answers: sum w <P(k), P(y)>, in units of the weight, by
@@ -106,22 +117,22 @@ func (f *forest) linear(p *probe) {
 
 // spread is the variance of the noise in softmax, in units of the weight squared.
 func (f *forest) spread(p *probe) (v float64) {
-	b, laws := f.d.basis, f.guarantee.laws
+	b, variance := f.d.basis, f.guarantee.variance
 	if f.d.NoTrees {
 		for c, y := range p.mono {
 			part := b.bound[c] * b.bound[c] * y
 			v += part * part
 		}
-		return v * variance(laws[0]) / (weightOne * weightOne * pointOne * pointOne)
+		return v * variance[0] / (weightOne * weightOne * pointOne * pointOne)
 	}
 	const point2 = pointOne * pointOne
-	w, wx, wxx := variance(laws[0]), variance(laws[1])/point2, variance(laws[2])/point2
+	w, wx, wxx := variance[0], variance[1]/point2, variance[2]/point2
 	for c := range p.spots {
 		s := &p.spots[c]
 		b2 := b.bound[c] * b.bound[c]
 		v += b2 * b2 * float64(len(s.nodes)) * (wxx + 4*s.y*s.y*wx + s.y*s.y*s.y*s.y*w)
 	}
-	v += variance(laws[termNorm])*b.top*b.top/point2 + variance(laws[termWeight])*p.norm*p.norm
+	v += variance[termNorm]*b.top*b.top/point2 + variance[termWeight]*p.norm*p.norm
 	return v / (4 * weightOne * weightOne)
 }
 

@@ -111,20 +111,22 @@ func (d *design) firstOf(owners []uint64, rows int) (keep func(i int) bool, err 
 	return func(i int) bool { return keeps[i] }, nil
 }
 
-// Query returns the noisy sum of the values in leaves lo..hi-1. Ranges reach from 0 to Leaves; lo <= hi.
-func (t *Tree) Query(lo, hi int) (float64, error) {
-	d := t.f.d
-	if lo < 0 || lo > hi || hi > d.Leaves {
-		return 0, fault.Invalid("range is %d..%d; it must be within 0..%d and not end before it begins", lo, hi, d.Leaves)
+// CheckRange refuses a range lo..hi-1 of leaves that Query does not answer: ranges lie within 0..Leaves, and lo <= hi.
+func (t *Tree) CheckRange(lo, hi int) error {
+	if leaves := t.f.d.Leaves; lo < 0 || lo > hi || hi > leaves {
+		return fault.Invalid("range is %d..%d; it must be within 0..%d and not end before it begins", lo, hi, leaves)
 	}
-	return t.f.only(0, 0, d.shape.cover(nil, lo, hi)) * (d.Weight / valueOne), nil
+	return nil
 }
 
-// Stddev returns the standard deviation of Query's noise for the same range, a function of public numbers.
-func (t *Tree) Stddev(lo, hi int) (float64, error) {
-	if _, err := t.Query(lo, hi); err != nil {
-		return 0, err
+// Query returns the noisy sum of the values in leaves lo..hi-1, and the standard deviation of its noise, a function of public numbers.
+func (t *Tree) Query(lo, hi int) (sum, stddev float64, err error) {
+	if err := t.CheckRange(lo, hi); err != nil {
+		return 0, 0, err
 	}
-	nodes := len(t.f.d.shape.cover(nil, lo, hi))
-	return math.Sqrt(float64(nodes)*variance(t.f.guarantee.laws[0])) * t.f.d.Weight / valueOne, nil
+	d := t.f.d
+	var room [2 * maxLevels]int32
+	nodes := d.shape.cover(room[:0], lo, hi)
+	sum = t.f.only(0, 0, nodes) * (d.Weight / valueOne)
+	return sum, math.Sqrt(float64(len(nodes))*t.f.guarantee.variance[0]) * d.Weight / valueOne, nil
 }
