@@ -17,8 +17,8 @@ NAMES = {"darwin": "libdpattn.dylib", "win32": "dpattn.dll"}
 
 # What `make build` reads.
 FILES = ("LICENSE", "Makefile", "go.mod", "go.sum", "include/dpattn.h")
-FOLDERS = ("capi", "core", "simd")
-SUFFIXES = {".c", ".go", ".h", ".map", ".md", ".s"}
+FOLDERS = ("capi", "core", "mk", "simd")
+SUFFIXES = {".c", ".go", ".h", ".map", ".md", ".mk", ".s"}
 
 
 class LibraryHook(BuildHookInterface):
