@@ -7,8 +7,8 @@
  *     ...
  *     dpattn_ggml_free(&context);
  *
- * The functions are those that dpattn_plugin_init fills in, looked up or linked. Shapes are those of
- * ggml_flash_attn_ext, which it stands for, with the release in place of keys and values:
+ * The functions are those that dpattn_plugin_init fills in, looked up or linked. The node stands
+ * for ggml_flash_attn_ext and has its shapes, with the release in place of keys and values:
  *     q    [key_dim, queries, heads, batch]    f32, f16 or bf16, of any strides: a permuted view
  *                                              goes in without a copy
  *     out  [value_dim, heads, queries, batch]  f32, contiguous

@@ -1,6 +1,8 @@
-"""Programs that use an installed dpattn: built outside the checkout, against a tree that was staged and then moved.
+"""Programs that use an installed dpattn: built outside the checkout, against a tree that was staged
+and then moved.
 
-Usage: consumers.py, from the top of the checkout. Without cmake or pkg-config what needs it is skipped, and says so.
+Usage: consumers.py, from the top of the checkout. Without cmake or pkg-config what needs it is
+skipped, and says so.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ def check(holds: bool, what: str) -> bool:
 
 
 def run(*command: str | Path, **environment: str) -> tuple[bool, str]:
-    """Whether the command succeeds, and what it says; of the environment nothing leads it to another dpattn."""
+    """Whether the command succeeds, and what it says; the environment leads it to no other dpattn."""
     clean = {
         name: value
         for name, value in os.environ.items()
@@ -43,7 +45,7 @@ def run(*command: str | Path, **environment: str) -> tuple[bool, str]:
 
 
 def install(work: Path, *settings: str) -> Path:
-    """A tree that was installed for one place, staged in another, and used in a third, whose name has a space."""
+    """A tree installed for one place, staged in another and used in a third with a space in its name."""
     stage, tree = work / "stage", work / f"moved here {len(list(work.iterdir()))}"
     good, _ = run("make", "--no-print-directory", "install", "PREFIX=/opt/dpattn", f"DESTDIR={stage}", *settings)
     if not check(good, f"make install PREFIX=/opt/dpattn DESTDIR=... {' '.join(settings)}"):
@@ -53,7 +55,7 @@ def install(work: Path, *settings: str) -> Path:
 
 
 def check_tree(tree: Path, version: str) -> None:
-    """What lies where, and that none of it points back to the checkout or to the place that it was installed for."""
+    """What lies where, and that none of it names the checkout or the place it was installed for."""
     major = version.split(".", maxsplit=1)[0]
     names = [f"libdpattn.so.{version}", f"libdpattn.so.{major}", "libdpattn.so"]
     headers = sorted(file.name for file in (tree / "include").iterdir())

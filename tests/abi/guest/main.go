@@ -1,4 +1,5 @@
-// Package main is somebody else's C library in Go, with a runtime of its own: garbage, goroutines, collections. A host loads it beside dpattn.
+// Package main is somebody else's C library in Go, with a runtime of its own: garbage, goroutines,
+// collections. A host loads it beside dpattn.
 package main
 
 import "C"
