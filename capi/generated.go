@@ -7,10 +7,13 @@ import "C"
 
 import (
 	"dpattn/core"
+	"dpattn/core/dptree"
 	"dpattn/core/fault"
+	"dpattn/core/mechanism"
 	"dpattn/core/moment"
 	"dpattn/core/poly"
 	"dpattn/core/tensor"
+	treemech "dpattn/core/trees"
 )
 
 var same [1]struct{}
@@ -41,16 +44,23 @@ var _ = [...]struct{}{
 	same[tensor.BF16-C.DPATTN_BF16],
 	same[core.AddRemove-C.DPATTN_ADD_REMOVE],
 	same[core.Replace-C.DPATTN_REPLACE],
-	same[core.Gaussian-C.DPATTN_GAUSSIAN],
-	same[core.DPTree-C.DPATTN_DPTREE],
-	same[core.Minimax-C.DPATTN_MINIMAX],
-	same[core.Taylor-C.DPATTN_TAYLOR],
-	same[core.Hadamard-C.DPATTN_ROTATION_HADAMARD],
-	same[core.NoRotation-C.DPATTN_ROTATION_NONE],
-	same[core.KeepTrees-C.DPATTN_TREES_KEPT],
-	same[core.NoTrees-C.DPATTN_TREES_NONE],
+	same[moment.Number-C.DPATTN_GAUSSIAN],
+	same[treemech.Number-C.DPATTN_DPTREE],
+	same[moment.Minimax-C.DPATTN_MINIMAX],
+	same[moment.Taylor-C.DPATTN_TAYLOR],
+	same[moment.Hadamard-C.DPATTN_ROTATION_HADAMARD],
+	same[moment.NoRotation-C.DPATTN_ROTATION_NONE],
+	same[treemech.KeepTrees-C.DPATTN_TREES_KEPT],
+	same[treemech.NoTrees-C.DPATTN_TREES_NONE],
 	same[tensor.MaxDim-C.DPATTN_MAX_NDIM],
+	same[mechanism.MaxDim-C.DPATTN_MAX_DIM],
 	same[poly.MaxDegree-C.DPATTN_MAX_DEGREE],
-	same[moment.MaxRows-C.DPATTN_MAX_ROWS],
+	same[mechanism.MaxOwnerRows-C.DPATTN_MAX_OWNER_ROWS],
+	same[moment.MaxLogitBound-C.DPATTN_MAX_LOGIT_BOUND],
+	same[mechanism.MaxRows-C.DPATTN_MAX_ROWS],
+	same[dptree.MaxLeaves-C.DPATTN_MAX_LEAVES],
+	same[dptree.MaxTreeLeaves-C.DPATTN_MAX_TREE_LEAVES],
+	same[dptree.MaxCopies-C.DPATTN_MAX_COPIES],
+	same[core.MaxThreads-C.DPATTN_MAX_THREADS],
 	same[core.AllHeads-C.DPATTN_ALL_HEADS],
 }

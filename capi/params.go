@@ -4,41 +4,95 @@ package main
 import "C"
 
 import (
+	"reflect"
+	"strings"
 	"unsafe"
 
 	"dpattn/core"
 	"dpattn/core/fault"
+	"dpattn/core/mechanism"
 	"dpattn/core/privacy"
 )
 
-// maxDim bounds heads and key_dim where a pointer's reach depends on them. core checks both again, with all other parameters.
-const maxDim = 1 << 16
+// sharedFields are the fields of dpattn_params that are no mechanism's own, or no parameters.
+var sharedFields = map[string]bool{
+	"struct_size": true, "heads": true, "key_dim": true, "value_dim": true, "mechanism": true,
+	"adjacency": true, "owner_rows": true, "reserved": true,
+}
 
-// readParams copies a caller's params. The slices still view the caller's memory; core copies what it keeps.
+// readParams copies a caller's params. The slices still view the caller's memory; core copies what it
+// keeps.
 func readParams(src *C.const_params) (core.Params, error) {
 	var p C.dpattn_params
 	if err := readStruct(&p, unsafe.Pointer(src), "params"); err != nil {
 		return core.Params{}, err
 	}
-	params := core.Params{
-		Heads: int(p.heads), KeyDim: int(p.key_dim), ValueDim: int(p.value_dim), Degree: int(p.degree),
-		Mechanism: core.Mechanism(p.mechanism), Polynomial: core.Polynomial(p.polynomial), Adjacency: core.Adjacency(p.adjacency),
-		OwnerRows: int(p.owner_rows), Rotation: core.Rotation(p.rotation),
-		KeyBound: float64(p.key_bound), ValueBound: float64(p.value_bound), QueryBound: float64(p.query_bound),
-		Scale: float64(p.scale), Lambda: float64(p.lambda), OwnerBound: float64(p.owner_bound),
-	}
-	params.Range, params.ValueRange = float64(p._range), float64(p.value_range)
-	params.RelativeError, params.FailureProbability, params.CopyFactor = float64(p.relative_error), float64(p.failure_probability), float64(p.copy_factor)
-	params.Rows, params.Leaves, params.Copies, params.Trees = uint64(p.rows), int(p.leaves), int(p.copies), core.Trees(p.trees)
 	if p.reserved != 0 {
 		return core.Params{}, fault.Invalid("params.reserved is %d; it must be 0", p.reserved)
 	}
-	if p.heads <= maxDim && p.key_dim <= maxDim {
-		heads := max(params.Heads, 1)
-		params.Center = view[float64](unsafe.Pointer(p.center), heads*params.KeyDim)
-		params.HeadWeights = view[float64](unsafe.Pointer(p.head_weights), heads)
+	shared := core.Params{
+		Heads: int(p.heads), KeyDim: int(p.key_dim), ValueDim: int(p.value_dim),
+		Adjacency: core.Adjacency(p.adjacency), OwnerRows: int(p.owner_rows),
 	}
-	return params, nil
+	// How far pointers reach depends on these two; core checks them with everything else.
+	reach := 0
+	if p.heads <= mechanism.MaxDim && p.key_dim <= mechanism.MaxDim {
+		reach = 1
+	}
+	heads := reach * max(shared.Heads, 1)
+	lengths := map[string]int{"center": heads * shared.KeyDim, "head_weights": heads}
+	return core.ReadParams(shared, int32(p.mechanism), paramFields(&p, lengths))
+}
+
+// paramFields lists the mechanisms' own parameters by their names in C. lengths has those of arrays.
+func paramFields(p *C.dpattn_params, lengths map[string]int) (fields []mechanism.Field) {
+	for v, i := reflect.ValueOf(p).Elem(), 0; i < v.NumField(); i++ {
+		name := cName(v.Type().Field(i).Name)
+		if sharedFields[name] {
+			continue
+		}
+		var value any
+		switch field := v.Field(i); field.Kind() {
+		case reflect.Int32:
+			value = field.Int()
+		case reflect.Uint32, reflect.Uint64:
+			value = field.Uint()
+		case reflect.Float64:
+			value = field.Float()
+		case reflect.Pointer:
+			value = view[float64](field.UnsafePointer(), lengths[name])
+		default:
+			panic("a field of dpattn_params that is no number and no array")
+		}
+		fields = append(fields, mechanism.Field{Name: name, Value: value})
+	}
+	return fields
+}
+
+// cName is the name in C of a field, which cgo gives a _ where it is a word of Go.
+func cName(name string) string { return strings.TrimPrefix(name, "_") }
+
+// setFields writes facts to the fields of a C struct that have their names.
+func setFields[T any](dst *T, facts []mechanism.Field) {
+	t := reflect.TypeFor[T]()
+	for i := range t.NumField() {
+		for _, fact := range facts {
+			if cName(t.Field(i).Name) != fact.Name {
+				continue
+			}
+			at := reflect.NewAt(t.Field(i).Type, unsafe.Add(unsafe.Pointer(dst), t.Field(i).Offset)).Elem()
+			switch v := reflect.ValueOf(fact.Value); {
+			case at.CanInt():
+				at.SetInt(v.Int())
+			case at.CanUint() && v.CanInt():
+				at.SetUint(uint64(v.Int()))
+			case at.CanUint():
+				at.SetUint(v.Uint())
+			default:
+				at.SetFloat(v.Float())
+			}
+		}
+	}
 }
 
 func readBudget(src *C.const_budget) (privacy.Budget, error) {

@@ -6,21 +6,20 @@ import (
 
 	"dpattn/core/fault"
 	"dpattn/core/internal/parallel"
-	"dpattn/core/moment"
+	"dpattn/core/mechanism"
 	"dpattn/core/tensor"
-	"dpattn/simd"
 )
 
 // Attend answers queries [m, d] (one head) or [heads, m, d] into out [.., m, d_v] and, where not nil, lse [.., m, 1] (natural log of the
 // denominator) and stddev (shaped as out: the predicted standard deviation of the noise in out). Queries longer than QueryBound are scaled to
 // it, and the answers to queries with NaN or Inf are NaN; clipped counts both.
 func (r *Release) Attend(queries, out tensor.Tensor, lse, stddev *tensor.Tensor) (clipped uint64, err error) {
-	return r.attend(0, r.mechanism.params().Heads, queries, out, lse, stddev)
+	return r.attend(0, r.mechanism.Params().Heads, queries, out, lse, stddev)
 }
 
 // AttendHead is Attend for head h alone, as if the release had no other, so that callers with threads of their own may share out heads.
 func (r *Release) AttendHead(h int, queries, out tensor.Tensor, lse, stddev *tensor.Tensor) (clipped uint64, err error) {
-	if heads := r.mechanism.params().Heads; h < 0 || h >= heads {
+	if heads := r.mechanism.Params().Heads; h < 0 || h >= heads {
 		return 0, fault.Invalid("head is %d; it must be 0..%d", h, heads-1)
 	}
 	return r.attend(h, 1, queries, out, lse, stddev)
@@ -33,7 +32,7 @@ func (r *Release) attend(first, heads int, queries, out tensor.Tensor, lse, stdd
 		return 0, err
 	}
 	threads := parallel.Threads()
-	b := blocks{first: first, m: m, size: moment.Block}
+	b := blocks{first: first, m: m, size: mechanism.Block}
 	if threads > 1 {
 		// Blocks have nothing to tell each other, so that is how threads share queries, as long as each has as many as are answered side by side.
 		share := (heads*m + threads - 1) / threads
@@ -101,7 +100,7 @@ func (r *Release) sideBySide(b blocks, tasks int, queries, out *tensor.Tensor, l
 	}
 	c.clipped.Store(0)
 	do := parallel.DoN
-	if r.mechanism.stateBytes() < short/uint64(b.m) {
+	if r.mechanism.StateBytes() < short/uint64(b.m) {
 		do = parallel.Near
 	}
 	do(parallel.Threads(), tasks, c.task)
@@ -121,14 +120,14 @@ func (r *Release) block(b blocks, i int, queries, out, lse, stddev *tensor.Tenso
 	hi := min(lo+b.size, b.m)
 	a.begin(r, b.first+h, hi-lo, stddev != nil)
 	a.load(queries.Head(h).Rows(lo, hi))
-	r.public.attend(b.first+h, a.queries, a.answers, threads)
+	r.state.Attend(b.first+h, a.queries, a.answers, threads)
 	a.store(out, lse, stddev, h, lo, hi)
 	return a.clipped
 }
 
 // checkAttend checks shapes, for so many heads, and returns the number of queries a head.
 func (r *Release) checkAttend(heads int, queries, out, lse, stddev *tensor.Tensor) (int, error) {
-	d := r.mechanism.params()
+	d := r.mechanism.Params()
 	if err := queries.Check("queries"); err != nil {
 		return 0, err
 	}
@@ -175,10 +174,10 @@ func wrongShape(name string, got [tensor.MaxDim]int, gotDim int, want [tensor.Ma
 
 // answers is one block of queries of one head on its way through. It is used again, so that attending allocates nothing.
 type answers struct {
-	public  public
+	state   mechanism.State
 	head    int
 	queries [][]float64 // loaded: within the bounds
-	answers []moment.Answer
+	answers []mechanism.Answer
 	shift   []float64 // to be added to the logarithm of the denominator; NaN marks a query with NaN or Inf
 	clipped uint64
 
@@ -186,22 +185,22 @@ type answers struct {
 }
 
 func (r *Release) newAnswers() *answers {
-	const n = moment.Block
-	p := r.mechanism.params()
+	const n = mechanism.Block
+	p := r.mechanism.Params()
 	return &answers{
-		queries: make([][]float64, 0, n), answers: make([]moment.Answer, 0, n), shift: make([]float64, 0, n),
+		queries: make([][]float64, 0, n), answers: make([]mechanism.Answer, 0, n), shift: make([]float64, 0, n),
 		rows: make([]float64, n*p.KeyDim), outs: make([]float64, n*p.ValueDim), stddevs: make([]float64, n*p.ValueDim),
 	}
 }
 
 // begin makes room for n queries of head h.
 func (a *answers) begin(r *Release, h, n int, stddev bool) {
-	d := r.mechanism.params()
-	a.public, a.head, a.clipped = r.public, h, 0
+	d := r.mechanism.Params()
+	a.state, a.head, a.clipped = r.state, h, 0
 	a.queries, a.answers, a.shift = a.queries[:n], a.answers[:n], a.shift[:n]
 	for i := range n {
 		a.queries[i] = a.rows[i*d.KeyDim : (i+1)*d.KeyDim]
-		a.answers[i] = moment.Answer{Out: a.outs[i*d.ValueDim : (i+1)*d.ValueDim]}
+		a.answers[i] = mechanism.Answer{Out: a.outs[i*d.ValueDim : (i+1)*d.ValueDim]}
 		if stddev {
 			a.answers[i].Stddev = a.stddevs[i*d.ValueDim : (i+1)*d.ValueDim]
 		}
@@ -213,23 +212,10 @@ func (a *answers) load(view tensor.Tensor) {
 	for i, q := range a.queries {
 		view.LoadRow(i, q)
 		var clipped bool
-		if a.shift[i], clipped = a.public.load(a.head, q); clipped {
+		if a.shift[i], clipped = a.state.Load(a.head, q); clipped {
 			a.clipped++
 		}
 	}
-}
-
-// norm is the Euclidean length; finite vectors longer than the largest float count as not finite.
-func norm(q []float64) float64 {
-	sum := simd.Squares(q)
-	if sum >= 1e-200 && sum <= 1e200 || sum != sum {
-		return math.Sqrt(sum)
-	}
-	length := 0.0 // squares may have over- or underflown
-	for _, v := range q {
-		length = math.Hypot(length, v)
-	}
-	return length
 }
 
 // store writes the answers to queries lo..hi-1 of head h.

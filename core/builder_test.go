@@ -6,34 +6,39 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"math/big"
 	random "math/rand/v2"
+	"reflect"
 	"slices"
 	"testing"
 
 	"dpattn/core/fault"
+	"dpattn/core/internal/testkit"
+	"dpattn/core/mechanism"
+	"dpattn/core/moment"
 	"dpattn/core/privacy"
 	"dpattn/core/tensor"
 )
 
 // units are the parameters of smallParams with every kind of unit: rows, and owners by both rules.
-func units() map[string]Params {
+func units() map[string]settings {
 	rows, most, clipped := smallParams(), smallParams(), smallParams()
 	most.OwnerRows = 3
 	clipped.OwnerRows, clipped.OwnerBound = 5, 1.5
-	return map[string]Params{"rows": rows, "owners of 3 rows": most, "owners of norm 1.5": clipped}
+	return map[string]settings{"rows": rows, "owners of 3 rows": most, "owners of norm 1.5": clipped}
 }
 
-func smallParams() Params {
-	return Params{KeyDim: 5, ValueDim: 3, Degree: 3, Adjacency: AddRemove, KeyBound: 1, ValueBound: 2, QueryBound: 2, Scale: 1}
+func smallParams() settings {
+	return settings{KeyDim: 5, ValueDim: 3, Degree: 3, Adjacency: AddRemove, KeyBound: 1, ValueBound: 2, QueryBound: 2, Scale: 1}
 }
 
 // Promise 3: the exact sums, and the state that comes of them, are the same bits for every chunking, order, number of threads and split into partials; with rows
 // and with owners as units. 1,000 orders and 1 to 64 partials at full size.
 func TestSumsDoNotDependOnTheWay(t *testing.T) {
 	const n = 1003
-	k, v := ball(rng(1), n, 5, 1.3), ball(rng(2), n, 3, 2.5)
+	k, v := testkit.Ball(rng(1), n, 5, 1.3), testkit.Ball(rng(2), n, 3, 2.5)
 	ids := make([]uint64, n)
 	for i := range ids {
 		ids[i] = rng(uint64(i)).Uint64N(200)
@@ -42,15 +47,15 @@ func TestSumsDoNotDependOnTheWay(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			add := func(b *Builder, lo, hi int, order []int) {
 				t.Helper()
-				kk, vv := zeros2(hi-lo, 5), zeros2(hi-lo, 3)
+				kk, vv := testkit.Zeros(hi-lo, 5), testkit.Zeros(hi-lo, 3)
 				var owners []uint64
 				for i := lo; i < hi; i++ {
 					from := i
 					if order != nil {
 						from = order[i]
 					}
-					copy(kk.row(i-lo), k.row(from))
-					copy(vv.row(i-lo), v.row(from))
+					copy(kk.Row(i-lo), k.Row(from))
+					copy(vv.Row(i-lo), v.Row(from))
 					if p.OwnerRows > 0 {
 						owners = append(owners, ids[from])
 					}
@@ -60,11 +65,11 @@ func TestSumsDoNotDependOnTheWay(t *testing.T) {
 				if lo%2 == 1 {
 					progress = &Progress{Report: func(done, total uint64) bool { return true }}
 				}
-				if err := b.Add(0, kk.view(), vv.view(), owners, progress); err != nil {
+				if err := b.Add(0, kk.View(), vv.View(), owners, progress); err != nil {
 					t.Fatal(err)
 				}
 			}
-			whole := must[*Builder](t)(NewBuilder(p))
+			whole := must[*Builder](t)(NewBuilder(p.params()))
 			add(whole, 0, n, nil)
 			want := held(t, whole)
 			state := silent(t, whole).State()
@@ -75,14 +80,14 @@ func TestSumsDoNotDependOnTheWay(t *testing.T) {
 				}
 			}
 			for _, size := range []int{1, 7, 256, 300} {
-				b := must[*Builder](t)(NewBuilder(p))
+				b := must[*Builder](t)(NewBuilder(p.params()))
 				for lo := 0; lo < n; lo += size {
 					add(b, lo, min(lo+size, n), nil)
 				}
 				check(fmt.Sprint("chunks of ", size), b)
 			}
 			for seed := range uint64(audit(20, 1000)) {
-				b := must[*Builder](t)(NewBuilder(p))
+				b := must[*Builder](t)(NewBuilder(p.params()))
 				add(b, 0, n, rng(seed).Perm(n))
 				check(fmt.Sprint("order ", seed), b)
 			}
@@ -90,16 +95,16 @@ func TestSumsDoNotDependOnTheWay(t *testing.T) {
 				if err := SetThreads(threads); err != nil {
 					t.Fatal(err)
 				}
-				b := must[*Builder](t)(NewBuilder(p))
+				b := must[*Builder](t)(NewBuilder(p.params()))
 				add(b, 0, n, nil)
 				check(fmt.Sprint(threads, " threads"), b)
 			}
 			_ = SetThreads(0)
 			for shards := 1; shards <= 64; shards += audit(21, 1) {
-				b := must[*Builder](t)(NewBuilder(p))
+				b := must[*Builder](t)(NewBuilder(p.params()))
 				order := rng(99).Perm(n)
 				for s := range shards {
-					part := must[*Builder](t)(NewBuilder(p))
+					part := must[*Builder](t)(NewBuilder(p.params()))
 					add(part, n*s/shards, n*(s+1)/shards, order)
 					part = must[*Builder](t)(ImportSecret(exported(t, part)))
 					if err := b.Merge(part); err != nil {
@@ -138,23 +143,23 @@ func TestOwnerBound(t *testing.T) {
 }
 
 // worstOwner returns by how much 10,000 rows of one owner, all the worst one, move the state, squared, and the squared sensitivity.
-func worstOwner(t *testing.T, p Params, kept, clipped uint64) (moved, squared *big.Int) {
+func worstOwner(t *testing.T, p settings, kept, clipped uint64) (moved, squared *big.Int) {
 	const n = 10000
 	// All rows of the owner equal the worst one: aligned contributions of full length.
-	k, v := zeros2(n, 5), zeros2(n, 3)
+	k, v := testkit.Zeros(n, 5), testkit.Zeros(n, 3)
 	for i := range n {
-		k.row(i)[0], v.row(i)[0] = 1, 2
+		k.Row(i)[0], v.Row(i)[0] = 1, 2
 	}
 	owner := make([]uint64, n)
-	with := must[*Builder](t)(NewBuilder(p))
-	if err := with.Add(0, k.view(), v.view(), owner, nil); err != nil {
+	with := must[*Builder](t)(NewBuilder(p.params()))
+	if err := with.Add(0, k.View(), v.View(), owner, nil); err != nil {
 		t.Fatal(err)
 	}
 	if d, _ := with.Diagnostics(); d.Rows != n || d.RowsDropped != n-kept || d.Owners != 1 || d.OwnersClipped != clipped {
 		t.Fatalf("diagnostics %+v", d)
 	}
 	a := silent(t, with)
-	return distance2(a.State(), make([]int64, len(a.State()))), stateOf(a).gaussian.sensitivity.Squared
+	return distance2(a.State(), make([]int64, len(a.State()))), squaredOf(t, a.mechanism)
 }
 
 // distance2 is the exact squared distance of two states.
@@ -179,22 +184,22 @@ func TestReplacedOwners(t *testing.T) {
 			p := smallParams()
 			p.OwnerRows, p.OwnerBound, p.Adjacency = c.rows, c.bound, adjacency
 			p.Lambda = p.ValueBound / 16 // values count for nearly all of the norm, so that opposite owners are nearly twice the bound apart
-			m := must[mechanism](t)(newMechanism(p))
-			bound, largest := m.(*gaussian).sensitivity.Squared, 0.0
+			m := must[mechanism.Mechanism](t)(newMechanism(p.params()))
+			bound, largest := squaredOf(t, m), 0.0
 			for trial := range audit(60, 5000) {
-				rest, restValues := ball(r, 30, 5, 1.2), ball(r, 30, 3, 2.4)
+				rest, restValues := testkit.Ball(r, 30, 5, 1.2), testkit.Ball(r, 30, 3, 2.4)
 				ids := make([]uint64, 30)
 				for i := range ids {
 					ids[i] = 1 + r.Uint64N(3)
 				}
-				state := func(k, v matrix) []int64 {
-					b := newBuilder(m, must[secret](t)(m.empty()))
-					if k.rows > 0 {
-						if err := b.Add(0, k.view(), v.view(), make([]uint64, k.rows), nil); err != nil {
+				state := func(k, v testkit.Matrix) []int64 {
+					b := newBuilder(m, must[mechanism.Sums](t)(m.NewSums()))
+					if k.Rows > 0 {
+						if err := b.Add(0, k.View(), v.View(), make([]uint64, k.Rows), nil); err != nil {
 							t.Fatal(err)
 						}
 					}
-					if err := b.Add(0, rest.view(), restValues.view(), ids, nil); err != nil {
+					if err := b.Add(0, rest.View(), restValues.View(), ids, nil); err != nil {
 						t.Fatal(err)
 					}
 					return exact(b)
@@ -203,10 +208,10 @@ func TestReplacedOwners(t *testing.T) {
 				before := state(k, v)
 				after := []int64(nil)
 				if adjacency == AddRemove {
-					after = state(zeros2(0, 5), zeros2(0, 3))
+					after = state(testkit.Zeros(0, 5), testkit.Zeros(0, 3))
 				} else if trial%2 == 0 { // the opposite owner
-					for i := range v.data {
-						v.data[i] *= -1
+					for i := range v.Data {
+						v.Data[i] *= -1
 					}
 					after = state(k, v)
 				} else {
@@ -228,21 +233,21 @@ func TestReplacedOwners(t *testing.T) {
 }
 
 // owner draws the rows of one owner.
-func owner(r *random.Rand, kind int) (k, v matrix) {
+func owner(r *random.Rand, kind int) (k, v testkit.Matrix) {
 	n := 1 + r.IntN(50)
-	k, v = ball(r, n, 5, 1.5), ball(r, n, 3, 3)
+	k, v = testkit.Ball(r, n, 5, 1.5), testkit.Ball(r, n, 3, 3)
 	for i := range n {
 		switch kind % 5 {
 		case 0, 1: // all alike, at the bounds
-			copy(k.row(i), k.row(0))
-			copy(v.row(i), v.row(0))
+			copy(k.Row(i), k.Row(0))
+			copy(v.Row(i), v.Row(0))
 		case 2: // values cancel
-			copy(k.row(i), k.row(0))
-			for j := range v.row(i) {
-				v.row(i)[j] = v.row(0)[j] * float64(1-2*(i%2))
+			copy(k.Row(i), k.Row(0))
+			for j := range v.Row(i) {
+				v.Row(i)[j] = v.Row(0)[j] * float64(1-2*(i%2))
 			}
 		case 3:
-			v.row(i)[0] = []float64{math.NaN(), 1e308, 5e-324, -1}[i%4]
+			v.Row(i)[0] = []float64{math.NaN(), 1e308, 5e-324, -1}[i%4]
 		}
 	}
 	return k, v
@@ -251,21 +256,21 @@ func owner(r *random.Rand, kind int) (k, v matrix) {
 // A row of NaN or Inf is no error, contributes zero and is counted; finite rows of any size are scaled to the bounds.
 func TestHostileRows(t *testing.T) {
 	const n = 10000
-	k, v := zeros2(n, 5), zeros2(n, 3)
+	k, v := testkit.Zeros(n, 5), testkit.Zeros(n, 3)
 	poison := []float64{math.NaN(), math.Inf(1), math.Inf(-1)}
 	mild := []float64{5e-324, -1e-310, 1e308, -1e308, 0, math.Copysign(0, -1), 1}
 	r := rng(4)
 	for i := range n {
-		for j := range k.row(i) {
-			k.row(i)[j] = mild[r.IntN(len(mild))]
+		for j := range k.Row(i) {
+			k.Row(i)[j] = mild[r.IntN(len(mild))]
 		}
-		for j := range v.row(i) {
-			v.row(i)[j] = mild[r.IntN(len(mild))]
+		for j := range v.Row(i) {
+			v.Row(i)[j] = mild[r.IntN(len(mild))]
 		}
 		if i%2 == 0 {
-			k.row(i)[r.IntN(5)] = poison[i/2%3]
+			k.Row(i)[r.IntN(5)] = poison[i/2%3]
 		} else {
-			v.row(i)[r.IntN(3)] = poison[i/2%3]
+			v.Row(i)[r.IntN(3)] = poison[i/2%3]
 		}
 	}
 	b := built(t, smallParams(), k, v)
@@ -277,12 +282,12 @@ func TestHostileRows(t *testing.T) {
 			t.Fatalf("entry %d is %d; rows of NaN and Inf must contribute zero", i, x)
 		}
 	}
-	huge, one := zeros2(1, 5), zeros2(1, 3)
-	huge.row(0)[2], one.row(0)[1] = 1e308, -1e308
-	unit, minus := zeros2(1, 5), zeros2(1, 3)
-	unit.row(0)[2], minus.row(0)[1] = 1, -2
+	huge, one := testkit.Zeros(1, 5), testkit.Zeros(1, 3)
+	huge.Row(0)[2], one.Row(0)[1] = 1e308, -1e308
+	unit, minus := testkit.Zeros(1, 5), testkit.Zeros(1, 3)
+	unit.Row(0)[2], minus.Row(0)[1] = 1, -2
 	p := smallParams()
-	p.Rotation = NoRotation // its rounding may differ in the last bit
+	p.Rotation = moment.NoRotation // its rounding may differ in the last bit
 	a, c := built(t, p, huge, one), built(t, p, unit, minus)
 	want := exact(c)
 	for i, x := range exact(a) {
@@ -299,17 +304,17 @@ func TestHostileRows(t *testing.T) {
 func TestCancel(t *testing.T) {
 	for _, p := range units() {
 		const n = 5000 // several batches
-		k, v := ball(rng(5), n, 5, 1), ball(rng(6), n, 3, 2)
+		k, v := testkit.Ball(rng(5), n, 5, 1), testkit.Ball(rng(6), n, 3, 2)
 		var owners []uint64
 		if p.OwnerRows > 0 {
 			owners = make([]uint64, n)
 		}
-		b := must[*Builder](t)(NewBuilder(p))
-		if err := b.Add(0, k.view(), v.view(), owners, nil); err != nil {
+		b := must[*Builder](t)(NewBuilder(p.params()))
+		if err := b.Add(0, k.View(), v.View(), owners, nil); err != nil {
 			t.Fatal(err)
 		}
 		add := func(stop int) (calls int, err error) {
-			err = b.Add(0, k.view(), v.view(), owners, &Progress{Report: func(done, total uint64) bool { calls++; return calls <= stop }})
+			err = b.Add(0, k.View(), v.View(), owners, &Progress{Report: func(done, total uint64) bool { calls++; return calls <= stop }})
 			return calls, err
 		}
 		calls, err := add(1 << 30)
@@ -340,8 +345,8 @@ func TestCancel(t *testing.T) {
 func TestEntropyFailure(t *testing.T) {
 	for name, p := range units() {
 		p.Heads = 2
-		m := must[mechanism](t)(newMechanism(p))
-		b := with(t, m, someRecords(rng(7), m.params(), 50, func() uint64 { return 1 }))
+		m := must[mechanism.Mechanism](t)(newMechanism(p.params()))
+		b := with(t, m, someRecords(rng(7), m, 50, func() uint64 { return 1 }))
 		want := exported(t, b)
 		for _, left := range []int{0, 1, 15, 16, 17, 63, 64, 100, 111} {
 			r, err := func() (*Release, error) {
@@ -377,47 +382,35 @@ func (f *failing) Read(p []byte) (int, error) {
 // Promise 12: after release the secret memory is zero and the builder answers nothing.
 func TestReleaseConsumesAndWipes(t *testing.T) {
 	for _, p := range units() {
-		b := must[*Builder](t)(NewBuilder(p))
-		k, v := ball(rng(9), 300, 5, 1), ball(rng(10), 300, 3, 1)
+		b := must[*Builder](t)(NewBuilder(p.params()))
+		k, v := testkit.Ball(rng(9), 300, 5, 1), testkit.Ball(rng(10), 300, 3, 1)
 		var owners []uint64
 		if p.OwnerRows > 0 {
 			owners = make([]uint64, 300)
 		}
-		if err := b.Add(0, k.view(), v.view(), owners, nil); err != nil {
+		if err := b.Add(0, k.View(), v.View(), owners, nil); err != nil {
 			t.Fatal(err)
 		}
-		secret := sumsOf(b)
-		sums := secret.heads[0].sums
-		var kept [][]int16
-		if o := secret.heads[0].owners; o != nil {
-			for _, rows := range o.rows {
-				for _, row := range *rows {
-					kept = append(kept, row.data)
-				}
-			}
+		secret := numbers(reflect.ValueOf(b.sums).Elem().FieldByName("heads"))
+		for first := range numbers(reflect.ValueOf(b.mechanism)) {
+			delete(secret, first)
+		}
+		if !slices.ContainsFunc(slices.Concat(slices.Collect(maps.Values(secret))...), notZero) {
+			t.Fatal("the secret half has no numbers: this test sees nothing")
 		}
 		if _, err := b.Release(someBudget, nil); err != nil {
 			t.Fatal(err)
 		}
-		if sums != nil {
-			left := make([]int64, secret.gaussian.stateLen())
-			sums.AddTo(left)
-			if slices.Max(left) != 0 || slices.Min(left) != 0 {
-				t.Fatal("sums were not wiped")
-			}
-		}
-		for _, row := range kept {
-			for _, x := range row {
-				if x != 0 {
-					t.Fatal("kept rows were not wiped")
-				}
+		for _, memory := range secret {
+			if slices.ContainsFunc(memory, notZero) {
+				t.Fatal("numbers of the secret half were not wiped")
 			}
 		}
 		_, releaseErr := b.Release(someBudget, nil)
 		_, exportErr := b.ExportSecret(nil)
 		_, diagnosticsErr := b.Diagnostics()
-		fresh := must[*Builder](t)(NewBuilder(p))
-		for i, err := range []error{releaseErr, exportErr, diagnosticsErr, b.Add(0, k.view(), v.view(), owners, nil), b.Merge(fresh), fresh.Merge(b)} {
+		fresh := must[*Builder](t)(NewBuilder(p.params()))
+		for i, err := range []error{releaseErr, exportErr, diagnosticsErr, b.Add(0, k.View(), v.View(), owners, nil), b.Merge(fresh), fresh.Merge(b)} {
 			if fault.CodeOf(err) != fault.Consumed {
 				t.Errorf("call %d on a released builder: %v", i, err)
 			}
@@ -427,7 +420,7 @@ func TestReleaseConsumesAndWipes(t *testing.T) {
 
 // A panic half-way through the sums wipes the builder: it must not be released with a sum of unknown sensitivity.
 func TestPanicWipes(t *testing.T) {
-	b := built(t, smallParams(), ball(rng(11), 10, 5, 1), ball(rng(12), 10, 3, 1))
+	b := built(t, smallParams(), testkit.Ball(rng(11), 10, 5, 1), testkit.Ball(rng(12), 10, 3, 1))
 	func() {
 		defer func() {
 			if recover() == nil {
@@ -443,37 +436,38 @@ func TestPanicWipes(t *testing.T) {
 
 func TestBadParams(t *testing.T) {
 	nan := math.NaN()
-	for name, change := range map[string]func(*Params){
-		"params.adjacency":    func(p *Params) { p.Adjacency = 0 },
-		"params.key_bound":    func(p *Params) { p.KeyBound = nan },
-		"params.value_bound":  func(p *Params) { p.ValueBound = 0 },
-		"params.query_bound":  func(p *Params) { p.QueryBound = math.Inf(1) },
-		"params.scale":        func(p *Params) { p.Scale = -1 },
-		"params.lambda":       func(p *Params) { p.Lambda = 1e9 },
-		"params.key_dim":      func(p *Params) { p.KeyDim = 0 },
-		"params.value_dim":    func(p *Params) { p.ValueDim = -1 },
-		"params.heads":        func(p *Params) { p.Heads = 1 << 20 },
-		"params.degree":       func(p *Params) { p.Degree = 9 },
-		"params.owner_rows":   func(p *Params) { p.OwnerRows = -1 },
-		"params.owner_bound":  func(p *Params) { p.OwnerBound = 1 },
-		"params.center":       func(p *Params) { p.Center = []float64{1} },
-		"params.center[1]":    func(p *Params) { p.Center = []float64{0, nan, 0, 0, 0} },
-		"params.head_weights": func(p *Params) { p.HeadWeights = []float64{1, 2} },
-		"logit":               func(p *Params) { p.QueryBound = 1000 },
-		"params.polynomial":   func(p *Params) { p.Polynomial = 7 },
-		"params.rotation":     func(p *Params) { p.Rotation = 7 },
-		"params.mechanism":    func(p *Params) { p.Mechanism = 7 },
+	for name, change := range map[string]func(*settings){
+		"params.adjacency":    func(p *settings) { p.Adjacency = 0 },
+		"params.key_bound":    func(p *settings) { p.KeyBound = nan },
+		"params.value_bound":  func(p *settings) { p.ValueBound = 0 },
+		"params.query_bound":  func(p *settings) { p.QueryBound = math.Inf(1) },
+		"params.scale":        func(p *settings) { p.Scale = -1 },
+		"params.lambda":       func(p *settings) { p.Lambda = 1e9 },
+		"params.key_dim":      func(p *settings) { p.KeyDim = 0 },
+		"params.value_dim":    func(p *settings) { p.ValueDim = -1 },
+		"params.heads":        func(p *settings) { p.Heads = 1 << 20 },
+		"params.degree":       func(p *settings) { p.Degree = 9 },
+		"params.owner_rows":   func(p *settings) { p.OwnerRows = -1 },
+		"params.owner_bound":  func(p *settings) { p.OwnerBound = 1 },
+		"params.center":       func(p *settings) { p.Center = []float64{1} },
+		"params.center[1]":    func(p *settings) { p.Center = []float64{0, nan, 0, 0, 0} },
+		"params.head_weights": func(p *settings) { p.HeadWeights = []float64{1, 2} },
+		"logit":               func(p *settings) { p.QueryBound = 1000 },
+		"params.polynomial":   func(p *settings) { p.Polynomial = 7 },
+		"params.rotation":     func(p *settings) { p.Rotation = 7 },
+		"params.mechanism":    func(p *settings) { p.Mechanism = 7 },
+		"params.range":        func(p *settings) { p.Range = 1 },
 	} {
 		p := smallParams()
 		change(&p)
-		_, err := NewBuilder(p)
+		_, err := newSettings(p)
 		if code := fault.CodeOf(err); code != fault.InvalidArgument && code != fault.Unsupported || !bytes.Contains([]byte(err.Error()), []byte(name)) {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
 	p := smallParams()
 	p.KeyDim, p.Degree = 60000, 3
-	if _, err := NewBuilder(p); fault.CodeOf(err) != fault.OutOfMemory || !bytes.Contains([]byte(err.Error()), []byte("bytes")) {
+	if _, err := NewBuilder(p.params()); fault.CodeOf(err) != fault.OutOfMemory || !bytes.Contains([]byte(err.Error()), []byte("bytes")) {
 		t.Errorf("a state that fits no memory: %v", err)
 	}
 }
@@ -481,23 +475,23 @@ func TestBadParams(t *testing.T) {
 func TestBadCalls(t *testing.T) {
 	p := smallParams()
 	p.Heads = 2
-	b := must[*Builder](t)(NewBuilder(p))
-	k, v := zeros2(4, 5), zeros2(4, 3)
+	b := must[*Builder](t)(NewBuilder(p.params()))
+	k, v := testkit.Zeros(4, 5), testkit.Zeros(4, 3)
 	for i, c := range []struct {
 		head   int
 		k, v   tensor.Tensor
 		owners []uint64
 		name   string
 	}{
-		{2, k.view(), v.view(), nil, "head"},
-		{-2, k.view(), v.view(), nil, "head"},
-		{AllHeads, k.view(), v.view(), nil, "keys.ndim"},
-		{0, v.view(), v.view(), nil, "keys.shape[1]"},
-		{0, k.view(), k.view(), nil, "values.shape[1]"},
-		{0, k.view(), v.slice(0, 3).view(), nil, "values.shape[0]"},
-		{0, k.view(), v.view(), make([]uint64, 4), "owners"},
-		{0, tensor.Tensor{DType: 9, NDim: 2}, v.view(), nil, "keys.dtype"},
-		{0, k.view(), tensor.Tensor{DType: tensor.F32, NDim: 2, Shape: [3]int{4, 3}}, nil, "values.data"},
+		{2, k.View(), v.View(), nil, "head"},
+		{-2, k.View(), v.View(), nil, "head"},
+		{AllHeads, k.View(), v.View(), nil, "keys.ndim"},
+		{0, v.View(), v.View(), nil, "keys.shape[1]"},
+		{0, k.View(), k.View(), nil, "values.shape[1]"},
+		{0, k.View(), v.Slice(0, 3).View(), nil, "values.shape[0]"},
+		{0, k.View(), v.View(), make([]uint64, 4), "owners"},
+		{0, tensor.Tensor{DType: 9, NDim: 2}, v.View(), nil, "keys.dtype"},
+		{0, k.View(), tensor.Tensor{DType: tensor.F32, NDim: 2, Shape: [3]int{4, 3}}, nil, "values.data"},
 	} {
 		err := b.Add(c.head, c.k, c.v, c.owners, nil)
 		if fault.CodeOf(err) != fault.InvalidArgument || !bytes.HasPrefix([]byte(err.Error()), []byte(c.name)) {
@@ -516,7 +510,7 @@ func TestBadCalls(t *testing.T) {
 		t.Errorf("merge with itself: %v", err)
 	}
 	p.KeyBound = 2
-	if err := b.Merge(must[*Builder](t)(NewBuilder(p))); fault.CodeOf(err) != fault.Mismatch {
+	if err := b.Merge(must[*Builder](t)(NewBuilder(p.params()))); fault.CodeOf(err) != fault.Mismatch {
 		t.Errorf("merge of different parameters: %v", err)
 	}
 	if _, err := b.Release(someBudget, nil); err != nil {
@@ -530,16 +524,16 @@ func TestProgressHidesRows(t *testing.T) {
 	for _, rows := range []int{0, 10, 11, 1000} {
 		p := smallParams()
 		p.OwnerRows = 2
-		b := must[*Builder](t)(NewBuilder(p))
+		b := must[*Builder](t)(NewBuilder(p.params()))
 		owners := make([]uint64, rows)
 		for i := range owners {
 			owners[i] = uint64(i)
 		}
-		if err := b.Add(0, ball(rng(1), rows, p.KeyDim, 1).view(), ball(rng(2), rows, p.ValueDim, 1).view(), owners, nil); err != nil {
+		if err := b.Add(0, testkit.Ball(rng(1), rows, p.KeyDim, 1).View(), testkit.Ball(rng(2), rows, p.ValueDim, 1).View(), owners, nil); err != nil {
 			t.Fatal(err)
 		}
 		last := uint64(0)
-		report := &Progress{func(done, total uint64) bool {
+		report := &Progress{Report: func(done, total uint64) bool {
 			if done < last || done > total {
 				t.Errorf("%d rows: %d of %d after %d", rows, done, total, last)
 			}

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"testing"
 
+	"dpattn/core/internal/testkit"
+	"dpattn/core/moment"
 	"dpattn/core/poly"
 )
 
@@ -66,10 +68,10 @@ func loadGolden(t *testing.T) []goldenCase {
 	return cases
 }
 
-func dense(rows [][]float64) matrix {
-	m := zeros2(len(rows), len(rows[0]))
+func dense(rows [][]float64) testkit.Matrix {
+	m := testkit.Zeros(len(rows), len(rows[0]))
 	for i, r := range rows {
-		copy(m.row(i), r)
+		copy(m.Row(i), r)
 	}
 	return m
 }
@@ -88,28 +90,28 @@ func TestGoldenAttention(t *testing.T) {
 	for i, c := range loadGolden(t) {
 		k, v, q, scale := dense(c.K), dense(c.V), dense(c.Q), number(t, c.Scale)
 		for s, want := range c.taylor {
-			for _, rotation := range []Rotation{Hadamard, NoRotation} {
+			for _, rotation := range []moment.Rotation{moment.Hadamard, moment.NoRotation} {
 				t.Run(fmt.Sprintf("case%d/taylor%d/%v", i, s, rotation), func(t *testing.T) {
-					p := Params{KeyDim: k.cols, ValueDim: v.cols, Degree: s, Polynomial: Taylor, Adjacency: AddRemove, Rotation: rotation, Scale: scale,
-						KeyBound: k.maxNorm(), ValueBound: v.maxNorm(), QueryBound: q.maxNorm()}
+					p := settings{KeyDim: k.Cols, ValueDim: v.Cols, Degree: s, Polynomial: moment.Taylor, Adjacency: AddRemove, Rotation: rotation, Scale: scale,
+						KeyBound: k.MaxNorm(), ValueBound: v.MaxNorm(), QueryBound: q.MaxNorm()}
 					r := silent(t, built(t, p, k, v))
 					out, lse, _ := attended(t, r, q)
-					real, den := reference{stateOf(r).gaussian.polynomial.Coeff, scale}.attend(k, v, q)
-					for j := range q.rows {
+					real, den := reference{taylor(s), scale}.attend(k, v, q)
+					for j := range q.Rows {
 						d := number(t, want.Denominator[j])
-						if e := math.Abs(den.data[j]/d - 1); e > 1e-12 {
-							t.Errorf("query %d: reference denominator %v, golden %v", j, den.data[j], d)
+						if e := math.Abs(den.Data[j]/d - 1); e > 1e-12 {
+							t.Errorf("query %d: reference denominator %v, golden %v", j, den.Data[j], d)
 						}
-						if e := math.Abs(lse.data[j] - math.Log(d)); e > 1e-3 {
-							t.Errorf("query %d: lse %v, golden %v", j, lse.data[j], math.Log(d))
+						if e := math.Abs(lse.Data[j] - math.Log(d)); e > 1e-3 {
+							t.Errorf("query %d: lse %v, golden %v", j, lse.Data[j], math.Log(d))
 						}
-						for col := range v.cols {
+						for col := range v.Cols {
 							o := number(t, want.Output[j][col])
-							if e := math.Abs(real.row(j)[col] - o); e > 1e-12 {
-								t.Errorf("query %d column %d: reference %v, golden %v", j, col, real.row(j)[col], o)
+							if e := math.Abs(real.Row(j)[col] - o); e > 1e-12 {
+								t.Errorf("query %d column %d: reference %v, golden %v", j, col, real.Row(j)[col], o)
 							}
-							if e := math.Abs(out.row(j)[col] - o); e > 1e-3*p.ValueBound {
-								t.Errorf("query %d column %d: got %v, golden %v, off by %.2g of the output scale", j, col, out.row(j)[col], o, e/p.ValueBound)
+							if e := math.Abs(out.Row(j)[col] - o); e > 1e-3*p.ValueBound {
+								t.Errorf("query %d column %d: got %v, golden %v, off by %.2g of the output scale", j, col, out.Row(j)[col], o, e/p.ValueBound)
 							}
 						}
 					}
@@ -117,4 +119,13 @@ func TestGoldenAttention(t *testing.T) {
 			}
 		}
 	}
+}
+
+// taylor lists the coefficients of the Taylor polynomial of that degree.
+func taylor(degree int) []float64 {
+	c := []float64{1}
+	for t := 1; t <= degree; t++ {
+		c = append(c, c[t-1]/float64(t))
+	}
+	return c
 }

@@ -3,10 +3,16 @@ package core
 import (
 	"bufio"
 	"bytes"
+	"dpattn/core/internal/owners"
+	"dpattn/core/internal/testkit"
+	"dpattn/core/mechanism"
+	"dpattn/core/quant"
+	"dpattn/simd"
 	"fmt"
 	"os"
 	"reflect"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"unsafe"
@@ -103,9 +109,9 @@ func TestNoSecretIsLeftInMemory(t *testing.T) {
 	}
 }
 
-func nothingIsLeft(t *testing.T, name string, p Params, owners int) {
+func nothingIsLeft(t *testing.T, name string, p settings, owners int) {
 	const n = 300
-	k, v := ball(rng(201), n, 5, 0.9), ball(rng(202), n, 3, 1.9)
+	k, v := testkit.Ball(rng(201), n, 5, 0.9), testkit.Ball(rng(202), n, 3, 1.9)
 	ids := func(n int) (ids []uint64) {
 		for i := range n {
 			ids = append(ids, uint64(i%owners))
@@ -115,17 +121,21 @@ func nothingIsLeft(t *testing.T, name string, p Params, owners int) {
 	if p.OwnerRows == 0 {
 		ids = func(int) []uint64 { return nil }
 	}
-	b, other := must[*Builder](t)(NewBuilder(p)), must[*Builder](t)(NewBuilder(p))
+	b, other := must[*Builder](t)(NewBuilder(p.params())), must[*Builder](t)(NewBuilder(p.params()))
+	whole := must[*Builder](t)(NewBuilder(p.params())) // for its sums: asking b would clear its batch
 	for _, part := range []struct {
 		b      *Builder
 		lo, hi int
 	}{{b, 0, 100}, {b, 100, 200}, {other, 200, n}} {
-		if err := part.b.Add(0, k.slice(part.lo, part.hi).view(), v.slice(part.lo, part.hi).view(), ids(part.hi-part.lo), nil); err != nil {
-			t.Fatal(err)
+		keys, values := k.Slice(part.lo, part.hi).View(), v.Slice(part.lo, part.hi).View()
+		for _, b := range []*Builder{part.b, whole} {
+			if err := b.Add(0, keys, values, ids(part.hi-part.lo), nil); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	part := exact(other)
-	needles := []needle{hide("sums of a column of a partial", part, 4, sumsOf(b).gaussian.cols), hide("sums of a partial in order", part, 4, 1)}
+	needles := []needle{hide("sums of a column of a partial", part, 4, p.ValueDim+1), hide("sums of a partial in order", part, 4, 1)}
 	clear(part)
 	partial := exported(t, other)
 	imported := must[*Builder](t)(ImportSecret(partial))
@@ -135,40 +145,38 @@ func nothingIsLeft(t *testing.T, name string, p Params, owners int) {
 	}
 	other.Wipe()
 
-	d := sumsOf(b).gaussian
-	needles = append(needles, hide("a key as given", k.row(n-1), 3, 1), hide("a value as given", v.row(n-1), 3, 1), hide("a key as given, from the middle", k.row(150), 3, 1))
-	state, columns := exact(b), len(needles)
-	for _, column := range []int{0, d.ValueDim} {
-		needles = append(needles, hide("sums of a column", state[column:], 4, d.cols))
+	needles = append(needles, hide("a key as given", k.Row(n-1), 3, 1), hide("a value as given", v.Row(n-1), 3, 1), hide("a key as given, from the middle", k.Row(150), 3, 1))
+	state, columns := exact(whole), len(needles)
+	whole.Wipe()
+	for _, column := range []int{0, p.ValueDim} {
+		needles = append(needles, hide("sums of a column", state[column:], 4, p.ValueDim+1))
 	}
 	needles = append(needles, hide("sums in order", state, 4, 1))
 	clear(state)
 	var must []int // what the search must find before release
-	if kept := sumsOf(b).heads[0].owners; kept != nil {
-		for _, id := range []uint64{0, uint64(owners) / 2, uint64(owners) - 1} {
+	if kept := keptRows(b); len(kept) > 0 {
+		for _, i := range []int{0, len(kept) / 2, len(kept) - 1} {
 			must = append(must, len(needles), len(needles)+1)
-			row := &(*kept.rows[id])[0]
-			needles = append(needles, hide("a rounded row", row.data, len(row.data), 1), hide("a rank", unsafe.Slice(&row.rank, 1), 1, 1))
+			row := &kept[i][0]
+			rank := (*uint64)(unsafe.Pointer(row)) // its first field
+			needles = append(needles, hide("a rounded row", row.Data, len(row.Data), 1), hide("a rank", unsafe.Slice(rank, 1), 1, 1))
 		}
 		// Of the row that was hashed last a hash leaves traces on its stack, if it keeps any.
 		for _, last := range []int{n - 1, 199} {
-			grid, row := d.grid(0), make([]int16, d.KeyDim+d.ValueDim)
-			d.quantise(&grid, k.slice(last, last+1).view(), v.slice(last, last+1).view(), func(_ int, p *piece) {
-				copy(row, p.x)
-				copy(row[d.KeyDim:], p.u)
-			})
+			row := make([]int16, p.KeyDim+p.ValueDim)
+			roundRow(b, k.Row(last), v.Row(last), row)
 			needles = append(needles, hide("the last rounded row", row, len(row), 1))
 			clear(row)
 		}
 	} else {
 		must = append(must, columns, columns+1)
 		// The last rows that were rounded, as they lie side by side in a batch.
-		grid, rows := d.grid(0), make([]int16, n)
-		d.quantise(&grid, k.view(), v.view(), func(first int, p *piece) {
-			for i := range p.rows {
-				rows[first+i] = p.x[i*d.KeyDim+2]
-			}
-		})
+		rows, row := make([]int16, n), make([]int16, p.KeyDim+p.ValueDim)
+		for i := range n {
+			roundRow(b, k.Row(i), v.Row(i), row)
+			rows[i] = row[2]
+		}
+		clear(row)
 		needles = append(needles, hide("an index of rounded keys", rows[100:], 16, 1))
 		must = append(must, len(needles)-1)
 		clear(rows)
@@ -183,8 +191,8 @@ func nothingIsLeft(t *testing.T, name string, p Params, owners int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	clear(k.data)
-	clear(v.data)
+	clear(k.Data)
+	clear(v.Data)
 	for i, times := range search(t, needles) {
 		if times > 0 {
 			t.Errorf("%s: after release, %s is in memory %d times", name, needles[i].what, times)
@@ -193,62 +201,19 @@ func nothingIsLeft(t *testing.T, name string, p Params, owners int) {
 	runtime.KeepAlive(r)
 }
 
-// spans lists the memory that a value reaches, as [first, beyond) by address; it follows pointers, slices, maps, interfaces and structs, but not functions and channels.
-func spans(v any) map[uintptr]uintptr {
-	out, seen := map[uintptr]uintptr{}, map[unsafe.Pointer]bool{}
-	var walk func(v reflect.Value)
-	walk = func(v reflect.Value) {
-		switch v.Kind() {
-		case reflect.Pointer:
-			if p := v.UnsafePointer(); p != nil && !seen[p] {
-				seen[p] = true
-				out[uintptr(p)] = max(out[uintptr(p)], uintptr(p)+v.Type().Elem().Size())
-				walk(v.Elem())
-			}
-		case reflect.Interface:
-			walk(v.Elem())
-		case reflect.Slice:
-			if p := v.UnsafePointer(); v.Cap() > 0 {
-				out[uintptr(p)] = max(out[uintptr(p)], uintptr(p)+uintptr(v.Cap())*v.Type().Elem().Size())
-				for i := range v.Len() {
-					if k := v.Type().Elem().Kind(); k >= reflect.Bool && k <= reflect.Complex128 {
-						break
-					}
-					walk(v.Index(i))
-				}
-			}
-		case reflect.Array:
-			for i := range v.Len() {
-				walk(v.Index(i))
-			}
-		case reflect.Struct:
-			for i := range v.NumField() {
-				walk(v.Field(i))
-			}
-		case reflect.Map:
-			for i := v.MapRange(); i.Next(); {
-				walk(i.Key())
-				walk(i.Value())
-			}
-		}
-	}
-	walk(reflect.ValueOf(v))
-	return out
-}
-
 // Promise 12: a release reaches no memory that the builder's secret half had, the public parameters apart.
 func TestReleaseReachesNoPrivateMemory(t *testing.T) {
 	for name, p := range units() {
-		m := must[mechanism](t)(newMechanism(p))
-		b := with(t, m, someRecords(rng(203), m.params(), 100, func() uint64 { return 5 }))
-		secret := spans(b.secret)
+		m := must[mechanism.Mechanism](t)(newMechanism(p.params()))
+		b := with(t, m, someRecords(rng(203), m, 100, func() uint64 { return 5 }))
+		secret := spans(b.sums)
 		for first := range spans(m) {
 			delete(secret, first)
 		}
 		if len(secret) < 4 {
 			t.Fatalf("%s: the secret half has %d pieces of memory: this test sees nothing", name, len(secret))
 		}
-		kept := b.secret // so that none of it is used again
+		kept := b.sums // so that none of it is used again
 		r, err := b.Release(someBudget, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -262,4 +227,30 @@ func TestReleaseReachesNoPrivateMemory(t *testing.T) {
 		}
 		runtime.KeepAlive(kept)
 	}
+}
+
+// keptRows lists the rows that the moment release keeps for the owners of its first head, by owner;
+// the rows themselves, not copies.
+func keptRows(b *Builder) (all [][]owners.Row) {
+	head := reflect.ValueOf(b.sums).Elem().FieldByName("heads").Index(0)
+	kept := (*owners.Owners)(head.FieldByName("owners").UnsafePointer())
+	if kept == nil {
+		return nil
+	}
+	return slices.Collect(kept.All())
+}
+
+// roundRow writes the integers that a row becomes, key and value; its working memory is cleared.
+func roundRow(b *Builder, k, v []float64, row []int16) {
+	p := momentParams(b.mechanism)
+	grid := quant.Grid{
+		KeyBound: p.KeyBound, ValueBound: p.ValueBound, Rotation: quant.NewRotation(len(k)),
+	}
+	key, value := slices.Clone(k), slices.Clone(v)
+	simd.Plain(func() {
+		grid.Key(key, row[:len(k)])
+		grid.Value(value, row[len(k):])
+	})
+	clear(key)
+	clear(value)
 }

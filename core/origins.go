@@ -59,8 +59,8 @@ func joint(into, from *Builder) (origins, error) {
 
 // holdsRows reports whether any head was given rows. Without, a builder needs no origin, and its partial may be a template for many.
 func (b *Builder) holdsRows() bool {
-	for h := range b.mechanism.params().Heads {
-		if b.secret.rows(h) > 0 {
+	for h := range b.mechanism.Params().Heads {
+		if b.sums.Rows(h) > 0 {
 			return true
 		}
 	}
@@ -82,7 +82,11 @@ func (b *Builder) drawOrigin() error {
 
 // originsLen is how many bytes the origins take in the builder's next partial.
 func (b *Builder) originsLen() int {
-	return 8 + len(origin{})*max(len(b.origins), btoi(b.holdsRows()))
+	n := len(b.origins)
+	if n == 0 && b.holdsRows() {
+		n = 1 // it is drawn when the partial is written
+	}
+	return 8 + len(origin{})*n
 }
 
 func (s origins) encode(w *wire.Writer) {

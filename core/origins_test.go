@@ -12,11 +12,12 @@ import (
 	"testing"
 
 	"dpattn/core/fault"
+	"dpattn/core/internal/testkit"
 	"dpattn/core/internal/wire"
 )
 
 // everyUnit is small parameters of both mechanisms with every kind of unit, and with several heads.
-func everyUnit() map[string]Params {
+func everyUnit() map[string]settings {
 	all := units()
 	rows, owners := treeParams(), treeParams()
 	rows.Leaves, rows.Degree, rows.Heads = 8, 2, 2
@@ -30,23 +31,23 @@ func everyUnit() map[string]Params {
 // put adds n rows to one head, each of an owner of its own where owners are units.
 func put(t *testing.T, b *Builder, head, n int, seed uint64) {
 	t.Helper()
-	p := b.mechanism.params()
+	p := b.mechanism.Params()
 	var owners []uint64
 	if p.OwnerRows > 0 {
 		for i := range n {
 			owners = append(owners, seed<<20|uint64(i))
 		}
 	}
-	if err := b.Add(head, box(2*seed, n, p.KeyDim, 0, 1).view(), box(2*seed+1, n, p.ValueDim, -1, 1).view(), owners, nil); err != nil {
+	if err := b.Add(head, box(2*seed, n, p.KeyDim, 0, 1).View(), box(2*seed+1, n, p.ValueDim, -1, 1).View(), owners, nil); err != nil {
 		t.Fatal(err)
 	}
 }
 
 // shard is a builder with some rows of that seed in its last head.
-func shard(t *testing.T, p Params, seed uint64) *Builder {
+func shard(t *testing.T, p settings, seed uint64) *Builder {
 	t.Helper()
-	b := must[*Builder](t)(NewBuilder(p))
-	put(t, b, b.mechanism.params().Heads-1, 3, seed)
+	b := must[*Builder](t)(NewBuilder(p.params()))
+	put(t, b, b.mechanism.Params().Heads-1, 3, seed)
 	return b
 }
 
@@ -89,7 +90,7 @@ func TestPartialMergedTwice(t *testing.T) {
 			retried := func() *Builder { return must[*Builder](t)(ImportSecret(file)) }
 
 			refused(t, "the same file twice", retried(), retried())
-			total := merged(t, must[*Builder](t)(NewBuilder(p)), retried())
+			total := merged(t, must[*Builder](t)(NewBuilder(p.params())), retried())
 			refused(t, "the same file, later, into an empty builder", total, retried())
 			refused(t, "a builder and its own export", a, retried())
 			refused(t, "a builder's export and the builder", retried(), a)
@@ -114,12 +115,12 @@ func TestPartialMergedTwice(t *testing.T) {
 func TestPartialsOnce(t *testing.T) {
 	for name, p := range everyUnit() {
 		t.Run(name, func(t *testing.T) {
-			empty := must[*Builder](t)(NewBuilder(p))
+			empty := must[*Builder](t)(NewBuilder(p.params()))
 			template := exported(t, empty)
 			if origins, _ := parted(template); !bytes.Equal(origins, make([]byte, 8)) {
 				t.Fatalf("a partial without rows has origins %x", origins)
 			}
-			whole := must[*Builder](t)(NewBuilder(p))
+			whole := must[*Builder](t)(NewBuilder(p.params()))
 			const shards = 7
 			var files [][]byte
 			for s := range uint64(shards) {
@@ -176,7 +177,7 @@ func TestMergeRefusesExactlyRowsInCommon(t *testing.T) {
 	for name, p := range everyUnit() {
 		r, next, yes, no := rng(17), uint64(0), 0, 0
 		pool := make([]pair, 6)
-		renew := func(i int) { pool[i] = pair{must[*Builder](t)(NewBuilder(p)), map[uint64]bool{}} }
+		renew := func(i int) { pool[i] = pair{must[*Builder](t)(NewBuilder(p.params())), map[uint64]bool{}} }
 		for i := range pool {
 			renew(i)
 		}
@@ -253,8 +254,8 @@ func TestWhenAnOriginIsDrawn(t *testing.T) {
 	}
 	// A row that counts as zero is a row: with REPLACE its number is public.
 	p := smallParams()
-	nothing := must[*Builder](t)(NewBuilder(p))
-	if err := nothing.Add(0, matrix{1, 5, []float64{math.NaN(), 0, 0, 0, 0}}.view(), zeros2(1, 3).view(), nil, nil); err != nil {
+	nothing := must[*Builder](t)(NewBuilder(p.params()))
+	if err := nothing.Add(0, testkit.Dense(1, 5, []float64{math.NaN(), 0, 0, 0, 0}).View(), testkit.Zeros(1, 3).View(), nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	if exported(t, nothing); len(nothing.origins) != 1 {
@@ -265,7 +266,7 @@ func TestWhenAnOriginIsDrawn(t *testing.T) {
 // Without randomness no partial with rows leaves, nothing is written, and the builder stays as it was. One that has its origin needs none.
 func TestOriginFailsClosed(t *testing.T) {
 	for name, p := range everyUnit() {
-		b, empty := shard(t, p, 1), must[*Builder](t)(NewBuilder(p))
+		b, empty := shard(t, p, 1), must[*Builder](t)(NewBuilder(p.params()))
 		size, _ := b.ExportSecret(nil)
 		named := shard(t, p, 2)
 		exported(t, named)
@@ -341,7 +342,7 @@ func TestOriginsInFiles(t *testing.T) {
 		b := shard(t, p, 1)
 		b.origins = set
 		_, body := parted(exported(t, b))
-		_, empty := parted(exported(t, must[*Builder](t)(NewBuilder(p))))
+		_, empty := parted(exported(t, must[*Builder](t)(NewBuilder(p.params()))))
 		file := func(n uint64, set origins, body []byte) []byte {
 			var w wire.Writer
 			w.Begin(wire.Partial)

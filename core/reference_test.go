@@ -9,50 +9,12 @@ import (
 	"slices"
 	"testing"
 
+	"dpattn/core/internal/testkit"
 	"dpattn/core/internal/wire"
 	"dpattn/core/privacy"
-	"dpattn/core/tensor"
 )
 
 // Helpers of this package's tests.
-
-// matrix is a dense row-major matrix.
-type matrix struct {
-	rows, cols int
-	data       []float64
-}
-
-func (m matrix) row(i int) []float64 { return m.data[i*m.cols : (i+1)*m.cols] }
-func (m matrix) slice(lo, hi int) matrix {
-	return matrix{hi - lo, m.cols, m.data[lo*m.cols : hi*m.cols]}
-}
-func (m matrix) view() tensor.Tensor { return tensor.Of(m.data, m.rows, m.cols) }
-func zeros2(rows, cols int) matrix   { return matrix{rows, cols, make([]float64, rows*cols)} }
-func (m matrix) maxNorm() (largest float64) {
-	for i := range m.rows {
-		largest = max(largest, norm(m.row(i)))
-	}
-	return largest
-}
-
-// ball draws rows in a ball of the given radius, half of them on its surface.
-func ball(rng *rand.Rand, rows, cols int, radius float64) matrix {
-	m := zeros2(rows, cols)
-	for i := range rows {
-		r := m.row(i)
-		for j := range r {
-			r[j] = rng.NormFloat64()
-		}
-		length := radius / norm(r)
-		if i%2 == 1 {
-			length *= rng.Float64()
-		}
-		for j := range r {
-			r[j] *= length * (1 - 1e-12)
-		}
-	}
-	return m
-}
 
 // audit chooses the small size of a test, or its full size when DPATTN_AUDIT is set.
 func audit(small, full int) int {
@@ -63,29 +25,6 @@ func audit(small, full int) int {
 }
 
 func rng(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 0)) }
-
-// silence is a draw without noise; it exists in tests only.
-func silence(dst []int64, sigma uint64) error { clear(dst); return nil }
-
-// recorded is a draw that gives the same noise at each use.
-func recorded(seed uint64) draw {
-	return func(dst []int64, sigma uint64) error {
-		r := rng(seed + uint64(len(dst)))
-		for i := range dst {
-			dst[i] = int64(r.NormFloat64() * float64(sigma))
-		}
-		return nil
-	}
-}
-
-type constant byte
-
-func (c constant) Read(p []byte) (int, error) {
-	for i := range p {
-		p[i] = byte(c)
-	}
-	return len(p), nil
-}
 
 var someBudget = privacy.Budget{Epsilon: 1, Delta: 1e-5}
 
@@ -100,27 +39,21 @@ func must[T any](t testing.TB) func(T, error) T {
 }
 
 // built makes a builder with one chunk of rows.
-func built(t testing.TB, p Params, k, v matrix) *Builder {
+func built(t testing.TB, p settings, k, v testkit.Matrix) *Builder {
 	t.Helper()
-	b := must[*Builder](t)(NewBuilder(p))
-	if err := b.Add(0, k.view(), v.view(), nil, nil); err != nil {
+	b := must[*Builder](t)(NewBuilder(p.params()))
+	if err := b.Add(0, k.View(), v.View(), nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	return b
 }
 
-// silent releases without noise.
-func silent(t testing.TB, b *Builder) *Release {
-	t.Helper()
-	return must[*Release](t)(b.release(someBudget, nil, silence, constant(7)))
-}
-
 // attended answers all queries.
-func attended(t testing.TB, r *Release, q matrix) (out, lse, std matrix) {
+func attended(t testing.TB, r *Release, q testkit.Matrix) (out, lse, std testkit.Matrix) {
 	t.Helper()
-	out, lse, std = zeros2(q.rows, stateOf(r).gaussian.ValueDim), zeros2(q.rows, 1), zeros2(q.rows, stateOf(r).gaussian.ValueDim)
-	l, s := lse.view(), std.view()
-	if _, err := r.Attend(q.view(), out.view(), &l, &s); err != nil {
+	out, lse, std = testkit.Zeros(q.Rows, r.mechanism.Params().ValueDim), testkit.Zeros(q.Rows, 1), testkit.Zeros(q.Rows, r.mechanism.Params().ValueDim)
+	l, s := lse.View(), std.View()
+	if _, err := r.Attend(q.View(), out.View(), &l, &s); err != nil {
 		t.Fatal(err)
 	}
 	return out, lse, std
@@ -151,22 +84,6 @@ func parted(partial []byte) (origins, body []byte) {
 	start := len(wire.Partial) + 4
 	end := start + 8 + 16*int(binary.LittleEndian.Uint64(partial[start:]))
 	return partial[start:end], partial[end : len(partial)-sha256.Size]
-}
-
-// exact is the sums of all heads without noise.
-func exact(b *Builder) []int64 {
-	s := sumsOf(b)
-	n := s.gaussian.stateLen()
-	state := make([]int64, n*len(s.heads))
-	for h := range s.heads {
-		sums := s.heads[h].sums
-		if sums == nil {
-			sums = s.sumOwners(h, func(int) bool { return true })
-			defer sums.Wipe()
-		}
-		sums.AddTo(state[h*n : (h+1)*n])
-	}
-	return state
 }
 
 func saved(t testing.TB, r *Release) []byte {
@@ -215,34 +132,34 @@ func (r reference) features(x []float64, query bool) (phi []float64) {
 }
 
 // attend returns outputs and denominators.
-func (r reference) attend(k, v, q matrix) (out, den matrix) {
+func (r reference) attend(k, v, q testkit.Matrix) (out, den testkit.Matrix) {
 	var moments [][]float64
-	for j := range k.rows {
-		phi := r.features(k.row(j), false)
+	for j := range k.Rows {
+		phi := r.features(k.Row(j), false)
 		if moments == nil {
 			moments = make([][]float64, len(phi))
 			for i := range moments {
-				moments[i] = make([]float64, v.cols+1)
+				moments[i] = make([]float64, v.Cols+1)
 			}
 		}
-		u := append(slices.Clone(v.row(j)), 1)
+		u := append(slices.Clone(v.Row(j)), 1)
 		for i, p := range phi {
 			for c, e := range u {
 				moments[i][c] += p * e
 			}
 		}
 	}
-	out, den = zeros2(q.rows, v.cols), zeros2(q.rows, 1)
-	for i := range q.rows {
-		sum := make([]float64, v.cols+1)
-		for f, p := range r.features(q.row(i), true) {
+	out, den = testkit.Zeros(q.Rows, v.Cols), testkit.Zeros(q.Rows, 1)
+	for i := range q.Rows {
+		sum := make([]float64, v.Cols+1)
+		for f, p := range r.features(q.Row(i), true) {
 			for c := range sum {
 				sum[c] += p * moments[f][c]
 			}
 		}
-		den.data[i] = sum[v.cols]
-		for c := range v.cols {
-			out.row(i)[c] = sum[c] / sum[v.cols]
+		den.Data[i] = sum[v.Cols]
+		for c := range v.Cols {
+			out.Row(i)[c] = sum[c] / sum[v.Cols]
 		}
 	}
 	return out, den

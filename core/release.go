@@ -2,20 +2,21 @@ package core
 
 import (
 	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
 	"io"
 	"sync"
 
 	"dpattn/core/fault"
-	"dpattn/core/internal/parallel"
-	"dpattn/core/noise"
+	"dpattn/core/mechanism"
 	"dpattn/core/privacy"
 )
 
-// Release is the noisy state and the public parameters, and nothing else: PUBLIC. It is immutable and safe for concurrent use. Everything done
-// with it is post-processing.
+// Release is the noisy state and the public parameters, and nothing else: PUBLIC. It is immutable and
+// safe for concurrent use. Everything done with it is post-processing.
 type Release struct {
-	mechanism mechanism
-	public    public
+	mechanism mechanism.Mechanism
+	state     mechanism.State
 	budget    privacy.Budget
 	id        [16]byte
 	size      int       // of the saved release
@@ -23,30 +24,19 @@ type Release struct {
 	calls     sync.Pool // *together
 }
 
-// draw fills dst with independent round(N(0, sigma^2)).
-type draw func(dst []int64, sigma uint64) error
-
-// kernelNoise is the only draw outside tests: exact samples from fresh kernel randomness.
-func kernelNoise(dst []int64, sigma uint64) error {
-	if err := noise.Gaussian(dst, sigma, parallel.Threads()); err != nil {
-		return fault.NoEntropy(err, "nothing was released")
-	}
-	return nil
+func newRelease(m mechanism.Mechanism, budget privacy.Budget) *Release {
+	return &Release{mechanism: m, budget: budget, size: int(mechanism.ReleaseLen(m))}
 }
 
-// Release spends the budget: it adds noise to the sums, consumes and wipes the builder. On any error, cancelling included, the builder
-// stays as it was and nothing is spent, for nothing leaves this function.
+// Release spends the budget: it adds noise to the sums, consumes and wipes the builder. On any error,
+// cancelling included, the builder stays as it was and nothing is spent, for nothing leaves this
+// function.
 func (b *Builder) Release(budget privacy.Budget, p *Progress) (*Release, error) {
-	return b.release(budget, p, kernelNoise, rand.Reader)
-}
-
-// release is Release with its randomness given: noise on the sums, and the id.
-func (b *Builder) release(budget privacy.Budget, p *Progress, noise draw, names io.Reader) (*Release, error) {
 	defer b.unlock()
 	if err := b.lock("builder"); err != nil {
 		return nil, err
 	}
-	r, err := b.draft(budget, p, noise, names)
+	r, err := b.draft(budget, p)
 	if err != nil {
 		return nil, err
 	}
@@ -55,47 +45,42 @@ func (b *Builder) release(budget privacy.Budget, p *Progress, noise draw, names 
 }
 
 // draft makes a release and leaves the builder as it is: its caller wipes one of the two.
-func (b *Builder) draft(budget privacy.Budget, p *Progress, noise draw, names io.Reader) (*Release, error) {
-	m := b.mechanism
-	r := &Release{mechanism: m, budget: budget, size: savedSize(m)}
-	if _, err := io.ReadFull(names, r.id[:]); err != nil {
+func (b *Builder) draft(budget privacy.Budget, p *Progress) (*Release, error) {
+	r := newRelease(b.mechanism, budget)
+	if _, err := io.ReadFull(rand.Reader, r.id[:]); err != nil {
 		return nil, fault.NoEntropy(err, "nothing was released")
 	}
 	var err error
-	if r.public, err = b.secret.release(budget, p.fixed(), noise); err != nil {
+	if r.state, err = b.sums.Release(budget, p.Fixed()); err != nil {
 		return nil, err
 	}
 	return r, nil
 }
 
 // State returns the noisy integers, row-major [heads, r, d_v+1]. Read-only.
-func (r *Release) State() []int64 { return r.public.state() }
-
-// Info describes a release.
-type Info struct {
-	Heads, KeyDim, ValueDim, Degree                 int
-	Mechanism                                       Mechanism
-	Polynomial                                      Polynomial
-	Adjacency                                       Adjacency
-	OwnerRows                                       int
-	Rotation                                        Rotation
-	KeyBound, ValueBound, QueryBound, Scale, Lambda float64
-	OwnerBound                                      float64
-	Range, ValueRange                               float64
-	Leaves, Copies                                  int
-	Trees                                           Trees
-	LogitBound, PolynomialError, Epsilon, Delta, Mu float64
-	Features, StateBytes, SaveBytes                 uint64
-	ID                                              [16]byte
-}
+func (r *Release) State() []int64 { return r.state.Integers() }
 
 // Info describes the release.
 func (r *Release) Info() Info {
-	p := r.mechanism.params()
 	i := Info{
-		Heads: p.Heads, KeyDim: p.KeyDim, ValueDim: p.ValueDim, Degree: p.Degree, Mechanism: p.Mechanism, Adjacency: p.Adjacency, OwnerRows: p.OwnerRows,
-		Epsilon: r.budget.Epsilon, Delta: r.budget.Delta, StateBytes: r.mechanism.stateBytes(), SaveBytes: uint64(r.size), ID: r.id,
+		Params: *r.mechanism.Params(), Budget: r.budget,
+		StateBytes: r.mechanism.StateBytes(), SaveBytes: uint64(r.size), ID: r.id,
 	}
-	r.public.describe(&i)
+	r.state.Describe(&i)
 	return i
+}
+
+// Certificate returns the certificate as JSON.
+func (r *Release) Certificate() []byte {
+	p := r.mechanism.Params()
+	head := mechanism.Certificate{
+		Format: "dpattn-certificate/1", Library: version, ID: hex.EncodeToString(r.id[:]),
+		Mechanism: p.Mechanism.Kind().Name, Adjacency: p.Adjacency.String(), Unit: r.mechanism.Unit(),
+		Epsilon: r.budget.Epsilon, Delta: r.budget.Delta,
+	}
+	out, err := json.MarshalIndent(r.state.Certificate(head), "", "  ")
+	if err != nil {
+		panic(err) // every number is finite: checked where it came in
+	}
+	return out
 }

@@ -1,33 +1,21 @@
 package core
 
 import (
-	"crypto/rand"
-	"io"
 	"math"
 	random "math/rand/v2"
 	"testing"
 
+	"dpattn/core/internal/testkit"
+	"dpattn/core/mechanism"
 	"dpattn/core/tensor"
 )
-
-// tape is randomness that can be played again, and counts what is read of it.
-type tape struct {
-	source *random.ChaCha8
-	read   int
-}
-
-func (t *tape) Read(p []byte) (int, error) {
-	t.read += len(p)
-	return t.source.Read(p)
-}
 
 // replayed releases b as a caller would, all of the way to the kernel's randomness, which is the tape of that seed instead; read is how much of it was read.
 func replayed(t *testing.T, b *Builder, seed uint64) (r *Release, read int) {
 	t.Helper()
-	tape := &tape{source: random.NewChaCha8([32]byte{byte(seed), byte(seed >> 8), byte(seed >> 16), byte(seed >> 24)})}
-	defer func(kernel io.Reader) { rand.Reader = kernel }(rand.Reader)
-	rand.Reader = tape
-	return must[*Release](t)(b.Release(someBudget, nil)), tape.read
+	tape := newTape(seed)
+	withRandomness(tape, func() { r = must[*Release](t)(b.Release(someBudget, nil)) })
+	return r, tape.read
 }
 
 // record is one row of every head, and its owner.
@@ -37,12 +25,13 @@ type record struct {
 }
 
 // someRecords draws rows, some of them hostile.
-func someRecords(r *random.Rand, p *Params, n int, owner func() uint64) []record {
+func someRecords(r *random.Rand, m mechanism.Mechanism, n int, owner func() uint64) []record {
+	p, own := m.Params(), momentParams(m)
 	rows := make([]record, n)
 	for i := range rows {
 		rows[i].owner = owner()
 		for range p.Heads {
-			k, v := ball(r, 2, p.KeyDim, p.KeyBound*1.5).row(r.IntN(2)), ball(r, 2, p.ValueDim, p.ValueBound*1.5).row(r.IntN(2))
+			k, v := testkit.Ball(r, 2, p.KeyDim, own.KeyBound*1.5).Row(r.IntN(2)), testkit.Ball(r, 2, p.ValueDim, own.ValueBound*1.5).Row(r.IntN(2))
 			switch r.IntN(10) {
 			case 0:
 				k[r.IntN(len(k))] = []float64{math.NaN(), math.Inf(1), 1e308, 5e-324}[r.IntN(4)]
@@ -56,9 +45,9 @@ func someRecords(r *random.Rand, p *Params, n int, owner func() uint64) []record
 }
 
 // with makes a builder of these rows, added in two calls.
-func with(t *testing.T, m mechanism, rows []record) *Builder {
+func with(t *testing.T, m mechanism.Mechanism, rows []record) *Builder {
 	t.Helper()
-	p, b := m.params(), newBuilder(m, must[secret](t)(m.empty()))
+	p, b := m.Params(), newBuilder(m, must[mechanism.Sums](t)(m.NewSums()))
 	for _, part := range [][]record{rows[:len(rows)/3], rows[len(rows)/3:]} {
 		var k, v []float64
 		var ids []uint64
@@ -101,7 +90,7 @@ func TestRecordReplay(t *testing.T) {
 	for name, p := range kinds {
 		for _, adjacency := range []Adjacency{AddRemove, Replace} {
 			p.Adjacency = adjacency
-			m := must[mechanism](t)(newMechanism(p))
+			m := must[mechanism.Mechanism](t)(newMechanism(p.params()))
 			clipped := uint64(0)
 			for trial := range pairs {
 				unit := func() []record {
@@ -109,13 +98,13 @@ func TestRecordReplay(t *testing.T) {
 					if p.OwnerRows > 0 {
 						n += r.IntN(8)
 					}
-					return someRecords(r, m.params(), n, func() uint64 { return 0 })
+					return someRecords(r, m, n, func() uint64 { return 0 })
 				}
 				before, after := unit(), []record(nil)
 				if adjacency == Replace {
 					after = unit()
 				}
-				others := someRecords(r, m.params(), 12, func() uint64 { return 1 + r.Uint64N(3) })
+				others := someRecords(r, m, 12, func() uint64 { return 1 + r.Uint64N(3) })
 				seed := r.Uint64()
 				a, readA := replayed(t, with(t, m, mixed(r, before, others)), seed)
 				b, readB := replayed(t, with(t, m, mixed(r, after, others)), seed)

@@ -2,6 +2,8 @@ package core
 
 import (
 	"crypto/sha256"
+	"dpattn/core/internal/testkit"
+	"dpattn/core/mechanism"
 	"encoding/binary"
 	"fmt"
 	"os"
@@ -16,20 +18,20 @@ import (
 // error bars.
 func adaptiveQueries(t *testing.T, r *Release, n int) string {
 	t.Helper()
-	dim := r.mechanism.params().KeyDim
+	dim := r.mechanism.Params().KeyDim
 	var all [sha256.Size]byte
 	for asked, batch := 0, 1; asked < n; asked, batch = asked+batch, 1+int(all[31])%7*int(all[30])%70 {
 		batch = min(batch, n-asked)
-		q := zeros2(batch, dim)
+		q := testkit.Zeros(batch, dim)
 		source := rng(binary.LittleEndian.Uint64(all[:]))
-		for i := range q.data {
-			q.data[i] = source.NormFloat64()
+		for i := range q.Data {
+			q.Data[i] = source.NormFloat64()
 		}
 		out, lse, std := attended(t, r, q)
 		hash := sha256.New()
 		hash.Write(all[:])
-		for _, answer := range []matrix{out, lse, std} {
-			_ = binary.Write(hash, binary.LittleEndian, answer.data)
+		for _, answer := range []testkit.Matrix{out, lse, std} {
+			_ = binary.Write(hash, binary.LittleEndian, answer.Data)
 		}
 		hash.Sum(all[:0])
 	}
@@ -41,8 +43,8 @@ func adaptiveQueries(t *testing.T, r *Release, n int) string {
 func TestRestart(t *testing.T) {
 	n := audit(20_000, 1_000_000)
 	for name, p := range units() {
-		m := must[mechanism](t)(newMechanism(p))
-		r := must[*Release](t)(with(t, m, someRecords(rng(301), m.params(), 200, func() uint64 { return 3 })).Release(someBudget, nil))
+		m := must[mechanism.Mechanism](t)(newMechanism(p.params()))
+		r := must[*Release](t)(with(t, m, someRecords(rng(301), m, 200, func() uint64 { return 3 })).Release(someBudget, nil))
 		file := filepath.Join(t.TempDir(), "release")
 		if err := os.WriteFile(file, saved(t, r), 0o600); err != nil {
 			t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"dpattn/core/fault"
+	"dpattn/core/internal/testkit"
 	"dpattn/core/ledger"
 	"dpattn/core/privacy"
 )
@@ -25,7 +26,7 @@ func TestDiskFull(t *testing.T) {
 	l := must[*ledger.Ledger](t)(ledger.Create(path, must[privacy.Allowance](t)(privacy.MuAllowance(100))))
 	p := spendParams
 	p.ValueDim = 200 // 10 kB a release
-	k, v := ball(rng(62), 20, 2, 1), ball(rng(63), 20, 200, 1)
+	k, v := testkit.Ball(rng(62), 20, 2, 1), testkit.Ball(rng(63), 20, 200, 1)
 	b := built(t, p, k, v)
 	want := held(t, b)
 	made := 0

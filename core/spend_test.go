@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"dpattn/core/fault"
+	"dpattn/core/internal/testkit"
 	"dpattn/core/ledger"
 	"dpattn/core/privacy"
 )
@@ -30,7 +31,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-var spendParams = Params{KeyDim: 2, ValueDim: 1, Degree: 2, Adjacency: AddRemove, KeyBound: 1, ValueBound: 1, QueryBound: 1, Scale: 1}
+var spendParams = settings{KeyDim: 2, ValueDim: 1, Degree: 2, Adjacency: AddRemove, KeyBound: 1, ValueBound: 1, QueryBound: 1, Scale: 1}
 
 // spendInLoop releases for ever, under labels that begin with prefix, and says so on stdout after each, until the ledger can afford no more.
 func spendInLoop(path, prefix string) {
@@ -43,7 +44,7 @@ func spendInLoop(path, prefix string) {
 	l, err := ledger.Open(path)
 	fail(err)
 	for i := 0; ; i++ {
-		b, err := NewBuilder(spendParams)
+		b, err := NewBuilder(spendParams.params())
 		fail(err)
 		label := fmt.Sprint(prefix, i)
 		r, err := b.ReleaseTo(l, label, spendBudget, nil)
@@ -69,8 +70,8 @@ func digestOf(r *Release) string {
 // afford makes a ledger for n releases of spendBudget.
 func afford(t testing.TB, n float64) (*ledger.Ledger, string) {
 	t.Helper()
-	b := must[*Builder](t)(NewBuilder(spendParams))
-	cost := must[privacy.Cost](t)(b.mechanism.cost(spendBudget))
+	b := must[*Builder](t)(NewBuilder(spendParams.params()))
+	cost := must[privacy.Cost](t)(b.mechanism.Cost(spendBudget))
 	mu2, _ := cost.MuSquared.Float64()
 	path := filepath.Join(t.TempDir(), "a.ledger")
 	return must[*ledger.Ledger](t)(ledger.Create(path, must[privacy.Allowance](t)(privacy.MuAllowance(math.Sqrt(mu2*(n+0.5)))))), path
@@ -190,7 +191,7 @@ func TestProcessesCannotOverspend(t *testing.T) {
 // The builder is consumed with the commit, not before it: what is refused or fails leaves it whole.
 func TestReleaseToKeepsTheBuilder(t *testing.T) {
 	l, path := afford(t, 1)
-	k, v := ball(rng(60), 50, 2, 1), ball(rng(61), 50, 1, 1)
+	k, v := testkit.Ball(rng(60), 50, 2, 1), testkit.Ball(rng(61), 50, 1, 1)
 	b := built(t, spendParams, k, v)
 	want := exported(t, b)
 	unchanged := func(err error, code fault.Code) {
@@ -202,25 +203,34 @@ func TestReleaseToKeepsTheBuilder(t *testing.T) {
 			t.Fatal("the builder changed")
 		}
 	}
-	noise := 0
-	counted := func(dst []int64, sigma uint64) error { noise++; return kernelNoise(dst, sigma) }
-	_, err := b.releaseTo(l, "dear", privacy.Budget{Epsilon: 9, Delta: 1e-6}, nil, counted, constant(1))
-	unchanged(err, fault.Overspent)
-	_, err = b.releaseTo(l, "bad", privacy.Budget{Epsilon: -1, Delta: 1e-6}, nil, counted, constant(1))
-	unchanged(err, fault.InvalidArgument)
-	_, err = b.releaseTo(l, "a\x01", spendBudget, nil, counted, constant(1))
-	unchanged(err, fault.InvalidArgument)
-	_, err = b.releaseTo(l, "stop", spendBudget, &Progress{func(done, total uint64) bool { return false }}, counted, constant(1))
-	unchanged(err, fault.Cancelled)
-	if noise != 0 {
+	var err error
+	counted := newTape(1)
+	withRandomness(counted, func() {
+		_, err = b.ReleaseTo(l, "dear", privacy.Budget{Epsilon: 9, Delta: 1e-6}, nil)
+		unchanged(err, fault.Overspent)
+		_, err = b.ReleaseTo(l, "bad", privacy.Budget{Epsilon: -1, Delta: 1e-6}, nil)
+		unchanged(err, fault.InvalidArgument)
+		_, err = b.ReleaseTo(l, "a\x01", spendBudget, nil)
+		unchanged(err, fault.InvalidArgument)
+		_, err = b.ReleaseTo(l, "stop", spendBudget, &Progress{Report: func(done, total uint64) bool { return false }})
+		unchanged(err, fault.Cancelled)
+	})
+	if counted.read > 16 { // one release had its name already
 		t.Error("noise was drawn for what was refused")
 	}
-	_, err = b.releaseTo(l, "dry", spendBudget, nil, func([]int64, uint64) error { return fault.New(fault.Entropy, "dry") }, constant(1))
+	withRandomness(&failing{16}, func() { _, err = b.ReleaseTo(l, "dry", spendBudget, nil) })
 	unchanged(err, fault.Entropy)
 	// The file is taken away between the check and the commit.
-	_, err = b.releaseTo(l, "cut", spendBudget, nil, func(dst []int64, sigma uint64) error {
-		return errors.Join(os.Rename(path, path+".away"), os.WriteFile(path, make([]byte, 10), 0o600), os.Truncate(path+".away", 0))
-	}, constant(1))
+	reports := 0
+	_, err = b.ReleaseTo(l, "cut", spendBudget, &Progress{Report: func(done, total uint64) bool {
+		if reports++; reports == 2 { // the first one waits for the ledger, this one is amid the noise
+			away := os.Rename(path, path+".away")
+			if errors.Join(away, os.WriteFile(path, make([]byte, 10), 0o600), os.Truncate(path+".away", 0)) != nil {
+				t.Error("the file could not be taken away")
+			}
+		}
+		return true
+	}})
 	if err == nil {
 		t.Fatal("released into a file that was cut")
 	}
@@ -266,12 +276,12 @@ func TestLedgerOfBothKinds(t *testing.T) {
 	k, v := box(1, 9, 3, 0, 1), box(2, 9, 2, -1, 1)
 	tree := func() *Builder { return treeBuilder(t, treeParams(), k, v, nil) }
 	first := must[*Release](t)(tree().ReleaseTo(l, "tree 1", each, nil))
-	must[*Release](t)(must[*Builder](t)(NewBuilder(spendParams)).ReleaseTo(l, "moments", each, nil))
+	must[*Release](t)(must[*Builder](t)(NewBuilder(spendParams.params())).ReleaseTo(l, "moments", each, nil))
 	must[*Release](t)(tree().ReleaseTo(l, "tree 2", each, nil))
 	if _, err := tree().ReleaseTo(l, "tree 3", each, nil); fault.CodeOf(err) != fault.Overspent {
 		t.Errorf("a third tree: %v", err)
 	}
-	must[*Release](t)(must[*Builder](t)(NewBuilder(spendParams)).ReleaseTo(l, "moments 2", each, nil))
+	must[*Release](t)(must[*Builder](t)(NewBuilder(spendParams.params())).ReleaseTo(l, "moments 2", each, nil))
 	if again := must[*Release](t)(tree().ReleaseTo(l, "tree 1", each, nil)); digestOf(again) != digestOf(first) {
 		t.Error("the same label gave another release")
 	}

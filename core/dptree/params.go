@@ -37,12 +37,12 @@ type Params struct {
 
 // Limits of Params.
 const (
-	maxDim       = 1 << 16
-	maxLeaves    = 1 << 20
-	maxTree      = 1 << 28
-	maxLevels    = 29 // of maxTree leaves
-	maxOwnerRows = 1 << 20
-	maxCopies    = 1 << 24
+	maxDim        = 1 << 16
+	MaxLeaves     = 1 << 20
+	MaxTreeLeaves = 1 << 28
+	maxLevels     = 29 // of MaxTreeLeaves leaves
+	maxOwnerRows  = 1 << 20
+	MaxCopies     = 1 << 24
 )
 
 // Bounds stay in a range in which no product of theirs over- or underflows.
@@ -90,9 +90,9 @@ func (p Params) checked(k kind) (Params, error) {
 	if k < kindDistance {
 		p.Range, p.Squared = 1, false
 	}
-	most := maxLeaves
+	most := MaxLeaves
 	if k == kindTree {
-		most = maxTree
+		most = MaxTreeLeaves
 	}
 	if p.NoTrees {
 		p.Leaves = 1
@@ -113,7 +113,7 @@ func (p Params) checked(k kind) (Params, error) {
 		{"dim", p.Dim, 1, maxDim},
 		{"value_dim", p.ValueDim, 1, maxDim},
 		{"degree", p.Degree, 0, poly.MaxDegree},
-		{"copies", p.Copies, 0, maxCopies},
+		{"copies", p.Copies, 0, MaxCopies},
 	} {
 		if n.value < n.least || n.value > n.most {
 			return p, fault.Invalid("params.%s is %d; it must be in %d..%d", n.name, n.value, n.least, n.most)
@@ -156,8 +156,8 @@ const maxLogit = 64
 // copies is the paper's number of copies, ceil(c r ln(d R/(eps_s p_f))), at least 1.
 func (p *Params) copies(features int) (int, error) {
 	l := math.Ceil(p.CopyFactor * float64(features) * math.Log(float64(p.Dim)*p.Range/(p.RelativeError*p.FailureProbability)))
-	if l > maxCopies {
-		return 0, fault.New(fault.Limit, "params: copy_factor*r*ln(dim*range/(relative_error*failure_probability)) is %.0f copies; at most %d are possible, choose copies", l, maxCopies)
+	if l > MaxCopies {
+		return 0, fault.New(fault.Limit, "params: copy_factor*r*ln(dim*range/(relative_error*failure_probability)) is %.0f copies; at most %d are possible, choose copies", l, MaxCopies)
 	}
 	return int(max(l, 1)), nil
 }

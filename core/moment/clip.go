@@ -11,8 +11,10 @@ import (
 // shift is the number of fractional bits of the factor by which Clip scales.
 const shift = 62
 
-// Clip implements Sums (PROOF.md, "Clipped sums").
-func (s *polynomialSums) Clip(bound *big.Int) (clipped bool) {
+// Clip makes the exact squared norm of the sums at most bound: if it is larger, it scales all of them
+// by one factor, rounding each toward zero, and reports that it did. What comes out is a function of
+// the sums alone (PROOF.md, "Clipped sums").
+func (s *Exact) Clip(bound *big.Int) (clipped bool) {
 	norm2 := s.norm2()
 	if norm2.Cmp(bound) <= 0 {
 		return false
@@ -37,8 +39,9 @@ func scale(v int64, factor uint64) int64 {
 	return (int64(hi<<(64-shift)|lo>>shift) ^ sign) - sign
 }
 
-// norm2 is the exact squared norm. It is below 2^119, since |phi||u| < 2^29.1 and at most 2^30 rows enter: 128 bits hold it.
-func (s *polynomialSums) norm2() *big.Int {
+// norm2 is the exact squared norm. It is below 2^119, since |phi||u| < 2^29.1 and at most 2^30 rows
+// enter: 128 bits hold it.
+func (s *Exact) norm2() *big.Int {
 	threads := parallel.Threads() // once, for it may change at any time
 	hi, lo := make([]uint64, threads), make([]uint64, threads)
 	n := s.layout.Cols * simd.Lanes

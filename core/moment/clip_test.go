@@ -71,7 +71,7 @@ func TestClip(t *testing.T) {
 			if bound.Sign() <= 0 {
 				bound.SetInt64(1)
 			}
-			sums := tm.m.NewSums(cols, 1000)
+			sums := tm.newExact(cols, 1000)
 			sums.Set(given)
 			over := norm2.Cmp(bound) > 0
 			if sums.Clip(bound) != over {

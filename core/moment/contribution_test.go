@@ -8,6 +8,7 @@ import (
 	"slices"
 	"testing"
 
+	"dpattn/core/mechanism"
 	"dpattn/core/quant"
 	"dpattn/simd"
 )
@@ -29,8 +30,8 @@ func (tm *testMap) contributions(t *testing.T, rng *rand.Rand, n int) {
 	k, v := make([]float64, tm.dim), make([]float64, valueDim)
 	x, u := make([]int16, tm.dim), make([]int16, cols)
 	const flock = 256 // rows that are summed together
-	sums := tm.m.NewSums(cols, 32767)
-	intake := sums.NewIntake(flock)
+	sums := tm.newExact(cols, 32767)
+	intake := sums.NewBatch(tm.dim, flock)
 	want := make([]int64, len(tm.seqs)*cols)
 	largest, shrunk, waiting, mended := 0.0, 0, 0, uint64(0)
 	check := func() {
@@ -67,7 +68,7 @@ func (tm *testMap) contributions(t *testing.T, rng *rand.Rand, n int) {
 		given := slices.Clone(x)
 		_, before := tm.phi(given)
 		admitted := simd.Norm2(given) < 1<<30 && before <= int64(bounds.Phi2)
-		if tm.m.Gate(x, tm.scratch) == admitted {
+		if tm.gate.Admit(x) == admitted {
 			t.Fatalf("%s: x = %v, |x|^2 = %d, |phi|^2 = %d of %d: the gate decides otherwise", tm.name, given, simd.Norm2(given), before, bounds.Phi2)
 		}
 		if admitted && !slices.Equal(x, given) {
@@ -123,7 +124,7 @@ func within(hi, lo uint64, bound *big.Int) bool {
 func TestSumsCannotOverflow(t *testing.T) {
 	b := Bounds{Phi2: 1<<26 + math.MaxInt32/10, Value2: quant.ValueNorm2, Lambda: math.MaxInt16}
 	most := b.Sensitivity(false, 1).Squared
-	rows := big.NewInt(MaxRows)
+	rows := big.NewInt(mechanism.MaxRows)
 	if most.Mul(most, rows.Mul(rows, rows)).BitLen() > 2*62 {
 		t.Errorf("the square of an entry of the sums can take %d bits", most.BitLen())
 	}
@@ -133,7 +134,7 @@ func TestSumsCannotOverflow(t *testing.T) {
 func TestZeroKeyIsAdmissible(t *testing.T) {
 	for _, tm := range someMaps(t) {
 		x := make([]int16, tm.dim)
-		if tm.m.Gate(x, tm.scratch) {
+		if tm.gate.Admit(x) {
 			t.Errorf("%s: the zero key is over the gate", tm.name)
 		}
 		if c := tm.m.Constant(); c < 1 || c > 8192 {

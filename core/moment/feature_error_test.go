@@ -11,9 +11,9 @@ import (
 // errorBounds are epsilon_0..epsilon_s of PROOF.md, and E.
 func (tm *testMap) errorBounds() (epsilon []float64, total float64) {
 	epsilon, delta := []float64{0, 0.5}, 0.0
-	for t := 2; t <= len(tm.m.Gains); t++ {
+	for t := 2; t <= len(tm.gains()); t++ {
 		root := math.Sqrt(float64(t))
-		epsilon = append(epsilon, 1.5+delta*(float64(tm.m.Gains[t-1])+1)/(1<<15)) // gain(t,1) = w_t sqrt(t)
+		epsilon = append(epsilon, 1.5+delta*(float64(tm.gains()[t-1])+1)/(1<<15)) // gain(t,1) = w_t sqrt(t)
 		delta = root*(delta+0.5) + 1.5
 	}
 	for _, seq := range tm.seqs {
@@ -78,7 +78,7 @@ func TestFeatureError(t *testing.T) {
 // admitted draws a key that passed the gate.
 func (tm *testMap) admitted(rng *rand.Rand, x []int16) {
 	tm.key(rng, x)
-	tm.m.Gate(x, tm.scratch)
+	tm.gate.Admit(x)
 }
 
 // KernelFloor is claimed where the kernel of the real features is not negative, and nowhere else; the maps are chosen to be clear cases.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"testing"
 
+	"dpattn/core/featuremap"
 	"dpattn/core/poly"
 	"dpattn/simd"
 )
@@ -28,8 +29,8 @@ type testMap struct {
 	keyBound float64
 	scale    float64
 	poly     poly.Polynomial
-	m        *Polynomial
-	scratch  *Scratch
+	m        *featuremap.Monomials
+	gate     featuremap.Gate
 	seqs     [][]int // the index sequence of each feature
 	row      *simd.Row
 }
@@ -43,17 +44,23 @@ func expMap(t testing.TB, kind poly.Kind, dim, degree int, b float64) *testMap {
 	}
 	tm := &testMap{name: fmt.Sprintf("kind=%d,d=%d,s=%d,b=%v", kind, dim, degree, b), dim: dim, keyBound: 1.5, scale: b / 3, poly: p} // query bound 2
 	tm.list(degree)
-	tm.m = NewPolynomial(p, dim, len(tm.seqs), tm.scale, tm.keyBound)
-	tm.scratch, tm.row = tm.m.NewScratch(), tm.m.table.NewRow()
+	tm.m = featuremap.NewMonomials(p, dim, len(tm.seqs), tm.scale, tm.keyBound)
+	tm.gate, tm.row = tm.m.NewGate(), tm.m.NewRow()
 	return tm
 }
+
+// gains are the map's recorded integers after the constant.
+func (tm *testMap) gains() []int16 { return tm.m.Integers()[1:] }
+
+// newExact makes empty sums.
+func (tm *testMap) newExact(cols int, largest int16) *Exact { return NewExact(tm.m, cols, largest) }
 
 // rawMap is a map with given integers, as a file may hold them.
 func rawMap(name string, dim int, constant int16, gains ...int16) *testMap {
 	tm := &testMap{name: fmt.Sprintf("%s,d=%d,s=%d", name, dim, len(gains)), dim: dim, keyBound: 1.5, scale: 1}
 	tm.list(len(gains))
-	tm.m = RestorePolynomial(make([]float64, len(gains)+1), constant, gains, dim, len(tm.seqs), tm.scale, tm.keyBound)
-	tm.scratch, tm.row = tm.m.NewScratch(), tm.m.table.NewRow()
+	tm.m = featuremap.RestoreMonomials(poly.Polynomial{Coeff: make([]float64, len(gains)+1)}, constant, gains, dim, len(tm.seqs), tm.scale, tm.keyBound)
+	tm.gate, tm.row = tm.m.NewGate(), tm.m.NewRow()
 	return tm
 }
 
@@ -97,7 +104,7 @@ func someMaps(t testing.TB) []*testMap {
 // phi lists the integer features, and their squared norm.
 func (tm *testMap) phi(x []int16) (phi []int16, norm2 int64) {
 	phi = make([]int16, len(tm.seqs))
-	tm.m.table.Phi(tm.row, x, phi)
+	tm.m.Phi(tm.row, x, phi)
 	return phi, dot(phi, phi)
 }
 
@@ -114,7 +121,7 @@ func (tm *testMap) real(x []int16) []float64 {
 	for i, seq := range tm.seqs {
 		phi[i] = float64(tm.m.Const)
 		if len(seq) > 0 {
-			phi[i] = float64(tm.m.Gains[len(seq)-1]) / math.Sqrt(float64(len(seq)))
+			phi[i] = float64(tm.gains()[len(seq)-1]) / math.Sqrt(float64(len(seq)))
 		}
 		run := 0
 		for a, j := range seq {

@@ -4,12 +4,14 @@ import (
 	"math"
 	"sync"
 
+	"dpattn/core/featuremap"
+	"dpattn/core/mechanism"
 	"dpattn/simd"
 )
 
 // Public is what a Reader needs besides the state: all of it public.
 type Public struct {
-	Map        FeatureMap
+	Map        featuremap.Map
 	Cols       int     // value_dim + 1
 	ValueBound float64 // B_v
 	ValueStep  float64 // one integer unit of a value column
@@ -20,27 +22,24 @@ type Public struct {
 	Rows       uint64  // n where it is public, else 0
 }
 
-// Reader answers queries of one head from the noisy state. It is immutable and safe for concurrent use. Everything here is
-// post-processing of the release.
+// Reader answers queries of one head from the noisy state. It is immutable and safe for concurrent
+// use. Everything here is post-processing of the release.
 type Reader struct {
 	Public
 	low   float64 // bounds of the denominator
 	high  float64
-	table Table
-	spare sync.Pool // *sums
+	table featuremap.Table
+	spare sync.Pool // *products
 }
 
-// sums is the memory of one block of queries.
-type sums struct {
+// products is the memory of one block of queries: <psi, S_c> of each.
+type products struct {
 	flat []float64
 	rows [][]float64
 }
 
-// Block is the most queries that Attend takes at a time.
-const Block = simd.MostQueries
-
-// NewReader makes a Reader from the noisy integers [r, cols] of one head. It keeps each entry in 16 or
-// 32 bits where that moves it by at most 1 % of the noise, else in f64.
+// NewReader makes a Reader from the noisy integers [r, cols] of one head. It keeps each entry in 16
+// or 32 bits where that moves it by at most 1 % of the noise, else in f64.
 func NewReader(p Public, state []int64) *Reader {
 	r := &Reader{Public: p}
 	n := float64(p.Rows)
@@ -53,19 +52,12 @@ func NewReader(p Public, state []int64) *Reader {
 	return r
 }
 
-// Answer is where Attend writes the answer to one query.
-type Answer struct {
-	Out         []float64 // [value_dim]
-	Stddev      []float64 // nil or [value_dim]
-	Denominator float64   // sum_j w_j
-}
-
-// Attend answers up to Block rotated queries [d] each, of norm at most the query bound. The answers' bits do not depend on threads
-// nor on which queries share a block.
-func (r *Reader) Attend(queries [][]float64, answers []Answer, threads int) {
-	w, _ := r.spare.Get().(*sums)
+// Attend answers up to mechanism.Block rotated queries [d] each, of norm at most the query bound. The
+// answers' bits depend neither on threads nor on which queries come together.
+func (r *Reader) Attend(queries [][]float64, answers []mechanism.Answer, threads int) {
+	w, _ := r.spare.Get().(*products)
 	if w == nil {
-		w = &sums{make([]float64, Block*r.Cols), make([][]float64, Block)}
+		w = &products{make([]float64, mechanism.Block*r.Cols), make([][]float64, mechanism.Block)}
 	}
 	defer r.spare.Put(w)
 	rows := w.rows[:len(queries)]
@@ -78,9 +70,9 @@ func (r *Reader) Attend(queries [][]float64, answers []Answer, threads int) {
 	}
 }
 
-// finish turns the sums <psi, S_c> into attention: divide, keep the denominator and the output in the sets where every exact
-// answer lies, and predict the error.
-func (r *Reader) finish(a *Answer, sum, query []float64) {
+// finish turns the sums <psi, S_c> into attention: divide, keep the denominator and the output in the
+// sets where every exact answer lies, and predict the error.
+func (r *Reader) finish(a *mechanism.Answer, sum, query []float64) {
 	last := r.Cols - 1
 	a.Denominator = max(r.low, min(r.high, sum[last]/float64(r.Lambda)))
 	unit := r.ValueStep / a.Denominator
@@ -97,8 +89,8 @@ func (r *Reader) finish(a *Answer, sum, query []float64) {
 	if a.Stddev == nil {
 		return
 	}
-	// With s = sigma |psi|: numerators carry s * ValueStep, the denominator s / lambda; to first order the quotient has
-	// std(out_c) = s/denominator * sqrt(ValueStep^2 + out_c^2/lambda^2).
+	// With s = sigma |psi|: numerators carry s * ValueStep, the denominator s / lambda; to first order
+	// the quotient has std(out_c) = s/denominator * sqrt(ValueStep^2 + out_c^2/lambda^2).
 	s := r.Sigma * math.Sqrt(r.Map.PsiNorm2(query)) / a.Denominator
 	for c, o := range a.Out {
 		a.Stddev[c] = s * math.Hypot(r.ValueStep, o/float64(r.Lambda))

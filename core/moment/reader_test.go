@@ -7,6 +7,8 @@ import (
 	"slices"
 	"testing"
 
+	"dpattn/core/featuremap"
+	"dpattn/core/mechanism"
 	"dpattn/core/poly"
 	"dpattn/core/quant"
 )
@@ -27,8 +29,8 @@ func newTable(t testing.TB, kind poly.Kind, dim, degree int, b float64, valueDim
 	tb := &table{testMap: expMap(t, kind, dim, degree, b), valueDim: valueDim}
 	tb.lambda = int16(quant.ValueScale * math.Pow(float64(valueDim), -0.25))
 	cols := valueDim + 1
-	sums := tb.m.NewSums(cols, 1024)
-	intake := sums.NewIntake(1)
+	sums := tb.newExact(cols, 1024)
+	intake := sums.NewBatch(tb.dim, 1)
 	rng := newRand(uint64(9 + rows))
 	grid := quant.Grid{KeyBound: tb.keyBound, ValueBound: valueBound}
 	x, u := make([]int16, dim), make([]int16, cols)
@@ -72,10 +74,10 @@ func (tb *table) public(sigma float64) Public {
 	}
 }
 
-func newAnswers(n, valueDim int) []Answer {
-	a := make([]Answer, n)
+func newAnswers(n, valueDim int) []mechanism.Answer {
+	a := make([]mechanism.Answer, n)
 	for i := range a {
-		a[i] = Answer{Out: make([]float64, valueDim), Stddev: make([]float64, valueDim)}
+		a[i] = mechanism.Answer{Out: make([]float64, valueDim), Stddev: make([]float64, valueDim)}
 	}
 	return a
 }
@@ -156,7 +158,7 @@ func TestReaderWithExtremeBounds(t *testing.T) {
 	for _, exponent := range []int{-300, -100, 100, 300} {
 		p := tb.public(1)
 		unit := math.Ldexp(1, exponent)
-		p.Map = RestorePolynomial(tb.m.Coeff, tb.m.Const, tb.m.Gains, 3, len(tb.seqs), tb.scale, tb.keyBound/unit)
+		p.Map = featuremap.RestoreMonomials(tb.m.Polynomial(), tb.m.Const, tb.gains(), 3, len(tb.seqs), tb.scale, tb.keyBound/unit)
 		far := slices.Clone(q)
 		for j := range far {
 			far[j] *= unit
@@ -221,23 +223,24 @@ func TestReaderBits(t *testing.T) {
 	tb := newTable(t, poly.Minimax, 21, 3, 2, 5, 20) // 2,024 features: two parts
 	rng := newRand(13)
 	for _, sigma := range []float64{1, 1e9} {
-		r := NewReader(tb.public(sigma), tb.noisy(rng, sigma))
-		if narrow, ok := r.table.(*polynomialTable); ok && narrow.table.Parts() < 2 {
+		state := tb.noisy(rng, sigma)
+		r := NewReader(tb.public(sigma), state)
+		if tb.m.Map.NewTable(state, r.Cols, 0.01*sigma).Parts() < 2 {
 			t.Fatal("this map has but one part")
 		}
-		queries := make([][]float64, Block)
+		queries := make([][]float64, mechanism.Block)
 		for i := range queries {
 			queries[i] = inBall(rng, tb.dim, queryBound)
 		}
-		want := newAnswers(Block, tb.valueDim)
+		want := newAnswers(mechanism.Block, tb.valueDim)
 		for i := range queries {
 			r.Attend(queries[i:i+1], want[i:i+1], 1)
 		}
 		for _, threads := range []int{0, 1, 2, 3, 8} {
 			for trial := range 6 {
-				order := rng.Perm(Block)[:1+rng.IntN(Block)]
+				order := rng.Perm(mechanism.Block)[:1+rng.IntN(mechanism.Block)]
 				if trial == 0 {
-					order = rng.Perm(Block)
+					order = rng.Perm(mechanism.Block)
 				}
 				some := make([][]float64, len(order))
 				for i, o := range order {
@@ -375,6 +378,6 @@ func TestReaderIsConcurrent(t *testing.T) {
 
 // held reports whether the state is held in f64.
 func held(r *Reader) bool {
-	_, wide := r.table.(*wideTable)
+	wide := fmt.Sprintf("%T", r.table) == "*featuremap.wideTable"
 	return wide
 }

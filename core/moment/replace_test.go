@@ -63,7 +63,7 @@ func (tm *testMap) change(rng *rand.Rand, p *pair) {
 		v[j] = int16(max(-top, min(top, int(v[j])+rng.IntN(2*reach+1)-reach)))
 	}
 	for i := range 2 {
-		tm.m.Gate(p.x[i], tm.scratch)
+		tm.gate.Admit(p.x[i])
 		quant.Shrink(p.v[i], func() bool { return simd.Norm2(p.v[i]) <= quant.ValueNorm2 })
 	}
 }
@@ -73,7 +73,7 @@ func (tm *testMap) climb(rng *rand.Rand, p *pair, steps int, score func(*pair) i
 	for i := range 2 {
 		direction(rng, p.x[i], 32766)
 		direction(rng, p.v[i], 1023)
-		tm.m.Gate(p.x[i], tm.scratch)
+		tm.gate.Admit(p.x[i])
 	}
 	best, next := score(p), newPair(len(p.x[0]), len(p.v[0]))
 	for range steps {

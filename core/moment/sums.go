@@ -1,56 +1,185 @@
 package moment
 
 import (
+	"dpattn/core/fault"
+	"dpattn/core/internal/memory"
+	"dpattn/core/internal/owners"
 	"dpattn/core/internal/parallel"
-	"dpattn/simd"
+	"dpattn/core/mechanism"
+	"dpattn/core/noise"
+	"dpattn/core/privacy"
+	"dpattn/core/quant"
 )
 
-// polynomialSums holds the sums in the kernels' own order.
-type polynomialSums struct {
-	m      *Polynomial
-	layout *simd.Layout
-	state  []int64
+// sums is the secret half of a builder: the exact sums of each head. SECRET.
+type sums struct {
+	*design
+	heads []head
+	batch *Batch // working memory, made on first use
+	hands int    // goroutines that it was made for
+	asked int    // rows that it was made for
 }
 
-// NewSums implements FeatureMap.
-func (m *Polynomial) NewSums(cols int, largest int16) Sums {
-	layout := simd.NewLayout(m.table, cols, largest)
-	return &polynomialSums{m, layout, make([]int64, layout.Len())}
+// head is the secret part of one head. With rows as units exact is live and owners nil; with owners
+// as units the rows are kept in owners and summed at release.
+type head struct {
+	exact  *Exact
+	rows   uint64 // rows given
+	owners *owners.Owners
 }
 
-// Empty implements Sums.
-func (s *polynomialSums) Empty() Sums {
-	return &polynomialSums{s.m, s.layout, make([]int64, len(s.state))}
-}
+// NewSums implements mechanism.Mechanism.
+func (d *design) NewSums() (mechanism.Sums, error) { return d.noSums(), nil }
 
-// Wipe implements Sums.
-func (s *polynomialSums) Wipe() { clear(s.state) }
-
-// Add implements Sums.
-func (s *polynomialSums) Add(other Sums) {
-	from := other.(*polynomialSums).state
-	s.parts(func(lo, hi int) {
-		n := s.layout.Cols * simd.Lanes
-		dst, src := s.state[lo*n:hi*n], from[lo*n:hi*n]
-		for i, v := range src {
-			dst[i] += v
+func (d *design) noSums() *sums {
+	b := &sums{design: d, heads: make([]head, d.shared.Heads)}
+	for h := range b.heads {
+		if d.shared.OwnerRows > 0 {
+			b.heads[h].owners = owners.New(d.shared.OwnerRows)
+		} else {
+			b.heads[h].exact = d.newExact()
 		}
-	})
+	}
+	return b
 }
 
-// AddTo implements Sums.
-func (s *polynomialSums) AddTo(dst []int64) {
-	s.parts(func(lo, hi int) { s.layout.Canonical(dst, s.state, lo, hi) })
+// newExact makes one head's empty sums.
+func (d *design) newExact() *Exact {
+	return NewExact(d.phi, d.cols, max(quant.ValueMax, d.lambda))
 }
 
-// Set implements Sums.
-func (s *polynomialSums) Set(src []int64) {
-	s.parts(func(lo, hi int) { s.layout.FromCanonical(s.state, src, lo, hi) })
+// Rows implements mechanism.Sums.
+func (b *sums) Rows(h int) uint64 { return b.heads[h].rows }
+
+// Owners implements mechanism.Sums.
+func (b *sums) Owners() (all, clipped uint64) {
+	for h := range b.heads {
+		if o := b.heads[h].owners; o != nil {
+			all += uint64(o.Len())
+			clipped += b.ownersClipped(h)
+		}
+	}
+	return all, clipped
 }
 
-// parts works on ranges of blocks in parallel.
-func (s *polynomialSums) parts(work func(lo, hi int)) {
-	const size = 32
-	blocks := s.layout.Blocks()
-	parallel.Do((blocks+size-1)/size, func(_, i int) { work(i*size, min((i+1)*size, blocks)) })
+// Absorb implements mechanism.Sums.
+func (b *sums) Absorb(from mechanism.Sums) (dropped uint64) {
+	for h, other := range from.(*sums).heads {
+		into := &b.heads[h]
+		into.rows += other.rows
+		if into.owners != nil {
+			dropped += into.owners.Absorb(other.owners)
+		} else {
+			into.exact.Add(other.exact)
+		}
+	}
+	return dropped
+}
+
+// Wipe implements mechanism.Sums.
+func (b *sums) Wipe() {
+	for h := range b.heads {
+		if s := b.heads[h].exact; s != nil {
+			s.Wipe()
+		}
+		if o := b.heads[h].owners; o != nil {
+			o.Wipe()
+		}
+		b.heads[h] = head{}
+	}
+	b.dropBatch()
+}
+
+// batchFor returns working memory for adding rows rows to sums of this builder's shape.
+func (b *sums) batchFor(s *Exact, rows int) *Batch {
+	if b.batch != nil && (b.hands != parallel.Threads() || rows > max(b.asked, b.batch.Capacity())) {
+		b.dropBatch()
+	}
+	if b.batch == nil {
+		b.batch, b.hands, b.asked = s.NewBatch(b.shared.KeyDim, rows), parallel.Threads(), rows
+	}
+	return b.batch
+}
+
+func (b *sums) dropBatch() {
+	if b.batch != nil {
+		b.batch.Wipe()
+		b.batch = nil
+	}
+}
+
+// Release implements mechanism.Sums.
+func (b *sums) Release(budget privacy.Budget, p *mechanism.Progress) (mechanism.State, error) {
+	d := b.design
+	heads, err := d.calibrate(budget)
+	if err != nil {
+		return nil, err
+	}
+	// The noisy state, and the readers' copy of it, which is at most as large; and before that, where
+	// owners are clipped, one owner's sums.
+	need := 2 * d.StateBytes()
+	if d.clip != nil {
+		need += 8 * uint64(d.stateLen())
+	}
+	if err := memory.Fits("release: the noisy state and its form for queries", need); err != nil {
+		return nil, err
+	}
+	b.dropBatch()
+	r := &state{design: d, heads: heads, noisy: make([]int64, d.shared.Heads*d.stateLen())}
+	if err := b.fill(r, p); err != nil {
+		clear(r.noisy)
+		return nil, err
+	}
+	r.open()
+	return r, nil
+}
+
+// fill makes the state noise first, all of it, and only then reads the sums. Rounded noise commutes
+// with integer shifts, so this is the rounding of sum + Gaussian (PROOF.md).
+func (b *sums) fill(r *state, p *mechanism.Progress) error {
+	const slab = 1 << 20
+	d := b.design
+	// A head of owners counts as much as its noise: how many rows it has is private, and totals are
+	// seen by whoever sees a progress bar.
+	done, total := 0, len(r.noisy)
+	for h := range b.heads {
+		if b.heads[h].owners != nil {
+			total += d.stateLen()
+		}
+	}
+	for h := range r.heads {
+		integers := r.of(h)
+		for lo := 0; lo < len(integers); lo += slab {
+			if !p.Step(done, total) {
+				return mechanism.ErrCancelled
+			}
+			part := integers[lo:min(lo+slab, len(integers))]
+			if err := noise.Gaussian(part, r.heads[h].sigma, parallel.Threads()); err != nil {
+				return fault.NoEntropy(err, "nothing was released")
+			}
+			done += len(part)
+		}
+	}
+	if !p.Step(done, total) {
+		return mechanism.ErrCancelled
+	}
+	for h := range r.heads {
+		s := b.heads[h].exact
+		if o := b.heads[h].owners; o != nil {
+			share := float64(d.stateLen()) / float64(max(1, o.Count()))
+			report := func(rows int) bool { return p.Step(done+int(share*float64(rows)), total) }
+			if s = b.sumOwners(h, report); s == nil {
+				return mechanism.ErrCancelled
+			}
+			done += d.stateLen()
+		}
+		s.AddTo(r.of(h))
+		if b.heads[h].owners != nil {
+			s.Wipe()
+		}
+		if d.shared.RowsPublic() {
+			r.heads[h].rows = b.heads[h].rows
+		}
+	}
+	return nil
 }

@@ -28,8 +28,8 @@ func (tm *testMap) someRows(rng *rand.Rand, n, cols int) (x, u []int16) {
 
 // sum adds n rows, chunk by chunk as long as there are chunks, to fresh sums and returns them in canonical order.
 func (tm *testMap) sum(x, u []int16, n, cols int, chunks ...int) []int64 {
-	sums := tm.m.NewSums(cols, 1000)
-	intake := sums.NewIntake(n)
+	sums := tm.newExact(cols, 1000)
+	intake := sums.NewBatch(tm.dim, n)
 	for lo := 0; lo < n; {
 		hi := min(n, lo+intake.Capacity())
 		if len(chunks) > 0 {
@@ -110,7 +110,7 @@ func TestAddAndSet(t *testing.T) {
 			for i := range a {
 				a[i], b[i] = int64(rng.Uint64()), int64(rng.Uint64()) // sums wrap
 			}
-			x := tm.m.NewSums(cols, 1)
+			x := tm.newExact(cols, 1)
 			y := x.Empty()
 			x.Set(a)
 			y.Set(b)
@@ -130,20 +130,20 @@ func TestAddAndSet(t *testing.T) {
 // Nothing of a key is left in an intake that was wiped, in its mender neither.
 func TestIntakeWipe(t *testing.T) {
 	tm := rawMap("heavy", 3, 2000, 8192, 11585, 14188)
-	sums := tm.m.NewSums(2, 1000)
-	in := sums.NewIntake(40).(*polynomialIntake)
+	sums := tm.newExact(2, 1000)
+	in := sums.NewBatch(tm.dim, 40)
 	long := []int16{32767, 1, 1} // over the norm that this map's gate admits
 	if in.Set(0, long, []int16{1000, 700}); in.AddTo(sums, 1) != 1 || in.mend == nil {
 		t.Fatal("the row met no gate: this test sees nothing")
 	}
 	same := reflect.DeepEqual
-	fresh := sums.NewIntake(40).(*polynomialIntake)
-	if same(in.batch, fresh.batch) || same(in.mend.scratch.row, tm.m.NewScratch().row) {
+	fresh := sums.NewBatch(tm.dim, 40)
+	if same(in.packed, fresh.packed) || same(in.mend.gate, tm.m.NewGate()) {
 		t.Fatal("the row left nothing: this test sees nothing")
 	}
 	in.Wipe()
 	other := in.layout.NewBatch(mendRows)
-	if !same(in.batch, fresh.batch) || !same(in.mend.batch, other) || !same(in.mend.scratch.row, tm.m.NewScratch().row) ||
+	if !same(in.packed, fresh.packed) || !same(in.mend.packed, other) || !same(in.mend.gate, tm.m.NewGate()) ||
 		!same(in.workers[0], fresh.workers[0]) || !same(in.mend.worker, other.NewWorker()) || simd.Norm2(in.mend.x)+simd.Norm2(in.mend.y)+simd.Norm2(in.mend.u) != 0 {
 		t.Error("something is left after Wipe")
 	}

@@ -59,8 +59,8 @@ MUTANTS = (
     Mutant(
         "replace-as-add-remove",
         "REPLACE taken for ADD_REMOVE",
-        "core",
-        "d.bounds().Sensitivity(d.Adjacency == Replace, ",
+        "core/moment",
+        "d.bounds().Sensitivity(replace, ",
         "d.bounds().Sensitivity(false, ",
         (("replaced row, mu 4", 3_000),),
     ),
@@ -75,7 +75,7 @@ MUTANTS = (
     Mutant(
         "noise-in-two-coordinates",
         "the same noise in the last two coordinates",
-        "core",
+        "core/moment",
         DRAWN,
         "part[len(part)-1] = part[len(part)-2]\n\t\t\t" + DRAWN,
         (("row", 300),),
@@ -92,7 +92,7 @@ MUTANTS = (
     Mutant(
         "coordinate-bare",
         "one coordinate without noise",
-        "core",
+        "core/moment",
         DRAWN,
         "part[0] = 0\n\t\t\t" + DRAWN,
         (("row", 300),),
@@ -100,9 +100,9 @@ MUTANTS = (
     Mutant(
         "sigma-low",
         "the noise 1 % below the sigma of the certificate",
-        "core",
-        "noise(part, r.heads[h].sigma)",
-        "noise(part, r.heads[h].sigma*99/100)",
+        "core/moment",
+        "noise.Gaussian(part, r.heads[h].sigma, ",
+        "noise.Gaussian(part, r.heads[h].sigma*99/100, ",
         (("row", 6_000),),
     ),
     Mutant(
@@ -117,7 +117,7 @@ MUTANTS = (
     Mutant(
         "owner-unclipped",
         "the sum of an owner's rows is not clipped",
-        "core",
+        "core/moment",
         "use(alone.Clip(o.d.clip))",
         "use(false)",
         (("clipped owner, mu 4", 3_000),),
@@ -126,7 +126,7 @@ MUTANTS = (
     Mutant(
         "heads-uncomposed",
         "every head spends the whole budget",
-        "core",
+        "core/moment",
         "t.Mul(t, sum).Quo(t, w)",
         "t.Mul(t, w).Quo(t, w)",
         (("two heads, mu 4", 3_000),),

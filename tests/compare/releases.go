@@ -3,11 +3,14 @@ package main
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"dpattn/core"
 	"dpattn/core/dptree"
+	"dpattn/core/moment"
 	"dpattn/core/privacy"
 	"dpattn/core/tensor"
+	"dpattn/core/trees"
 )
 
 // The setting of the comparison.
@@ -33,30 +36,36 @@ const (
 	mostCopies  = "DPTree, most copies that fit"
 	oneCopy     = "DPTree, one copy"
 	withoutTree = "DPTree, one copy, no trees"
-	moment      = "moment release"
+	ofMoments   = "moment release"
 )
 
 // params are those of a kind of release of n rows.
 func params(kind string, n, copies int) core.Params {
-	p := core.Params{KeyDim: keyDim, ValueDim: valueDim, Degree: degree, Adjacency: core.AddRemove}
-	if kind == moment {
+	p := core.Params{KeyDim: keyDim, ValueDim: valueDim, Adjacency: core.AddRemove}
+	if kind == ofMoments {
 		// The same box as a ball around its middle, which is public.
-		p.Center = []float64{logitRoot / 2, logitRoot / 2, logitRoot / 2, logitRoot / 2}
-		p.KeyBound, p.QueryBound, p.ValueBound, p.Scale = logitRoot/2*math.Sqrt(keyDim), logitRoot*math.Sqrt(keyDim), weight*math.Sqrt(valueDim), 1./keyDim
+		p.Mechanism = moment.Params{
+			Degree: degree, Center: slices.Repeat([]float64{logitRoot / 2}, keyDim),
+			KeyBound: logitRoot / 2 * math.Sqrt(keyDim), QueryBound: logitRoot * math.Sqrt(keyDim),
+			ValueBound: weight * math.Sqrt(valueDim), Scale: 1. / keyDim,
+		}
 		return p
 	}
-	p.Mechanism, p.Range, p.ValueRange, p.Rows, p.Copies = core.DPTree, logitRoot, weight, uint64(n), copies
+	own := trees.Params{Degree: degree, Range: logitRoot, ValueRange: weight, Rows: uint64(n), Copies: copies}
 	if kind == withoutTree {
-		p.Trees = core.NoTrees
+		own.Trees = trees.NoTrees
 	}
+	p.Mechanism = own
 	return p
 }
 
 // structure is the same as Params of package dptree.
 func structure(p core.Params) dptree.Params {
+	own := p.Mechanism.(trees.Params)
 	return dptree.Params{
-		Adjacency: p.Adjacency, Rows: int(p.Rows), Leaves: p.Leaves, Dim: p.KeyDim, ValueDim: p.ValueDim, Range: p.Range, Weight: p.ValueRange, Degree: p.Degree,
-		RelativeError: 0.1, FailureProbability: 0.01, Copies: p.Copies, NoTrees: p.Trees == core.NoTrees,
+		Adjacency: p.Adjacency, Rows: int(own.Rows), Leaves: own.Leaves, Dim: p.KeyDim, ValueDim: p.ValueDim,
+		Range: own.Range, Weight: own.ValueRange, Degree: own.Degree, RelativeError: 0.1,
+		FailureProbability: 0.01, Copies: own.Copies, NoTrees: own.Trees == trees.NoTrees,
 	}
 }
 
@@ -69,7 +78,7 @@ func releases(quick bool) (out []map[string]any) {
 	for _, n := range lengths {
 		perCopy := 0.0 // seconds
 		x := makeRows(n, keyDim, valueDim, logitRoot, weight)
-		for _, kind := range []string{oneCopy, mostCopies, paperCopies, withoutTree, moment} {
+		for _, kind := range []string{oneCopy, mostCopies, paperCopies, withoutTree, ofMoments} {
 			note("n = %d: %s", n, kind)
 			row := map[string]any{"n": n, "kind": kind}
 			p, refused := planned(kind, n, perCopy, row)
@@ -91,7 +100,7 @@ func releases(quick bool) (out []map[string]any) {
 func planned(kind string, n int, perCopy float64, row map[string]any) (core.Params, string) {
 	copies := map[string]int{oneCopy: 1, withoutTree: 1, mostCopies: 1}[kind] // 0: the paper's
 	p := params(kind, n, copies)
-	if kind == moment {
+	if kind == ofMoments {
 		return p, ""
 	}
 	e, err := dptree.Estimate(structure(p), budget)
@@ -100,7 +109,9 @@ func planned(kind string, n int, perCopy float64, row map[string]any) (core.Para
 	}
 	if kind == mostCopies {
 		limit := min(float64(fewBytes)/float64(e.Bytes), fewSeconds/perCopy)
-		p.Copies = max(1, int(limit))
+		own := p.Mechanism.(trees.Params)
+		own.Copies = max(1, int(limit))
+		p.Mechanism = own
 		if e, err = dptree.Estimate(structure(p), budget); err != nil {
 			return p, err.Error()
 		}

@@ -89,7 +89,7 @@ func attend(r request) answer {
 // numberBytes is the size of one number of the state in the form that queries read: of the tables of the release's reader that have most of the state's numbers,
 // the smallest for one query, the largest for many. Which types these have is the library's own business, hence the reflection.
 func numberBytes(r *core.Release, s shape, batch int) int {
-	sizes := tables(reflect.ValueOf(r).Elem().FieldByName("public").Elem().Elem().FieldByName("readers").Index(0), int(s.macs())*3/4, 8)
+	sizes := tables(reflect.ValueOf(r).Elem().FieldByName("state").Elem().Elem().FieldByName("readers").Index(0), int(s.macs())*3/4, 8)
 	if batch == 1 {
 		return slices.Min(sizes)
 	}

@@ -2,6 +2,8 @@ package main
 
 import (
 	"dpattn/core"
+	"dpattn/core/featuremap"
+	"dpattn/core/mechanism"
 	"dpattn/core/moment"
 	"dpattn/core/noise"
 	"dpattn/core/poly"
@@ -20,9 +22,11 @@ type shape struct{ d, dv, s int }
 
 // params are bounds of 1 and a largest logit of 1, whose polynomial is of degree s.
 func (s shape) params() core.Params {
-	return core.Params{
-		KeyDim: s.d, ValueDim: s.dv, Degree: s.s, Adjacency: core.AddRemove, KeyBound: 1, ValueBound: 1, QueryBound: 1, Scale: 1,
-	}
+	return core.Params{KeyDim: s.d, ValueDim: s.dv, Adjacency: core.AddRemove, Mechanism: s.moment()}
+}
+
+func (s shape) moment() moment.Params {
+	return moment.Params{Degree: s.s, KeyBound: 1, ValueBound: 1, QueryBound: 1, Scale: 1}
 }
 
 // features is r.
@@ -66,11 +70,11 @@ func keep[T any](r request, prepare func() T) T {
 	return kept[r].(T)
 }
 
-// batch is an Intake full of quantised rows.
+// batch is full of quantised rows.
 type batch struct {
-	sums   moment.Sums
-	intake moment.Intake
-	rows   int
+	sums *moment.Exact
+	full *moment.Batch
+	rows int
 }
 
 // sums measures what the kernels do: feature map, gate and accumulation of rows that are quantised already.
@@ -78,7 +82,7 @@ func sums(r request) answer {
 	s := r.shape()
 	b := keep(r, func() *batch { return newBatch(s, r.N) })
 	rate := repeat(r.long(), func() float64 {
-		b.intake.AddTo(b.sums, b.rows)
+		b.full.AddTo(b.sums, b.rows)
 		return float64(b.rows)
 	})
 	return answer{"rows_s": rate, "gmac_s": rate * s.macs() / 1e9, "rows": b.rows}
@@ -86,13 +90,14 @@ func sums(r request) answer {
 
 // newBatch makes rows as core does: the same polynomial, weights and grids.
 func newBatch(s shape, rows int) *batch {
-	p := s.params()
-	exp, err := poly.Exp(poly.Minimax, s.s, p.LogitBound())
+	p := s.moment()
+	exp, err := poly.Exp(poly.Minimax, s.s, p.Scale*p.QueryBound*p.KeyBound)
 	check(err)
 	lambda := int16(math.RoundToEven(math.Pow(float64(s.dv), -0.25) * quant.ValueScale))
-	b := &batch{sums: moment.NewPolynomial(exp, s.d, s.features(), p.Scale, p.KeyBound).NewSums(s.dv+1, max(quant.ValueMax, lambda))}
-	b.intake = b.sums.NewIntake(rows)
-	b.rows = min(rows, b.intake.Capacity())
+	phi := featuremap.NewMonomials(exp, s.d, s.features(), p.Scale, p.KeyBound)
+	b := &batch{sums: moment.NewExact(phi, s.dv+1, max(quant.ValueMax, lambda))}
+	b.full = b.sums.NewBatch(s.d, rows)
+	b.rows = min(rows, b.full.Capacity())
 	grid := quant.Grid{KeyBound: p.KeyBound, ValueBound: p.ValueBound, Rotation: quant.NewRotation(s.d)}
 	keys, values := vectors(b.rows, s.d, 1), vectors(b.rows, s.dv, 2)
 	x, u := make([]int16, s.d), make([]int16, s.dv+1)
@@ -100,7 +105,7 @@ func newBatch(s shape, rows int) *batch {
 	for i := range b.rows {
 		grid.Key(wide(keys[i*s.d:][:s.d]), x)
 		grid.Value(wide(values[i*s.dv:][:s.dv]), u[:s.dv])
-		b.intake.Set(i, x, u)
+		b.full.Set(i, x, u)
 	}
 	return b
 }
@@ -127,7 +132,7 @@ func newInput(s shape, rows int) *input {
 // add adds all rows once.
 func (in *input) add(s shape) {
 	rows := in.keys.Shape[0]
-	if in.builder == nil || in.added+rows > moment.MaxRows {
+	if in.builder == nil || in.added+rows > mechanism.MaxRows {
 		b, err := core.NewBuilder(s.params())
 		check(err)
 		in.builder, in.added = b, 0

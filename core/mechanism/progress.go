@@ -1,0 +1,50 @@
+package mechanism
+
+import "dpattn/core/fault"
+
+// Progress lets long work report and be cancelled. Report is called from the caller's goroutine;
+// false cancels.
+type Progress struct {
+	Report func(done, total uint64) (goOn bool)
+}
+
+// Step reports and says whether to go on; p is nil or Fixed.
+func (p *Progress) Step(done, total int) bool {
+	return p == nil || p.Report(uint64(done), uint64(total))
+}
+
+// Fixed is a copy, so that a caller who changes p meanwhile does not change which way the work goes.
+func (p *Progress) Fixed() *Progress {
+	if p == nil || p.Report == nil {
+		return nil
+	}
+	return &Progress{p.Report}
+}
+
+// ErrCancelled is the error of work that Progress has cancelled.
+var ErrCancelled = fault.New(fault.Cancelled,
+	"cancelled by the progress callback or the cancel flag; nothing was changed")
+
+// Diagnostics counts what became of rows, over all heads. SECRET: exact functions of private data.
+type Diagnostics struct {
+	Rows          uint64 // rows given
+	KeysClipped   uint64 // keys outside the bounds, clipped
+	ValuesClipped uint64 // values outside the bounds, clipped
+	RowsZeroed    uint64 // rows with NaN or Inf
+	RowsShrunk    uint64 // rows that rounding took over the integer norm gate
+	RowsDropped   uint64 // rows beyond OwnerRows of their owner
+	Owners        uint64 // distinct owners, over all heads; filled in by Builder.Diagnostics
+	OwnersClipped uint64 // of those, the ones whose rows add up to more than OwnerBound; likewise
+}
+
+// Add adds up counts.
+func (d *Diagnostics) Add(o Diagnostics) {
+	d.Rows += o.Rows
+	d.KeysClipped += o.KeysClipped
+	d.ValuesClipped += o.ValuesClipped
+	d.RowsZeroed += o.RowsZeroed
+	d.RowsShrunk += o.RowsShrunk
+	d.RowsDropped += o.RowsDropped
+	d.Owners += o.Owners
+	d.OwnersClipped += o.OwnersClipped
+}
