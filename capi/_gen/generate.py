@@ -46,7 +46,7 @@ GO_NAMES = {
 # capi has a variable of the name of this package.
 GO_ALIASES = {"trees": "treemech"}
 
-# Numbers of the library itself, and a fraction, of which cgo knows six digits: test_builder.py tries that one.
+# Numbers of the library itself, and a fraction, of which cgo knows six digits.
 C_ONLY = re.compile(r"DPATTN_(VERSION_\w+|PLUGIN_ABI|MIN_OWNER_BOUND)")
 
 # ctypes of C scalars, and the letters of Python's struct module.
