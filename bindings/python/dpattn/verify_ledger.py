@@ -19,8 +19,8 @@ import json
 from fractions import Fraction
 from typing import Any, Dict, List, Union
 
-from . import _bolt
-from .verify import moment as verify
+from . import _bolt, verify
+from .verify.numbers import mpmath, real, workdps
 
 _FORMAT = "dpattn-ledger/1"
 
@@ -85,7 +85,7 @@ def _verify_account(
     for number, entry in enumerate(entries, 1):
         file = pairs.get(b"r" + number.to_bytes(8, "big"), b"")
         name = f"release {number} ({entry['label']!r})"
-        report._check(
+        report.check(
             hashlib.sha256(file).hexdigest() == entry["release_sha256"] and len(file) == entry["release_bytes"],
             f"{name}: its bytes are those of its entry",
             f"{name}: its bytes are not those of its entry",
@@ -97,7 +97,7 @@ def _verify_account(
         facts = part.facts
         unit = facts["unit"].split()[0]
         same = (facts["id"], facts["epsilon"], facts["delta"]) == (entry["id"], entry["epsilon"], entry["delta"])
-        report._check(
+        report.check(
             same and (facts["adjacency"], unit) == (header["adjacency"], header["unit"]),
             f"{name}: ({entry['epsilon']:g}, {entry['delta']:g}), {facts['adjacency']}, unit: {unit}",
             f"{name}: its id, budget, adjacency or unit are not those of its entry and of the ledger",
@@ -105,14 +105,14 @@ def _verify_account(
         if "mu_squared" in facts:
             spent = Fraction(facts["mu_squared"])
             said = entry["mu_squared"]
-            report._check(
+            report.check(
                 Fraction(int(said["numerator"]), int(said["denominator"])) == spent,
                 f"{name}: mu^2 is that of its noise",
                 f"{name}: mu^2 in its entry is not that of its noise, {facts['mu_squared']}",
             )
             squares += spent
         else:
-            report._check(
+            report.check(
                 entry["mu_squared"] is None,
                 f"{name}: it spends epsilon and delta",
                 f"{name}: it has no mu, but its entry does",
@@ -120,15 +120,15 @@ def _verify_account(
             epsilons += Fraction(entry["epsilon"])
             deltas += Fraction(entry["delta"])
     labels = [entry["label"] for entry in entries]
-    report._check(len(set(labels)) == len(labels), "labels: none is used twice", "labels: one is used twice")
+    report.check(len(set(labels)) == len(labels), "labels: none is used twice", "labels: one is used twice")
     allowance = {name: Fraction(value) for name, value in header["allowance"].items()}
     _verify_allowance(allowance, report)
-    report._check(
+    report.check(
         squares <= allowance["mu"] ** 2,
         "account: mu^2 of all Gaussian releases is within the allowance",
         "account: Gaussian releases have spent more than the allowance's mu",
     )
-    report._check(
+    report.check(
         epsilons <= allowance["other_epsilon"] and deltas <= allowance["other_delta"],
         "account: epsilon and delta of all other releases are within what is set aside",
         "account: releases that are not Gaussian have spent more than is set aside",
@@ -138,9 +138,8 @@ def _verify_account(
 
 def _verify_allowance(allowance: Dict[str, Fraction], report: verify.Report) -> None:
     """Check that both pockets together promise no more than the allowance says."""
-    mp = verify._mpmath()
     if allowance["epsilon"] == 0:  # only mu was asked for
-        report._check(
+        report.check(
             allowance["mu"] > 0 and not any(allowance[name] for name in ("delta", "other_epsilon", "other_delta")),
             "allowance: mu alone",
             "allowance: it has neither an epsilon nor mu alone",
@@ -148,10 +147,10 @@ def _verify_allowance(allowance: Dict[str, Fraction], report: verify.Report) -> 
         return
     epsilon = allowance["epsilon"] - allowance["other_epsilon"]
     delta = allowance["delta"] - allowance["other_delta"]
-    with mp.workdps(verify._working_digits()):
-        gaussian = verify.gaussian_delta(verify._real(allowance["mu"]), verify._real(epsilon))
-        holds = min(epsilon, delta, *allowance.values()) >= 0 and gaussian <= verify._real(delta)
-    report._check(
+    with workdps():
+        gaussian = verify.gaussian_delta(real(allowance["mu"]), real(epsilon))
+        holds = min(epsilon, delta, *allowance.values()) >= 0 and gaussian <= real(delta)
+    report.check(
         holds,
         "allowance: mu and what is set aside promise epsilon and delta",
         "allowance: mu and what is set aside promise less than epsilon and delta",
@@ -161,10 +160,10 @@ def _verify_allowance(allowance: Dict[str, Fraction], report: verify.Report) -> 
 def _state(
     header: Dict[str, Any], squares: Fraction, epsilons: Fraction, deltas: Fraction, report: verify.Report
 ) -> None:
-    mp = verify._mpmath()
+    mp = mpmath()
     allowance = header["allowance"]
-    with mp.workdps(verify._working_digits()):
-        mu = mp.sqrt(verify._real(squares))
+    with workdps():
+        mu = mp.sqrt(real(squares))
         promise = (
             f"({allowance['epsilon']:g}, {allowance['delta']:g})"
             if allowance["epsilon"]
@@ -182,7 +181,7 @@ def _state(
             "other_delta": float(deltas),
         }
         if allowance["epsilon"]:
-            rest = verify._real(Fraction(allowance["epsilon"]) - epsilons)
-            spent = verify.gaussian_delta(mu, rest) + verify._real(deltas)
+            rest = real(Fraction(allowance["epsilon"]) - epsilons)
+            spent = verify.gaussian_delta(mu, rest) + real(deltas)
             facts["delta_at_epsilon"] = mp.nstr(spent, 30)
     report.facts = facts

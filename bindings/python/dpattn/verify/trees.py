@@ -14,17 +14,14 @@ private, and they add up by basic composition, (k e0, k d0), or by advanced comp
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import math
-import struct
 from typing import Any, Dict, List, Tuple
 
 from .._check import exact
+from .numbers import mpmath, workdps
+from .reader import RELEASE, BadFileError, Reader, in_range
+from .report import Report
 
-RELEASE, STRUCTURE = b"DPATTN release\0\0", b"DPATTN dptree\0\0\0"
-MECHANISM = 2
-
-_VERSION = 1
 _NAMES = {
     1: "DPTree",
     2: "DPTreeDistance",
@@ -40,10 +37,6 @@ _RULES = {1: "basic", 2: "advanced"}
 # The integer grids: a weight at its bound, a point at the end of its range, a value of a DPTree at its bound.
 _WEIGHT, _POINT, _VALUE = 1 << 10, 1 << 20, 1 << 20
 _MAX_SUPPORT, _MAX_ROWS = 1 << 56, 1 << 30
-
-
-class BadFileError(Exception):
-    """The file cannot be read to its end; the message says why."""
 
 
 @dataclasses.dataclass
@@ -62,22 +55,17 @@ class Term:
 class File:
     """A file of the family, read as docs/format.md says."""
 
-    def __init__(self, data: memoryview) -> None:
-        if len(data) < 16 + 4 + 32 or hashlib.sha256(data[:-32]).digest() != bytes(data[-32:]):
-            raise BadFileError("the SHA-256 does not match; the file was cut or altered")
-        self.is_release = bytes(data[:16]) == RELEASE
-        self._rest = data[16:-32]
-        (version,) = self._take("I")
-        if version != _VERSION:
-            raise BadFileError(f"format version is {version}; this verifier knows {_VERSION}")
+    def __init__(self, reader: Reader) -> None:
+        take, skip = reader.take, reader.skip
+        self.is_release = reader.magic == RELEASE
         self.heads, self.id = 1, ""
         head: Tuple[int, ...] = ()
         if self.is_release:
-            head = self._take("5I")
+            head = take("5I")
             self.heads = head[0]
-        (self.kind, adjacency, self.owner_rows, self.declared, self.leaves, self.dim, self.value_dim) = self._take("7I")
-        (self.degree, self.copies, squared, no_trees) = self._take("4I")
-        (self.range, self.weight, *_) = self._take("5d")
+        (self.kind, adjacency, self.owner_rows, self.declared, self.leaves, self.dim, self.value_dim) = take("7I")
+        (self.degree, self.copies, squared, no_trees) = take("4I")
+        (self.range, self.weight, *_) = take("5d")
         for name, value, low, high in (
             ("heads", self.heads, 1, 1 << 16),
             ("structure", self.kind, 6 if self.is_release else 1, 6),
@@ -91,11 +79,10 @@ class File:
             ("squared", squared, 0, int(1 < self.kind < _SOFTMAX)),
             ("no trees", no_trees, 0, int(self.kind >= _SOFTMAX)),
         ):
-            if not low <= value <= high:
-                raise BadFileError(f"{name} is {value}; it must be in {low}..{high}")
+            in_range(name, value, low, high)
         if not (0 < self.range < math.inf and 0 < self.weight < math.inf):
             raise BadFileError("range and weight must be positive numbers")
-        if self.is_release and head[1:] != (self.dim, self.value_dim, self.degree, MECHANISM):
+        if self.is_release and head[1:4] != (self.dim, self.value_dim, self.degree):
             raise BadFileError("it names two shapes")
         self.adjacency = _ADJACENCY[adjacency]
         self.squared, self.trees = bool(squared), not no_trees
@@ -103,14 +90,14 @@ class File:
         self.coordinates = self.dim
         if self.kind >= _SOFTMAX:
             self.coordinates = math.comb(self.dim + self.degree, self.degree)
-            (self.error, *self.coefficients) = self._take(f"{self.degree + 2}d")
+            (self.error, *self.coefficients) = take(f"{self.degree + 2}d")
             if not all(0 <= c < math.inf for c in self.coefficients):
                 raise BadFileError("the polynomial has a coefficient that is negative or not finite")
         if self.is_release:
-            head_budget = self._take("2d")
-            self.id = bytes(self._skip(16)).hex()
-        (rule, self.count) = self._take("IQ")
-        (self.epsilon, self.delta, self.epsilon0, self.delta0, self.delta_prime) = self._take("5d")
+            head_budget = take("2d")
+            self.id = bytes(skip(16)).hex()
+        (rule, self.count) = take("IQ")
+        (self.epsilon, self.delta, self.epsilon0, self.delta0, self.delta_prime) = take("5d")
         if rule not in _RULES:
             raise BadFileError(f"composition is number {rule}; it must be 1 (basic) or 2 (advanced)")
         self.rule = _RULES[rule]
@@ -118,14 +105,14 @@ class File:
             raise BadFileError("it names two budgets")
         self.terms = self._terms()
         for term in self.terms:
-            (term.num, term.den, term.support) = self._take("3Q")
+            (term.num, term.den, term.support) = take("3Q")
         self.rows: List[int] = []
         each = sum(term.numbers for term in self.terms) * 8
-        if len(self._rest) != self.heads * (8 + each):
-            raise BadFileError(f"the state has {len(self._rest)} bytes; its shape needs {self.heads * (8 + each)}")
+        if reader.left != self.heads * (8 + each):
+            raise BadFileError(f"the state has {reader.left} bytes; its shape needs {self.heads * (8 + each)}")
         for _ in range(self.heads):
-            self.rows += self._take("Q")
-            self._skip(each)
+            self.rows += take("Q")
+            skip(each)
 
     def widths(self) -> List[int]:
         """Nodes of a tree, level by level: the leaves first, the root last."""
@@ -169,22 +156,6 @@ class File:
         """The unit of the guarantee in words."""
         return f"owner with up to {self.owner_rows} rows" if self.owner_rows else "row"
 
-    def _skip(self, size: int) -> memoryview:
-        if size > len(self._rest):
-            raise BadFileError("it ends too early")
-        taken, self._rest = self._rest[:size], self._rest[size:]
-        return taken
-
-    def _take(self, layout: str) -> Tuple[Any, ...]:
-        return struct.unpack("<" + layout, self._skip(struct.calcsize("<" + layout)))
-
-
-def is_mine(data: memoryview) -> bool:
-    """Whether a file is of this family: a structure, or a release whose fifth number says so."""
-    if bytes(data[:16]) == STRUCTURE:
-        return True
-    return bytes(data[:16]) == RELEASE and bytes(data[36:40]) == struct.pack("<I", MECHANISM)
-
 
 def laplace_delta(mp: Any, num: int, den: int, support: int, shift: int) -> Any:
     """The exact delta of the law for a shift: P(X > support - shift), in the current precision.
@@ -210,24 +181,24 @@ def compose(mp: Any, rule: str, k: int, epsilon0: float, delta0: float, delta_pr
     return root * e + k * e * mp.expm1(e), k * d + mp.mpf(delta_prime)
 
 
-def verify_claim(file: File, report: Any, mp: Any) -> None:
+def verify_claim(file: File, report: Report) -> None:
     """Check everything that the file promises, and fill in the report's facts."""
     budget = file.epsilon > 0 and math.isfinite(file.epsilon) and 0 < file.delta < 1
     share = 0 < file.epsilon0 < math.inf and 0 < file.delta0 < 1
     prime = 0 < file.delta_prime < 1 if file.rule == "advanced" else file.delta_prime == 0
-    report._check(
+    report.check(
         budget and share and prime,
         "parameters: the budget and its shares are in range",
         "parameters: the budget, a share of it or delta_prime is out of range",
     )
     public_rows = file.adjacency == "replace" and file.owner_rows == 0
-    report._check(
+    report.check(
         all(rows <= _MAX_ROWS if public_rows else rows == 0 for rows in file.rows),
         "rows: the number of rows is given only where it is public",
         "rows: the file gives a number of rows, which is private here (or is out of range)",
     )
     k = sum(term.mechanisms for term in file.terms)
-    report._check(
+    report.check(
         file.count == k,
         f"composition: {k} mechanisms: every head, column, copy, coordinate, tree and level, and the scalars",
         f"composition: the file counts {file.count} mechanisms; by its shapes there are {k}",
@@ -235,7 +206,8 @@ def verify_claim(file: File, report: Any, mp: Any) -> None:
     if not report.ok:
         return
     shown: List[Dict[str, Any]] = []
-    with mp.workdps(100):
+    mp = mpmath()
+    with workdps():
         for term in file.terms:
             possible = 1 <= term.num <= 1 << 62 and term.den >= 1 and term.support <= _MAX_SUPPORT
             possible = possible and term.den * (term.support + 1) <= 1 << 62
@@ -243,7 +215,7 @@ def verify_claim(file: File, report: Any, mp: Any) -> None:
             if possible:
                 spent = mp.mpf(term.sensitivity) * term.den / term.num
                 delta = laplace_delta(mp, term.num, term.den, term.support, term.sensitivity)
-            report._check(
+            report.check(
                 bool(spent <= mp.mpf(file.epsilon0) and delta <= mp.mpf(file.delta0)),
                 f"noise of {term.name}: sensitivity {term.sensitivity}, epsilon {mp.nstr(spent, 8)}, exact delta "
                 f"{mp.nstr(delta, 8)}, within the share of one mechanism",
@@ -252,7 +224,7 @@ def verify_claim(file: File, report: Any, mp: Any) -> None:
             )
             shown.append({"name": term.name, "epsilon": mp.nstr(spent, 30), "delta": mp.nstr(delta, 30)})
         total = compose(mp, file.rule, k, file.epsilon0, file.delta0, file.delta_prime)
-        report._check(
+        report.check(
             bool(total[0] <= mp.mpf(file.epsilon) and total[1] <= mp.mpf(file.delta)),
             f"guarantee: {file.rule} composition gives ({mp.nstr(total[0], 12)}, {mp.nstr(total[1], 12)}), within "
             f"({exact(file.epsilon)}, {exact(file.delta)})",
@@ -359,7 +331,7 @@ def _unit(file: File, term: Term) -> float:
     return one if file.kind >= _SOFTMAX else one * math.pow(range_, len(term.name) - 1)  # wx, wxx
 
 
-def verify_numbers(file: File, claims: Any, report: Any, mp: Any) -> None:
+def verify_numbers(file: File, claims: Any, report: Report) -> None:
     """Check the certificate's rounded numbers: at least the exact ones, and at most a little more."""
 
     def fields(value: Any) -> Dict[str, Any]:
@@ -376,7 +348,8 @@ def verify_numbers(file: File, claims: Any, report: Any, mp: Any) -> None:
         unit, said = _unit(file, term), given.get("unit")
         if not isinstance(said, (int, float)) or not unit * (1 - 1e-12) <= said <= unit * (1 + 1e-12):
             report.problems.append(f"certificate: the unit of {term.name} is {said!r}; it must be {unit!r}")
-    with mp.workdps(100):
+    mp = mpmath()
+    with workdps():
         for name, wanted, found in rounded:
             holds = isinstance(found, list) and len(found) == 2 and all(isinstance(v, (int, float)) for v in found)
             if holds:
