@@ -32,7 +32,7 @@ def check(holds: bool, what: str) -> bool:
 
 
 def run(*command: str | Path, **environment: str) -> tuple[bool, str]:
-    """Whether the command succeeds, and what it says; the environment leads it to no other dpattn."""
+    """Whether the command succeeds, and what it says; nothing leads it to another dpattn."""
     clean = {
         name: value
         for name, value in os.environ.items()
@@ -45,7 +45,7 @@ def run(*command: str | Path, **environment: str) -> tuple[bool, str]:
 
 
 def install(work: Path, *settings: str) -> Path:
-    """A tree installed for one place, staged in another and used in a third with a space in its name."""
+    """A tree installed for one place, staged in another, used in a third whose name has a space."""
     stage, tree = work / "stage", work / f"moved here {len(list(work.iterdir()))}"
     good, _ = run("make", "--no-print-directory", "install", "PREFIX=/opt/dpattn", f"DESTDIR={stage}", *settings)
     if not check(good, f"make install PREFIX=/opt/dpattn DESTDIR=... {' '.join(settings)}"):
