@@ -48,4 +48,4 @@ test: test-go test-arm64 test-abi test-asan test-cpp test-python test-readme tes
 .PHONY: clean
 clean: ## remove everything that was made
 	rm -rf build $(VENV)
-	find bindings tests -name __pycache__ -o -name '.*_cache' | xargs rm -rf
+	find audit bench bindings compare study tests -name __pycache__ -o -name '.*_cache' | xargs rm -rf

@@ -2,16 +2,16 @@
 
 AUDIT := build/audit
 # Libraries with one mistake each, from changed copies of the sources. $(call mutants,--small): those for make test.
-mutants = $(addsuffix /$(LIBRARY),$(addprefix $(AUDIT)/mutants/,$(shell $(PYTHON) tests/audit/mutants.py $(1))))
-RUN_AUDIT = $(VENV_PYTHON) tests/audit/audit.py --library build/$(LINK_NAME) --mutants $(AUDIT)/mutants
+mutants = $(addsuffix /$(LIBRARY),$(addprefix $(AUDIT)/mutants/,$(shell $(PYTHON) audit/mutants.py $(1))))
+RUN_AUDIT = $(VENV_PYTHON) audit/audit.py --library build/$(LINK_NAME) --mutants $(AUDIT)/mutants
 
-$(AUDIT)/mutants/%/$(LIBRARY): $(SOURCES) tests/audit/mutants.py
-	$(PYTHON) tests/audit/mutants.py $* $(@D)
+$(AUDIT)/mutants/%/$(LIBRARY): $(SOURCES) audit/mutants.py
+	$(PYTHON) audit/mutants.py $* $(@D)
 	$(call build_library,$(@D),$(GO) build -overlay $(@D)/overlay.json)
 
 .PHONY: test-audit
 test-audit: build $(VENV)/ready ## the audit at its small size: the cheap mutants, few releases
-	$(VENV_PYTHON) -m pytest -q tests/audit
+	$(VENV_PYTHON) -m pytest -q audit
 	@$(MAKE) --no-print-directory $(call mutants,--small)
 	$(RUN_AUDIT) --small --out $(AUDIT)/small
 
@@ -29,4 +29,4 @@ audit-tests: build $(VENV)/ready ## the tests in Go, C and Python at their full 
 
 .PHONY: audit-doc
 audit-doc: $(VENV)/ready ## put the figures of build/audit/audit.json into docs/privacy.md
-	$(VENV_PYTHON) tests/audit/report.py $(AUDIT)/audit.json docs/privacy.md
+	$(VENV_PYTHON) audit/report.py $(AUDIT)/audit.json docs/privacy.md

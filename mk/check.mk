@@ -1,11 +1,11 @@
 # Formatting, linters, types, and generated files.
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
-PYTHON_CODE := bindings/python tests capi/_gen
+PYTHON_CODE := bindings/python tests bench audit compare study capi/_gen
 
 .PHONY: check
 check: $(VENV)/ready check-generated ## formatting, vet on every architecture, linters, types
-	@unformatted=$$(gofmt -l core simd capi tests); [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted"; exit 1; }
+	@unformatted=$$(gofmt -l bench capi compare core simd tests); [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted"; exit 1; }
 	$(GO) vet ./...
 	for arch in amd64 arm64 riscv64; do CGO_ENABLED=0 GOOS=linux GOARCH=$$arch $(GO) vet ./core/... ./simd/...; done
 	$(GO) run $(STATICCHECK) ./...
@@ -20,7 +20,7 @@ check: $(VENV)/ready check-generated ## formatting, vet on every architecture, l
 define regenerate
 cd $(1)/simd/_asm && $(GO) run . -out ../kernels_amd64.s -stubs ../kernels_amd64.go -pkg simd
 cd $(1)/simd/_asm && $(GO) run ./neon -out ../kernels_arm64.s -stubs ../kernels_arm64.go
-cd $(1)/tests/bench/probe/_asm && $(GO) run . -out ../probe_amd64.s -stubs ../stubs_amd64.go -pkg probe
+cd $(1)/bench/probe/_asm && $(GO) run . -out ../probe_amd64.s -stubs ../stubs_amd64.go -pkg probe
 $(VENV_PYTHON) capi/_gen/generate.py $(1)
 endef
 
@@ -32,11 +32,11 @@ generate: $(VENV)/ready ## write the generated kernels and mirrors of dpattn.h a
 .PHONY: check-generated
 check-generated: $(VENV)/ready ## the committed kernels and mirrors are what their generators write
 	rm -rf build/_generated
-	mkdir -p build/_generated/tests/bench build/_generated/bindings/python/dpattn/_c
+	mkdir -p build/_generated/bench build/_generated/bindings/python/dpattn/_c
 	cp -r simd capi include build/_generated
-	cp -r tests/bench/probe build/_generated/tests/bench/probe
+	cp -r bench/probe build/_generated/bench/probe
 	$(call regenerate,build/_generated)
 	diff -r simd build/_generated/simd
-	diff -r tests/bench/probe build/_generated/tests/bench/probe
+	diff -r bench/probe build/_generated/bench/probe
 	diff -r capi build/_generated/capi
 	diff bindings/python/dpattn/_c/abi.py build/_generated/bindings/python/dpattn/_c/abi.py

@@ -5,10 +5,10 @@ COMPARE := build/compare
 .PHONY: compare
 compare: $(VENV)/ready ## measure the paper's structures against the moment release into build/compare: five minutes, or one with QUICK=1
 	@mkdir -p $(COMPARE)
-	$(GO) build -trimpath -o $(COMPARE)/compare ./tests/compare
+	$(GO) build -trimpath -o $(COMPARE)/compare ./compare
 	$(COMPARE)/compare -out $(COMPARE)/compare.json $(if $(QUICK),-quick)
-	$(VENV_PYTHON) tests/compare/compare.py $(COMPARE)/compare.json
+	$(VENV_PYTHON) compare/compare.py $(COMPARE)/compare.json
 
 .PHONY: compare-doc
 compare-doc: $(VENV)/ready ## put the figures of build/compare/compare.json into docs/paper.md, its plot and README.md
-	$(VENV_PYTHON) tests/compare/compare.py $(COMPARE)/compare.json docs/paper.md README.md
+	$(VENV_PYTHON) compare/compare.py $(COMPARE)/compare.json docs/paper.md README.md

@@ -7,8 +7,8 @@ owners: build $(VENV)/ready ## compare the two rules for owners of many rows on 
 .PHONY: test-readme
 test-readme: build $(VENV)/ready ## the programs in README.md
 	$(VENV_PYTHON) tests/readme.py README.md build/readme
-	$(VENV_PYTHON) tests/choosing.py check docs/choosing.md
+	$(VENV_PYTHON) study/choosing.py check docs/choosing.md
 
 .PHONY: docs
 docs: build $(VENV)/ready ## run the commands of docs/choosing.md again and draw its plot
-	$(VENV_PYTHON) tests/choosing.py write docs/choosing.md docs/choosing.png
+	$(VENV_PYTHON) study/choosing.py write docs/choosing.md docs/choosing.png

@@ -8,7 +8,7 @@ import (
 	"bufio"
 	"dpattn/core"
 	"dpattn/simd"
-	"dpattn/tests/bench/probe"
+	"dpattn/bench/probe"
 	"encoding/json"
 	"fmt"
 	"os"

@@ -5,7 +5,7 @@ import (
 	"dpattn/core"
 	"dpattn/core/privacy"
 	"dpattn/core/tensor"
-	"dpattn/tests/bench/probe"
+	"dpattn/bench/probe"
 	"encoding/binary"
 	"reflect"
 	"slices"

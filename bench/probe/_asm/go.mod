@@ -1,4 +1,4 @@
-module dpattn/tests/bench/probe/asm
+module dpattn/bench/probe/asm
 
 go 1.26.0
 

@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import Tuple
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @dataclasses.dataclass(frozen=True)
