@@ -4,23 +4,12 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"os"
 	"testing"
 
 	"dpattn/simd"
 )
 
 // The tests of this package know the kernels by their documentation only: the package comment is written down here a second time, slowly.
-
-// audit chooses the small size of a test, or its full size when DPATTN_AUDIT is set.
-func audit(small, full int) int {
-	if os.Getenv("DPATTN_AUDIT") != "" {
-		return full
-	}
-	return small
-}
-
-func newRand(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 1)) }
 
 // spec is a feature map as the package comment defines it.
 type spec struct {

@@ -4,13 +4,15 @@ import (
 	"math"
 	"slices"
 	"testing"
+
+	"dpattn/tests/testkit"
 )
 
 // Phi is the recursion of the package comment, bit for bit, for every key without the excluded -2^15.
 func TestPhiIsItsDefinition(t *testing.T) {
 	forMaps(t, func(t *testing.T, s *spec) {
-		n := max(12, audit(30000, 1000000)/len(s.seqs))
-		xs := s.rows(newRand(1), n, false)
+		n := max(12, testkit.Size(30000, 1000000)/len(s.seqs))
+		xs := s.rows(testkit.Rand(1), n, false)
 		row := s.row() // dirty from the second key on
 		for i := range n {
 			x := xs[i*s.dim : (i+1)*s.dim]
@@ -28,8 +30,8 @@ func TestPhiIsItsDefinition(t *testing.T) {
 // Norm2 is the sum of the squares of what Phi writes, exactly. It is what the gate trusts.
 func TestNorm2IsPhiSquared(t *testing.T) {
 	forMaps(t, func(t *testing.T, s *spec) {
-		n := max(12, audit(30000, 1000000)/len(s.seqs))
-		xs := s.rows(newRand(2), n, false)
+		n := max(12, testkit.Size(30000, 1000000)/len(s.seqs))
+		xs := s.rows(testkit.Rand(2), n, false)
 		row := s.row()
 		for i := range n {
 			x := xs[i*s.dim : (i+1)*s.dim]
@@ -59,8 +61,8 @@ func (s *spec) epsilons() []float64 {
 // No admissible key's feature is farther from the real-number feature than the proof of the sharper REPLACE bound says.
 func TestPhiAgainstRealFeatures(t *testing.T) {
 	forMaps(t, func(t *testing.T, s *spec) {
-		n := max(24, audit(60000, 3000000)/len(s.seqs))
-		xs := s.rows(newRand(3), n, true)
+		n := max(24, testkit.Size(60000, 3000000)/len(s.seqs))
+		xs := s.rows(testkit.Rand(3), n, true)
 		epsilon := s.epsilons()
 		for i := range n {
 			x := xs[i*s.dim : (i+1)*s.dim]

@@ -6,12 +6,13 @@ import (
 	"testing"
 
 	"dpattn/simd"
+	"dpattn/tests/testkit"
 )
 
 // <psi(q), real phi(x)> = sum_t coeff[t] w_t <q, x/2^15>^t, which is the identity that turns sums of features into attention.
 func TestPsiIdentity(t *testing.T) {
 	forMaps(t, func(t *testing.T, s *spec) {
-		rng := newRand(5)
+		rng := testkit.Rand(5)
 		for range max(3, min(200, 20000/len(s.seqs))) {
 			x := s.rows(rng, 1, true)
 			q := make([]float64, s.dim)
@@ -65,7 +66,7 @@ func TestPsiInPlace(t *testing.T) {
 }
 
 func TestDot(t *testing.T) {
-	rng := newRand(6)
+	rng := testkit.Rand(6)
 	for _, n := range []int{0, 1, 2, 3, 7, 8, 9, 31, 64, 257} {
 		for _, cols := range []int{1, 2, 3, 4, 7, 8, 15, 16, 17, 33, 65, 129} {
 			psi, state, out := make([]float64, n), make([]float64, n*cols), make([]float64, cols)

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"dpattn/core/privacy"
+	"dpattn/tests/testkit"
 )
 
 // Without noise every structure is the brute-force answer, up to what the grids round.
@@ -20,7 +21,7 @@ func TestTreeExact(t *testing.T) {
 			values[i] = float64(rng.IntN(1<<21+1)-1<<20) / (1 << 18) // multiples of the grid's step, up to 4
 		}
 		p := Params{Adjacency: privacy.AddRemove, Leaves: leaves, Weight: 4}
-		tree := must[*Tree](t)(newTree(p, nil, values, nil, budget, silent, nil))
+		tree := testkit.Must2(newTree(p, nil, values, nil, budget, silent, nil))(t)
 		for lo := range leaves + 1 {
 			want := 0.0
 			for hi := lo; hi <= leaves; hi++ {
@@ -180,7 +181,7 @@ func TestDistanceExact(t *testing.T) {
 		for _, n := range []int{1, 300} {
 			points, weights := between(rng, n, 0, r), between(rng, n, -w, w)
 			p := Params{Adjacency: privacy.AddRemove, Leaves: leaves, Range: r, Weight: w, Squared: true}
-			d := must[*Distance](t)(newDistance(p, points, weights, nil, budget, silent, nil))
+			d := testkit.Must2(newDistance(p, points, weights, nil, budget, silent, nil))(t)
 			step := r / (2 * float64(leaves)) // a point moves by so much at most; entries of 15 bits and points of 20 bits add theirs
 			move := step + r/keyScale + r/pointOne
 			for _, y := range append(between(rng, 50, 0, r), r/2, step, r-step) {
@@ -216,7 +217,7 @@ func TestHighDimExact(t *testing.T) {
 	const r, n, dim, leaves = 1.5, 200, 5, 512
 	points := between(rng, n*dim, 0, r)
 	p := Params{Adjacency: privacy.Replace, Leaves: leaves, Range: r, Weight: 1, Dim: dim, Squared: true}
-	h := must[*HighDim](t)(newHighDim(p, view(points, dim), nil, nil, budget, silent, nil))
+	h := testkit.Must2(newHighDim(p, view(points, dim), nil, nil, budget, silent, nil))(t)
 	move := r/(2*leaves) + r/keyScale + r/pointOne
 	for range 20 {
 		y := between(rng, dim, 0, r)
@@ -271,7 +272,7 @@ func TestSoftmaxExact(t *testing.T) {
 		const w = 3.0
 		keys, weights := between(rng, c.n*c.dim, 0, c.r), between(rng, c.n, -w, w)
 		p := Params{Adjacency: privacy.AddRemove, Leaves: c.leaves, Range: c.r, Weight: w, Dim: c.dim, Degree: c.degree, Copies: c.copies, NoTrees: c.noTrees}
-		s := must[*SoftmaxAdaptive](t)(newSoftmaxAdaptive(p, view(keys, c.dim), pointer(view(weights, 1)), nil, budget, silent, nil))
+		s := testkit.Must2(newSoftmaxAdaptive(p, view(keys, c.dim), pointer(view(weights, 1)), nil, budget, silent, nil))(t)
 		for range 20 {
 			y := between(rng, c.dim, 0, c.r)
 			want, mass := 0.0, 0.0

@@ -18,17 +18,6 @@ func silent(dst []int64, _ noise.TruncatedLaplace) error {
 
 var budget = privacy.Budget{Epsilon: 1, Delta: 1e-6}
 
-// must fails the test on an error.
-func must[T any](t *testing.T) func(v T, _ Diagnostics, err error) T {
-	return func(v T, _ Diagnostics, err error) T {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return v
-	}
-}
-
 // within fails unless got is within bound of want.
 func within(t *testing.T, what string, got, want, bound float64) {
 	t.Helper()

@@ -13,6 +13,7 @@ import (
 	"dpattn/core/internal/parallel"
 	"dpattn/core/privacy"
 	"dpattn/core/tensor"
+	"dpattn/tests/testkit"
 )
 
 // TestBadRows: NaN, Inf, numbers outside of their ranges, 1e308, denormals and minus zero never cause an error. Rows with NaN or Inf leave nothing, and each row is counted once.
@@ -60,8 +61,8 @@ func TestBadQueries(t *testing.T) {
 	rng := rand.New(rand.NewPCG(18, 18))
 	p := Params{Adjacency: privacy.Replace, Leaves: 8, Range: 2, Weight: 1, Dim: 2, ValueDim: 2, Degree: 2, Copies: 2, Squared: true}
 	points, weights := view(between(rng, 20, 0, 2), 2), view(between(rng, 10, -1, 1), 1)
-	h := must[*HighDim](t)(NewHighDim(p, points, &weights, nil, budget, nil))
-	s := must[*SoftmaxAdaptive](t)(NewSoftmaxAdaptive(p, points, &weights, nil, budget, nil))
+	h := testkit.Must2(NewHighDim(p, points, &weights, nil, budget, nil))(t)
+	s := testkit.Must2(NewSoftmaxAdaptive(p, points, &weights, nil, budget, nil))(t)
 	for _, f := range []func([]float64) (float64, error){h.L1, h.L2, s.Sum} {
 		inside, err1 := f([]float64{2, 0})
 		outside, err2 := f([]float64{math.Inf(1), -7})
@@ -89,7 +90,7 @@ func TestBadQueries(t *testing.T) {
 	}
 	plain := p
 	plain.Squared = false
-	d := must[*Distance](t)(NewDistance(plain, []float64{1}, nil, nil, budget, nil))
+	d := testkit.Must2(NewDistance(plain, []float64{1}, nil, nil, budget, nil))(t)
 	if !math.IsNaN(d.L2(1)) || !math.IsNaN(d.L1(math.NaN())) || d.L1(-1) != d.L1(0) {
 		t.Error("distances without squares, at NaN or outside")
 	}
@@ -261,7 +262,7 @@ func TestBadCalls(t *testing.T) {
 	if b.s.rows != 0 || !zero(b.s.leaf) {
 		t.Error("a refused call left rows")
 	}
-	tree := must[*Tree](t)(NewTree(p, nil, nil, nil, budget, nil)) // no values at all
+	tree := testkit.Must2(NewTree(p, nil, nil, nil, budget, nil))(t) // no values at all
 	for _, r := range [][2]int{{-1, 2}, {0, 9}, {5, 4}} {
 		if _, _, err := tree.Query(r[0], r[1]); fault.CodeOf(err) != fault.InvalidArgument {
 			t.Errorf("range %v: %v", r, err)
@@ -298,7 +299,7 @@ func TestMedian(t *testing.T) {
 	y := []float64{0.4, 0.8}
 	for _, copies := range []int{1, 2, 3, 4, 7} {
 		p := Params{Adjacency: privacy.AddRemove, Leaves: 4, Range: 1, Weight: 3, Dim: 2, Degree: 1, Copies: copies}
-		s := must[*SoftmaxAdaptive](t)(NewSoftmaxAdaptive(p, view(y, 2), nil, nil, budget, nil))
+		s := testkit.Must2(NewSoftmaxAdaptive(p, view(y, 2), nil, nil, budget, nil))(t)
 		probe := s.probe()
 		probe.load(s.f.d, y)
 		s.f.softmax(probe)
@@ -375,9 +376,9 @@ func TestThreads(t *testing.T) {
 func TestNoAllocations(t *testing.T) {
 	p := Params{Adjacency: privacy.Replace, Leaves: 16, Range: 1, Weight: 1, Dim: 2, ValueDim: 40, Degree: 2, Copies: 5, Squared: true}
 	y := []float64{0.5, 0.25}
-	h := must[*HighDim](t)(NewHighDim(p, view(y, 2), nil, nil, budget, nil))
-	d := must[*Distance](t)(NewDistance(p, y, nil, nil, budget, nil))
-	s := must[*SoftmaxAdaptive](t)(NewSoftmaxAdaptive(p, view(y, 2), nil, nil, budget, nil))
+	h := testkit.Must2(NewHighDim(p, view(y, 2), nil, nil, budget, nil))(t)
+	d := testkit.Must2(NewDistance(p, y, nil, nil, budget, nil))(t)
+	s := testkit.Must2(NewSoftmaxAdaptive(p, view(y, 2), nil, nil, budget, nil))(t)
 	b, err := NewAttentionBuilder(p)
 	if err != nil {
 		t.Fatal(err)
@@ -387,7 +388,7 @@ func TestNoAllocations(t *testing.T) {
 		t.Fatal(err)
 	}
 	sums, out := make([]float64, 41), make([]float64, 40)
-	r := must[*Tree](t)(NewTree(p, nil, y, nil, budget, nil))
+	r := testkit.Must2(NewTree(p, nil, y, nil, budget, nil))(t)
 	for name, ask := range map[string]func() error{
 		"l1": func() error { _, err := h.L1(y); return err }, "l2": func() error { _, err := h.L2(y); return err }, "distance": func() error { d.L1(0.5); d.L2(0.5); return nil },
 		"sum": func() error { _, err := s.Sum(y); return err }, "stddev": func() error { _, err := s.Stddev(y); return err },
@@ -469,7 +470,7 @@ func TestStddev(t *testing.T) {
 		}
 	}
 	check("tree", 0.22, func() (float64, float64) {
-		r := must[*Tree](t)(NewTree(p, nil, []float64{1, 2}, nil, budget, nil))
+		r := testkit.Must2(NewTree(p, nil, []float64{1, 2}, nil, budget, nil))(t)
 		v, std, err := r.Query(1, 7)
 		if err != nil {
 			t.Fatal(err)
@@ -481,7 +482,7 @@ func TestStddev(t *testing.T) {
 		slack float64
 	}{"softmax": {p, 0.19}, "linear": {linear, 0.19}, "median": {three, 0.27}} {
 		check(name, c.slack, func() (float64, float64) {
-			r := must[*SoftmaxAdaptive](t)(NewSoftmaxAdaptive(c.p, view(y, 2), nil, nil, budget, nil))
+			r := testkit.Must2(NewSoftmaxAdaptive(c.p, view(y, 2), nil, nil, budget, nil))(t)
 			v, err1 := r.Sum(y)
 			std, err2 := r.Stddev(y)
 			if err1 != nil || err2 != nil {
@@ -492,7 +493,7 @@ func TestStddev(t *testing.T) {
 	}
 	// The estimator's noise is that of the largest query.
 	e, err := Estimate(p, budget)
-	r := must[*Softmax](t)(NewSoftmax(p, view(y, 2), nil, nil, budget, nil))
+	r := testkit.Must2(NewSoftmax(p, view(y, 2), nil, nil, budget, nil))(t)
 	if std, err2 := r.Stddev([]float64{1, 1}); err != nil || err2 != nil || !(e.SumStddev*2 > std) {
 		t.Errorf("estimate %v, one column alone %v; %v, %v", e.SumStddev*2, std, err, err2)
 	}

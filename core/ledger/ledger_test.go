@@ -16,17 +16,8 @@ import (
 
 	"dpattn/core/fault"
 	"dpattn/core/privacy"
+	"dpattn/tests/testkit"
 )
-
-func must[T any](t testing.TB) func(T, error) T {
-	return func(v T, err error) T {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return v
-	}
-}
 
 func wants(t testing.TB, err error, code fault.Code) {
 	t.Helper()
@@ -38,8 +29,8 @@ func wants(t testing.TB, err error, code fault.Code) {
 // some makes a ledger that n requests of the kind below spend exactly.
 func some(t testing.TB, n int64) *Ledger {
 	t.Helper()
-	a := must[privacy.Allowance](t)(privacy.MuAllowance(float64(n)))
-	return must[*Ledger](t)(Create(filepath.Join(t.TempDir(), "a.ledger"), a))
+	a := testkit.Must(privacy.MuAllowance(float64(n)))(t)
+	return testkit.Must(Create(filepath.Join(t.TempDir(), "a.ledger"), a))(t)
 }
 
 // request spends mu^2 = of, where the ledger above has n^2.
@@ -60,14 +51,14 @@ func drafted(calls *int, size int) Draft {
 func TestSpendAndAskAgain(t *testing.T) {
 	l := some(t, 2)
 	calls := 0
-	first := must[[]byte](t)(l.Spend(request("one", 3), nil, drafted(&calls, 100)))
+	first := testkit.Must(l.Spend(request("one", 3), nil, drafted(&calls, 100)))(t)
 	for range 3 {
 		// Even with nothing left, and through another handle.
-		other := must[*Ledger](t)(Open(l.path))
-		if again := must[[]byte](t)(other.Spend(request("one", 3), nil, drafted(&calls, 100))); !bytes.Equal(again, first) || calls != 1 {
+		other := testkit.Must(Open(l.path))(t)
+		if again := testkit.Must(other.Spend(request("one", 3), nil, drafted(&calls, 100)))(t); !bytes.Equal(again, first) || calls != 1 {
 			t.Fatal("the same label gave other bytes")
 		}
-		if loaded := must[[]byte](t)(l.Load("one")); !bytes.Equal(loaded, first) {
+		if loaded := testkit.Must(l.Load("one"))(t); !bytes.Equal(loaded, first) {
 			t.Fatal("loading gave other bytes")
 		}
 	}
@@ -80,7 +71,7 @@ func TestSpendAndAskAgain(t *testing.T) {
 	if calls != 1 {
 		t.Error("noise was drawn for a release that was refused")
 	}
-	must[[]byte](t)(l.Spend(request("two", 1), nil, drafted(&calls, 100_000)))
+	testkit.Must(l.Spend(request("two", 1), nil, drafted(&calls, 100_000)))(t)
 	_, err = l.Load("three")
 	wants(t, err, fault.InvalidArgument)
 	// Other neighbours are another guarantee.
@@ -93,7 +84,7 @@ func TestSpendAndAskAgain(t *testing.T) {
 	_, err = l.Spend(asked, nil, drafted(&calls, 1))
 	wants(t, err, fault.Mismatch)
 
-	book := must[Book](t)(l.Book())
+	book := testkit.Must(l.Book())(t)
 	if book.Releases != 2 || book.Entries[1].Label != "two" || book.Adjacency != "add_remove" || book.State().MuLeft != 0 || book.State().Mu != 2 {
 		t.Errorf("%+v", book)
 	}
@@ -103,15 +94,15 @@ func TestSpendAndAskAgain(t *testing.T) {
 func TestFoundReleasesAreSynced(t *testing.T) {
 	l := some(t, 2)
 	calls, syncs := 0, 0
-	must[[]byte](t)(l.Spend(request("one", 1), nil, drafted(&calls, 10_000)))
-	before := must[[]byte](t)(os.ReadFile(l.path))
-	must[[]byte](t)(l.Spend(request("one", 1), nil, drafted(&calls, 10_000)))
-	if bytes.Equal(before, must[[]byte](t)(os.ReadFile(l.path))) {
+	testkit.Must(l.Spend(request("one", 1), nil, drafted(&calls, 10_000)))(t)
+	before := testkit.Must(os.ReadFile(l.path))(t)
+	testkit.Must(l.Spend(request("one", 1), nil, drafted(&calls, 10_000)))(t)
+	if bytes.Equal(before, testkit.Must(os.ReadFile(l.path))(t)) {
 		t.Error("asking again committed nothing")
 	}
 	defer func(f func(*os.File) error) { syncFile = f }(syncFile)
 	syncFile = func(*os.File) error { syncs++; return nil }
-	must[[]byte](t)(l.Load("one"))
+	testkit.Must(l.Load("one"))(t)
 	if syncs != 1 {
 		t.Errorf("loading synced %d times", syncs)
 	}
@@ -123,13 +114,13 @@ func TestFoundReleasesAreSynced(t *testing.T) {
 func TestLabels(t *testing.T) {
 	l := some(t, 4)
 	calls := 0
-	must[[]byte](t)(l.Spend(request("", 1), nil, drafted(&calls, 1)))
-	must[[]byte](t)(l.Spend(request("", 1), nil, drafted(&calls, 1)))
-	book := must[Book](t)(l.Book())
+	testkit.Must(l.Spend(request("", 1), nil, drafted(&calls, 1)))(t)
+	testkit.Must(l.Spend(request("", 1), nil, drafted(&calls, 1)))(t)
+	book := testkit.Must(l.Book())(t)
 	if calls != 2 || book.Entries[0].Label != book.Entries[0].ID || book.Entries[0].Label == book.Entries[1].Label {
 		t.Errorf("%+v", book.Entries)
 	}
-	must[[]byte](t)(l.Spend(request(strings.Repeat("é", 127), 1), nil, drafted(&calls, 1)))
+	testkit.Must(l.Spend(request(strings.Repeat("é", 127), 1), nil, drafted(&calls, 1)))(t)
 	for _, bad := range []string{strings.Repeat("x", 256), "a\x00b", "a\nb", "\xff"} {
 		_, err := l.Spend(request(bad, 1), nil, drafted(&calls, 1))
 		wants(t, err, fault.InvalidArgument)
@@ -151,29 +142,29 @@ func TestDraftFails(t *testing.T) {
 		}()
 		l.Spend(request("a", 1), nil, func() ([16]byte, []byte, error) { panic("a bug") }) //nolint:errcheck
 	}()
-	if book := must[Book](t)(l.Book()); book.Releases != 0 {
+	if book := testkit.Must(l.Book())(t); book.Releases != 0 {
 		t.Error("something was spent")
 	}
 	calls := 0
-	must[[]byte](t)(l.Spend(request("a", 1), nil, drafted(&calls, 1)))
+	testkit.Must(l.Spend(request("a", 1), nil, drafted(&calls, 1)))(t)
 	_, err = l.Spend(Request{Bytes: largest + 1}, nil, nil)
 	wants(t, err, fault.Limit)
 }
 
 func TestCreateAndOpen(t *testing.T) {
 	l := some(t, 1)
-	info := must[os.FileInfo](t)(os.Stat(l.path))
+	info := testkit.Must(os.Stat(l.path))(t)
 	if info.Mode().Perm() != 0o600 {
 		t.Errorf("mode %v", info.Mode())
 	}
-	before := must[[]byte](t)(os.ReadFile(l.path))
-	a := must[privacy.Allowance](t)(privacy.MuAllowance(9))
+	before := testkit.Must(os.ReadFile(l.path))(t)
+	a := testkit.Must(privacy.MuAllowance(9))(t)
 	_, err := Create(l.path, a)
 	wants(t, err, fault.IO)
-	if !bytes.Equal(before, must[[]byte](t)(os.ReadFile(l.path))) {
+	if !bytes.Equal(before, testkit.Must(os.ReadFile(l.path))(t)) {
 		t.Error("a ledger was replaced")
 	}
-	if left := must[[]os.DirEntry](t)(os.ReadDir(filepath.Dir(l.path))); len(left) != 1 {
+	if left := testkit.Must(os.ReadDir(filepath.Dir(l.path)))(t); len(left) != 1 {
 		t.Errorf("left behind: %v", left)
 	}
 	for _, path := range []string{filepath.Join(t.TempDir(), "none"), t.TempDir(), "/dev/null", "", "a\x00b"} {
@@ -211,8 +202,8 @@ func TestBusy(t *testing.T) {
 	wants(t, err, fault.Busy)
 	close(leave)
 	calls := 0
-	must[[]byte](t)(l.Spend(request("fast", 1), nil, drafted(&calls, 1)))
-	if book := must[Book](t)(l.Book()); book.Releases != 2 {
+	testkit.Must(l.Spend(request("fast", 1), nil, drafted(&calls, 1)))(t)
+	if book := testkit.Must(l.Book())(t); book.Releases != 2 {
 		t.Errorf("%d releases", book.Releases)
 	}
 }
@@ -264,7 +255,7 @@ func TestConcurrentThreadsCannotOverspend(t *testing.T) {
 		group.Go(func() {
 			mine := l
 			if i%2 == 0 {
-				mine = must[*Ledger](t)(Open(l.path))
+				mine = testkit.Must(Open(l.path))(t)
 			}
 			label := fmt.Sprint(i / 2)
 			file, err := mine.Spend(request(label, 1), nil, func() ([16]byte, []byte, error) {
@@ -296,9 +287,9 @@ func TestDamage(t *testing.T) {
 	calls := 0
 	var files [][]byte
 	for i := range 12 { // enough for a tree with branches
-		files = append(files, must[[]byte](t)(l.Spend(request(fmt.Sprint(i), 1), nil, drafted(&calls, 10+900*i))))
+		files = append(files, testkit.Must(l.Spend(request(fmt.Sprint(i), 1), nil, drafted(&calls, 10+900*i)))(t))
 	}
-	whole := must[[]byte](t)(os.ReadFile(l.path))
+	whole := testkit.Must(os.ReadFile(l.path))(t)
 	path := filepath.Join(t.TempDir(), "damaged")
 	caught, unharmed := 0, 0
 	tried := -1
@@ -310,7 +301,7 @@ func TestDamage(t *testing.T) {
 		}
 		damaged, err := Open(path)
 		if err == nil {
-			book := must[Book](t)(damaged.Book())
+			book := testkit.Must(damaged.Book())(t)
 			if book.Releases != len(files) {
 				t.Fatalf("%s: %d releases are left", what, book.Releases)
 			}
@@ -321,7 +312,7 @@ func TestDamage(t *testing.T) {
 			}
 			if err == nil && tried%16 == 0 { // a commit waits for the disk
 				if _, err = damaged.Spend(request("new", 1), nil, drafted(&calls, 3000)); err == nil {
-					if book = must[Book](t)(damaged.Book()); book.Releases != len(files)+1 {
+					if book = testkit.Must(damaged.Book())(t); book.Releases != len(files)+1 {
 						t.Fatalf("%s: %d releases after one more", what, book.Releases)
 					}
 				}
@@ -341,10 +332,7 @@ func TestDamage(t *testing.T) {
 		t.Fatal("the whole file is refused")
 	}
 	rng := rand.New(rand.NewPCG(51, 52))
-	cuts, flips := 60, 2500
-	if os.Getenv("DPATTN_AUDIT") != "" {
-		cuts, flips = 600, 100_000
-	}
+	cuts, flips := testkit.Size(60, 600), testkit.Size(2500, 100_000)
 	for range cuts {
 		try(whole[:rng.IntN(len(whole))], "cut")
 	}
@@ -380,8 +368,8 @@ func TestNoWayBack(t *testing.T) {
 	l := some(t, 3)
 	calls := 0
 	for i := range 3 {
-		must[[]byte](t)(l.Spend(request(fmt.Sprint(i), 1), nil, drafted(&calls, 10)))
-		whole := must[[]byte](t)(os.ReadFile(l.path))
+		testkit.Must(l.Spend(request(fmt.Sprint(i), 1), nil, drafted(&calls, 10)))(t)
+		whole := testkit.Must(os.ReadFile(l.path))(t)
 		for page := range 2 {
 			data := bytes.Clone(whole)
 			data[page*pageSize+pageHeader+20] ^= 1
@@ -402,7 +390,7 @@ func TestCutMeanwhile(t *testing.T) {
 	l := some(t, 20)
 	calls := 0
 	for i := range 5 {
-		must[[]byte](t)(l.Spend(request(fmt.Sprint(i), 1), nil, drafted(&calls, 20_000)))
+		testkit.Must(l.Spend(request(fmt.Sprint(i), 1), nil, drafted(&calls, 20_000)))(t)
 	}
 	_, err := l.Spend(request("x", 1), nil, func() ([16]byte, []byte, error) {
 		return [16]byte{}, make([]byte, 10), os.Truncate(l.path, 2*pageSize)
@@ -423,7 +411,7 @@ func TestForeignFiles(t *testing.T) {
 		}
 		_, err := Open(path)
 		wants(t, err, fault.Corrupt)
-		if got := must[[]byte](t)(os.ReadFile(path)); !bytes.Equal(got, data) {
+		if got := testkit.Must(os.ReadFile(path))(t); !bytes.Equal(got, data) {
 			t.Errorf("%s was changed", name)
 		}
 	}
@@ -433,11 +421,11 @@ func TestForeignFiles(t *testing.T) {
 func TestReadOnlyFile(t *testing.T) {
 	l := some(t, 3)
 	calls := 0
-	must[[]byte](t)(l.Spend(request("a", 1), nil, drafted(&calls, 10)))
+	testkit.Must(l.Spend(request("a", 1), nil, drafted(&calls, 10)))(t)
 	if err := os.Chmod(l.path, 0o400); err != nil {
 		t.Fatal(err)
 	}
-	must[Book](t)(l.Book())
+	testkit.Must(l.Book())(t)
 	if f, err := os.OpenFile(l.path, os.O_RDWR, 0); err == nil {
 		f.Close()
 		t.Skip("this user may write to everything")
@@ -461,13 +449,13 @@ func TestManyReleases(t *testing.T) {
 		r := request(fmt.Sprint(i), 1)
 		r.Cost.MuSquared = big.NewRat(1+rng.Int64N(9), 1+rng.Int64N(1000))
 		sum.Add(sum, r.Cost.MuSquared)
-		must[[]byte](t)(l.Spend(r, nil, drafted(&calls, rng.IntN(1<<rng.IntN(18)))))
+		testkit.Must(l.Spend(r, nil, drafted(&calls, rng.IntN(1<<rng.IntN(18)))))(t)
 	}
-	book := must[Book](t)(l.Book())
+	book := testkit.Must(l.Book())(t)
 	if got := book.State().Mu; got != privacy.RootUp(sum) || book.Releases != 150 {
 		t.Errorf("mu is %v, must be %v", got, privacy.RootUp(sum))
 	}
-	if text := must[[]byte](t)(json.Marshal(book)); !json.Valid(text) {
+	if text := testkit.Must(json.Marshal(book))(t); !json.Valid(text) {
 		t.Error("no JSON")
 	}
 }

@@ -3,8 +3,9 @@ package noise
 import (
 	"crypto/rand"
 	"math"
-	"os"
 	"testing"
+
+	"dpattn/tests/testkit"
 
 	"gonum.org/v1/gonum/stat/distuv"
 )
@@ -17,12 +18,7 @@ import (
 const alpha = 5e-8
 
 // draws returns the sample size: n, or 10n in an audit.
-func draws(n int) int {
-	if os.Getenv("DPATTN_AUDIT") == "1" {
-		return 10 * n
-	}
-	return n
-}
+func draws(n int) int { return testkit.Size(n, 10*n) }
 
 // sample calls visit with runs of draws, n in all.
 func sample(t *testing.T, n int, sigma uint64, visit func(run []int64)) {

@@ -6,22 +6,15 @@ import (
 	"slices"
 	"strings"
 	"testing"
-)
 
-func mustExp(t *testing.T, kind Kind, degree int, b float64) Polynomial {
-	t.Helper()
-	p, err := Exp(kind, degree, b)
-	if err != nil {
-		t.Fatalf("Exp(%d, %d, %v): %v", kind, degree, b, err)
-	}
-	return p
-}
+	"dpattn/tests/testkit"
+)
 
 // eachMinimax calls f for a grid of parameters from harmless to hopeless.
 func eachMinimax(t *testing.T, f func(degree int, b float64, p Polynomial)) {
 	for _, b := range []float64{1e-300, 1e-10, 1e-3, 0.1, 1, 2, 4, 6, 9, 13, 17, 20, 24, 32, 64} {
 		for degree := 1; degree <= MaxDegree; degree++ {
-			f(degree, b, mustExp(t, Minimax, degree, b))
+			f(degree, b, testkit.Must(Exp(Minimax, degree, b))(t))
 		}
 	}
 }
@@ -44,13 +37,13 @@ func TestRelativeErrorTable(t *testing.T) {
 		{Taylor, 4, 2, 1.5, 0.1},
 		{Taylor, 6, 2, 0.15, 0.01},
 	} {
-		got := mustExp(t, c.kind, c.degree, c.b).RelativeError
+		got := testkit.Must(Exp(c.kind, c.degree, c.b))(t).RelativeError
 		if math.Abs(got-c.want) > c.unit/2 {
 			t.Errorf("kind %d, degree %d, b = %v: relative error %v, want %v", c.kind, c.degree, c.b, got, c.want)
 		}
 	}
 	for degree := 1; degree <= 4; degree++ {
-		if got := mustExp(t, Minimax, degree, 6).RelativeError; got < 0.8 {
+		if got := testkit.Must(Exp(Minimax, degree, 6))(t).RelativeError; got < 0.8 {
 			t.Errorf("b = 6, degree %d: relative error %v, but none below 0.8 exists", degree, got)
 		}
 	}
@@ -64,7 +57,7 @@ func TestMinimaxDegreeOneClosedForm(t *testing.T) {
 		x := 1 - math.Cosh(b)/slope // chord(x) = cosh b + slope x = slope
 		ratio := slope / math.Exp(x)
 		h := (ratio - 1) / (ratio + 1) // (1-h) ratio = 1+h
-		p := mustExp(t, Minimax, 1, b)
+		p := testkit.Must(Exp(Minimax, 1, b))(t)
 		if math.Abs(p.RelativeError-h) > 1e-12 {
 			t.Errorf("b = %v: relative error %.15g, want %.15g", b, p.RelativeError, h)
 		}
@@ -113,11 +106,11 @@ func TestMinimaxIsBoundedAndPositive(t *testing.T) {
 		if !isPositive(p) {
 			t.Errorf("degree %d, b = %v: not positive", degree, b)
 		}
-		if taylor := mustExp(t, Taylor, degree, b).RelativeError; p.RelativeError > taylor {
+		if taylor := testkit.Must(Exp(Taylor, degree, b))(t).RelativeError; p.RelativeError > taylor {
 			t.Errorf("degree %d, b = %v: relative error %v, above Taylor's %v", degree, b, p.RelativeError, taylor)
 		}
 		if degree > 1 && b <= 17 {
-			if lower := mustExp(t, Minimax, degree-1, b).RelativeError; p.RelativeError > lower*(1+1e-9)+0x1p-48 {
+			if lower := testkit.Must(Exp(Minimax, degree-1, b))(t).RelativeError; p.RelativeError > lower*(1+1e-9)+0x1p-48 {
 				t.Errorf("degree %d, b = %v: relative error %v, above %v of the degree below", degree, b, p.RelativeError, lower)
 			}
 		}
@@ -134,7 +127,7 @@ func TestRelativeErrorIsMeasured(t *testing.T) {
 	for _, kind := range []Kind{Minimax, Taylor} {
 		for _, b := range []float64{0.5, 2, 5, 8} {
 			for degree := 1; degree <= MaxDegree; degree++ {
-				p := mustExp(t, kind, degree, b)
+				p := testkit.Must(Exp(kind, degree, b))(t)
 				const n = 20000
 				largest := 0.0
 				for i := range n + 1 {
@@ -155,7 +148,7 @@ func TestRelativeErrorIsMeasured(t *testing.T) {
 
 func TestExpIsDeterministic(t *testing.T) {
 	for _, b := range []float64{0.3, 2, 7, 21} {
-		p, q := mustExp(t, Minimax, 5, b), mustExp(t, Minimax, 5, b)
+		p, q := testkit.Must(Exp(Minimax, 5, b))(t), testkit.Must(Exp(Minimax, 5, b))(t)
 		if !slices.Equal(p.Coeff, q.Coeff) || p.RelativeError != q.RelativeError {
 			t.Errorf("b = %v: %v, then %v", b, p, q)
 		}
@@ -165,7 +158,7 @@ func TestExpIsDeterministic(t *testing.T) {
 func TestTaylorCoefficients(t *testing.T) {
 	want := []float64{1, 1, 1. / 2, 1. / 6, 1. / 24, 1. / 120, 1. / 720, 1. / 5040, 1. / 40320}
 	for degree := 1; degree <= MaxDegree; degree++ {
-		if got := mustExp(t, Taylor, degree, 3).Coeff; !slices.Equal(got, want[:degree+1]) {
+		if got := testkit.Must(Exp(Taylor, degree, 3))(t).Coeff; !slices.Equal(got, want[:degree+1]) {
 			t.Errorf("degree %d: %v", degree, got)
 		}
 	}
@@ -174,12 +167,12 @@ func TestTaylorCoefficients(t *testing.T) {
 // Where Taylor's error is below what can be measured, minimax does not add rounding errors to its coefficients.
 func TestMinimaxOfSmallBIsTaylor(t *testing.T) {
 	for _, b := range []float64{1e-300, 1e-9, 1e-3, 0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.07} {
-		p, q := mustExp(t, Minimax, MaxDegree, b), mustExp(t, Taylor, MaxDegree, b)
+		p, q := testkit.Must(Exp(Minimax, MaxDegree, b))(t), testkit.Must(Exp(Taylor, MaxDegree, b))(t)
 		if !slices.Equal(p.Coeff, q.Coeff) || p.Kind != Minimax || q.RelativeError > 0x1p-48 {
 			t.Errorf("b = %v: %v, Taylor %v", b, p, q)
 		}
 	}
-	if p := mustExp(t, Minimax, 1, 1e-3); p.Coeff[0] == 1 {
+	if p := testkit.Must(Exp(Minimax, 1, 1e-3))(t); p.Coeff[0] == 1 {
 		t.Errorf("b = 1e-3, degree 1: %v", p)
 	}
 }

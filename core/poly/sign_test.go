@@ -5,6 +5,8 @@ import (
 	"math/big"
 	"math/rand/v2"
 	"testing"
+
+	"dpattn/tests/testkit"
 )
 
 // rats returns numbers as rationals.
@@ -149,7 +151,7 @@ func TestPositiveUsesTheInterval(t *testing.T) {
 	}
 	// Taylor polynomials of odd degree are negative at -b for large b, those of even degree never are.
 	for degree := 1; degree <= MaxDegree; degree++ {
-		if got := isPositive(mustExp(t, Taylor, degree, 10)); got != (degree%2 == 0) {
+		if got := isPositive(testkit.Must(Exp(Taylor, degree, 10))(t)); got != (degree%2 == 0) {
 			t.Errorf("Taylor, degree %d, b = 10: positive %v", degree, got)
 		}
 	}
@@ -182,7 +184,7 @@ func TestKernelNonNegative(t *testing.T) {
 	for _, kind := range []Kind{Minimax, Taylor} {
 		for _, b := range []float64{0.5, 1, 2, 4} {
 			for degree := 1; degree <= 6; degree++ {
-				p := mustExp(t, kind, degree, b)
+				p := testkit.Must(Exp(kind, degree, b))(t)
 				for _, c := range p.Coeff {
 					if c < 0 {
 						t.Fatalf("kind %d, degree %d, b = %v: negative coefficient", kind, degree, b)

@@ -4,6 +4,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+
+	"dpattn/tests/testkit"
 )
 
 func TestFeatures(t *testing.T) {
@@ -62,7 +64,8 @@ func product(p Polynomial, beta []float64) float64 {
 func TestBlockWeightsAreOptimal(t *testing.T) {
 	rng := rand.New(rand.NewPCG(9, 10))
 	for _, p := range []Polynomial{
-		mustExp(t, Minimax, 4, 2), mustExp(t, Minimax, 2, 1), mustExp(t, Minimax, 8, 6), mustExp(t, Taylor, 4, 4), mustExp(t, Taylor, 1, 0.1),
+		testkit.Must(Exp(Minimax, 4, 2))(t), testkit.Must(Exp(Minimax, 2, 1))(t), testkit.Must(Exp(Minimax, 8, 6))(t),
+		testkit.Must(Exp(Taylor, 4, 4))(t), testkit.Must(Exp(Taylor, 1, 0.1))(t),
 		{Coeff: []float64{2, -3, 0.25, -5}, B: 1.5},
 	} {
 		beta := BlockWeights(p)

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"dpattn/core/fault"
+	"dpattn/tests/testkit"
 )
 
 func gaussianCost(mu2 *big.Rat) Cost { return Cost{MuSquared: mu2, Promise: Budget{1, 1e-6}} }
@@ -226,10 +227,10 @@ func TestMuSquared(t *testing.T) {
 // more than delta. Here is such a strategy, integrated over the privacy loss L of the first answer: the evidence for the second mechanism's best use.
 func TestOnePocketWouldLeak(t *testing.T) {
 	const epsilon, delta, e = 6.0, 1e-3, 4.0
-	whole := must(t)(Mu(epsilon, delta))         // (whole, no other) fits
-	withOther := must(t)(Mu(epsilon-e, delta))   // (withOther, e) fits, too
-	first := withOther                           // both begin with this answer
-	rest := math.Sqrt(whole*whole - first*first) // what the first choice has left
+	whole := testkit.Must(Mu(epsilon, delta))(t)       // (whole, no other) fits
+	withOther := testkit.Must(Mu(epsilon-e, delta))(t) // (withOther, e) fits, too
+	first := withOther                                 // both begin with this answer
+	rest := math.Sqrt(whole*whole - first*first)       // what the first choice has left
 	normal := func(x float64) float64 { return math.Erfc(-x/math.Sqrt2) / 2 }
 	hockeyGauss := func(x float64) float64 {
 		return normal(rest/2-x/rest) - math.Exp(x)*normal(-rest/2-x/rest)
@@ -252,15 +253,5 @@ func TestOnePocketWouldLeak(t *testing.T) {
 	}
 	if adaptive < 1.2*delta {
 		t.Error("the adaptive choice does not leak: the proof note is wrong")
-	}
-}
-
-func must(t *testing.T) func(float64, error) float64 {
-	return func(x float64, err error) float64 {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return x
 	}
 }

@@ -1,51 +1,25 @@
 package privacy
 
 import (
-	"encoding/json"
 	"math"
 	"math/big"
 	"math/rand/v2"
-	"os"
-	"strconv"
 	"testing"
 	"time"
+
+	"dpattn/tests/testkit"
 )
 
 // decimal reads a decimal with 300 bits, more than any digits given.
 func decimal(t *testing.T, s string) *big.Float {
 	t.Helper()
-	f, _, err := big.ParseFloat(s, 10, 300, big.ToNearestEven)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return f
-}
-
-// float reads the float64 nearest to a decimal.
-func float(t *testing.T, s string) float64 {
-	t.Helper()
-	f, err := strconv.ParseFloat(s, 64)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return f
+	return testkit.Decimal(t, s, 300)
 }
 
 // scaled returns x (1 + by).
 func scaled(x *big.Float, by float64) *big.Float {
 	factor := new(big.Float).SetPrec(300).Add(big.NewFloat(1), big.NewFloat(by))
 	return factor.Mul(factor, x)
-}
-
-func readJSON(t *testing.T, path string, into any) {
-	t.Helper()
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(data, into); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // randomPair returns an epsilon and a mu of any size for which delta is neither subnormal nor 1: a = mu/2 - epsilon/mu is in [-37, 8].
@@ -64,12 +38,12 @@ func randomPair(rng *rand.Rand) (epsilon, mu float64) {
 // the formula with e^epsilon. Delta must be the next float64 at or above.
 func TestDeltaDigits(t *testing.T) {
 	var rows []struct{ Epsilon, Mu, Delta string }
-	readJSON(t, "testdata/delta.json", &rows)
+	testkit.ReadJSON(t, "testdata/delta.json", &rows)
 	if len(rows) < 90 {
 		t.Fatalf("%d rows", len(rows))
 	}
 	for _, row := range rows {
-		epsilon, mu, want := float(t, row.Epsilon), float(t, row.Mu), decimal(t, row.Delta)
+		epsilon, mu, want := testkit.Float(t, row.Epsilon), testkit.Float(t, row.Mu), decimal(t, row.Delta)
 		got := Delta(epsilon, mu)
 		if big.NewFloat(got).Cmp(scaled(want, -1e-24)) < 0 {
 			t.Errorf("Delta(%v, %v) = %v is below %s", epsilon, mu, got, row.Delta)

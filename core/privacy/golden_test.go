@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"dpattn/core/internal/bigmath"
+	"dpattn/tests/testkit"
 )
 
 // readGolden reads tests/vectors/accounting.json: numbers of 20 digits, made elsewhere. Its arguments are decimals, such as an epsilon of
@@ -32,7 +33,7 @@ func readGolden(t *testing.T) (g struct {
 	} `json:"group_privacy_of_a_release_calibrated_to_eps1_delta1e5"`
 }) {
 	t.Helper()
-	readJSON(t, "../../tests/vectors/accounting.json", &g)
+	testkit.ReadJSON(t, "../../tests/vectors/accounting.json", &g)
 	if len(g.GaussianDelta) != 10 || len(g.GaussianSigma) != 7 || len(g.Composition) != 1 || len(g.Group) != 5 {
 		t.Fatalf("golden file has %d, %d, %d and %d rows", len(g.GaussianDelta), len(g.GaussianSigma), len(g.Composition), len(g.Group))
 	}
@@ -42,7 +43,7 @@ func readGolden(t *testing.T) (g struct {
 // close12 fails unless got is want up to a relative 1e-12.
 func close12(t *testing.T, name string, got float64, want string) {
 	t.Helper()
-	if w := float(t, want); !(math.Abs(got/w-1) <= 1e-12) {
+	if w := testkit.Float(t, want); !(math.Abs(got/w-1) <= 1e-12) {
 		t.Errorf("%s = %.17g, want %s", name, got, want)
 	}
 }
@@ -59,7 +60,7 @@ func TestGoldenDelta(t *testing.T) {
 		if exact.Lo.Cmp(scaled(want, lastDigit)) > 0 || exact.Hi.Cmp(scaled(want, -lastDigit)) < 0 {
 			t.Errorf("delta(%s, 1/%s) in %.25g, want %s", row.Epsilon, row.Sigma, exact, row.Delta)
 		}
-		epsilon, mu := float(t, row.Epsilon), 1/float(t, row.Sigma)
+		epsilon, mu := testkit.Float(t, row.Epsilon), 1/testkit.Float(t, row.Sigma)
 		got := Delta(epsilon, mu)
 		close12(t, "Delta("+row.Epsilon+", 1/"+row.Sigma+")", got, row.Delta)
 		if at := deltaBounds(big.NewFloat(epsilon), big.NewFloat(mu), 100); big.NewFloat(got).Cmp(at.Hi) < 0 {
@@ -77,7 +78,7 @@ func TestGoldenSigma(t *testing.T) {
 		if below.Hi.Cmp(delta) > 0 || above.Lo.Cmp(delta) < 0 {
 			t.Errorf("%s = %s: delta there is between %.25g and %.25g", name, row.Mu, below, above)
 		}
-		epsilon, budget := float(t, row.Epsilon), float(t, row.Delta)
+		epsilon, budget := testkit.Float(t, row.Epsilon), testkit.Float(t, row.Delta)
 		got, err := Mu(epsilon, budget)
 		if err != nil {
 			t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 
 	"dpattn/core/fault"
 	"dpattn/core/noise"
+	"dpattn/tests/testkit"
 )
 
 // readLaplace reads tests/vectors/laplace.json, made with mpmath by the program beside it.
@@ -27,7 +28,7 @@ func readLaplace(t *testing.T) (g struct {
 	}
 }) {
 	t.Helper()
-	readJSON(t, "../../tests/vectors/laplace.json", &g)
+	testkit.ReadJSON(t, "../../tests/vectors/laplace.json", &g)
 	if len(g.Strips) != 11 || len(g.Compositions) != 6 {
 		t.Fatalf("the file has %d and %d rows", len(g.Strips), len(g.Compositions))
 	}

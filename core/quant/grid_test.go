@@ -8,14 +8,15 @@ import (
 	"testing"
 
 	"dpattn/simd"
+	"dpattn/tests/testkit"
 )
 
 // Whatever floats come in, keys leave with |x[j]| <= 32767 and values with |u|^2 <= 2^20; rows with NaN or Inf, and only those, are Bad and
 // all zero; the result does not depend on what the buffers held. Bounds over the whole admitted range.
 func TestEveryRowIsOnTheGrid(t *testing.T) {
-	rng := newRand(1)
+	rng := testkit.Rand(1)
 	shapes := []int{1, 2, 3, 17, 64, 65, 100, 977}
-	rows := audit(400000, 10000000)
+	rows := testkit.Size(400000, 10000000)
 	for n := 0; n < rows; {
 		dim := shapes[rng.IntN(len(shapes))]
 		bound := []float64{1, 3.7, 1e-100, 1e100, 0x1p-20}[rng.IntN(5)]
@@ -26,7 +27,7 @@ func TestEveryRowIsOnTheGrid(t *testing.T) {
 		v, copied := make([]float64, dim), make([]float64, dim)
 		x, again := make([]int16, dim), make([]int16, dim)
 		for range 100 {
-			hostile(rng, v, bound)
+			testkit.Hostile(rng, v, bound)
 			good := finite(v)
 			for _, f := range []func([]float64, []int16) Fate{g.Key, g.Value} {
 				n++
@@ -127,7 +128,7 @@ func TestRoundingAndClipping(t *testing.T) {
 // A clipped vector points where it pointed: every coordinate is within one unit of the real one, computed in 200 bits. So are rotated keys,
 // with the rotation written as a matrix.
 func TestClippedDirection(t *testing.T) {
-	rng := newRand(3)
+	rng := testkit.Rand(3)
 	for trial := range 300 {
 		dim := 1 + rng.IntN(70)
 		k := make([]float64, dim)
@@ -179,7 +180,7 @@ func TestCenter(t *testing.T) {
 
 // Shrink tries fixed factors, each on the vector as given, and ends at zero.
 func TestShrink(t *testing.T) {
-	rng := newRand(4)
+	rng := testkit.Rand(4)
 	steps := []int32{0, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768}
 	for admit := range len(steps) + 3 {
 		t.Run(fmt.Sprint(admit), func(t *testing.T) {

@@ -3,6 +3,8 @@ package quant
 import (
 	"math"
 	"testing"
+
+	"dpattn/tests/testkit"
 )
 
 // slowly applies the rotation by its definition: signs, then the Hadamard matrix (-1)^popcount(i&j), on the leading and then on the trailing block.
@@ -68,7 +70,7 @@ func TestRotationIsOrthogonal(t *testing.T) {
 
 // The rotation is linear and is what slowly computes.
 func TestRotationIsItsDefinition(t *testing.T) {
-	rng := newRand(5)
+	rng := testkit.Rand(5)
 	for d := 1; d <= 70; d++ {
 		r := NewRotation(d)
 		v := make([]float64, d)

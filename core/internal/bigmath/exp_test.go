@@ -4,6 +4,8 @@ import (
 	"math/big"
 	"math/rand/v2"
 	"testing"
+
+	"dpattn/tests/testkit"
 )
 
 // expDigits holds 110 significant digits of e^x, rounded, made with mpmath at
@@ -22,11 +24,7 @@ var expDigits = []struct{ x, want string }{
 // parse reads a decimal with 512 bits, far more than any test needs.
 func parse(t *testing.T, s string) *big.Float {
 	t.Helper()
-	f, _, err := big.ParseFloat(s, 10, 512, big.ToNearestEven)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return f
+	return testkit.Decimal(t, s, 512)
 }
 
 // within fails unless |got - want| <= 2^-(prec-4) |want|, the promise of Exp.
