@@ -5,7 +5,8 @@ TEST_CFLAGS := -std=c99 -D_XOPEN_SOURCE=700 -O1 -g $(WARNINGS) -Wconversion -Iin
 # $(call with_library,FOLDER): link with the library there, and find it there.
 with_library = -L$(1) -ldpattn "-Wl,-rpath,$(CURDIR)/$(1)"
 
-# Programs of their own: late.c loads the library at run time, memory.c measures itself, repeats.c starts itself many times. error.c is tested by itself, too.
+# Programs of their own: late.c loads the library at run time, memory.c measures itself, repeats.c
+# starts itself many times. error.c is tested by itself, too.
 ABI_TESTS := $(filter-out %/late.c %/memory.c %/repeats.c %/header.c,$(wildcard tests/abi/*.c)) capi/error.c
 ABI_HEADERS := $(wildcard tests/abi/*.h capi/*.h) include/dpattn.h
 
@@ -44,9 +45,9 @@ build/tests/repeats: tests/abi/repeats.c include/dpattn.h build/$(LIBRARY)
 	@mkdir -p $(@D)
 	$(CC) $(TEST_CFLAGS) $< -o $@ $(call with_library,build) -lpthread
 
-# The same tests where both sides are watched: the C side by the address and undefined-behaviour sanitizers, the Go side by the address
-# sanitizer and by the checks of what C and Go pass each other. The leak check knows nothing of pointers that Go holds, and Go
-# handles SIGSEGV itself.
+# The same tests where both sides are watched: the C side by the address and undefined-behaviour
+# sanitizers, the Go side by the address sanitizer and by the checks of what C and Go pass each
+# other. The leak check knows nothing of pointers that Go holds, and Go handles SIGSEGV itself.
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 SANITIZER_OPTIONS := ASAN_OPTIONS=detect_leaks=0:handle_segv=0
 # Inputs that a fuzzer found to reach different code, one file each, and how many random ones `make test` adds.
@@ -56,11 +57,15 @@ SURFACE_RANDOM := 100
 .PHONY: test-asan
 test-asan: ## the tests of the C and C++ interfaces and the kept inputs of their fuzzer under sanitizers, where there are some
 	@if echo 'int main(void) { return 0; }' | $(CC) $(SANITIZE) -x c - -o /dev/null 2>/dev/null; then \
-		$(MAKE) --no-print-directory build/asan/abi build/asan/cpp build/asan/surface && \
-		export $(SANITIZER_OPTIONS) && build/asan/abi && build/asan/cpp && build/asan/surface $(SURFACE_RANDOM) $(SURFACE_INPUTS)/*; \
+		$(MAKE) --no-print-directory asan-surface asan-abi asan-cpp; \
 	else \
 		echo "asan: skipped, since $(CC) has no sanitizers here"; \
 	fi
+
+# Apart, so that make -j runs them side by side.
+.PHONY: asan-abi asan-cpp asan-surface
+asan-abi asan-cpp asan-surface: asan-%: build/asan/%
+	$(SANITIZER_OPTIONS) $< $(if $(filter surface,$*),$(SURFACE_RANDOM) $(SURFACE_INPUTS)/*)
 
 build/asan/$(LIBRARY): $(SOURCES)
 	$(call build_library,build/asan,GOEXPERIMENT=cgocheck2 $(GO) build -asan)
@@ -82,12 +87,19 @@ test-cpp: build/tests/cpp17 build/tests/cpp20 build/tests/example17 build/tests/
 	build/tests/example17
 	build/tests/example20
 
-build/asan/cpp: $(CPP_TESTS) $(CPP_HEADERS) build/asan/$(LIBRARY)
-	$(CXX) -std=c++17 $(SANITIZE) $(CPP_FLAGS) $(CPP_TESTS) -o $@ $(call with_library,build/asan) -lpthread
+# $(call cpp_program,PROGRAM,STANDARD,FLAGS,FOLDER of the library): an object a source, so that make -j
+# builds them side by side.
+define cpp_program
+$(1).o/%.o: tests/cpp/%.cpp $(CPP_HEADERS)
+	@mkdir -p $$(@D)
+	$(CXX) -std=c++$(2) $(3) $(CPP_FLAGS) -c $$< -o $$@
 
-build/tests/cpp%: $(CPP_TESTS) $(CPP_HEADERS) build/$(LIBRARY)
-	@mkdir -p $(@D)
-	$(CXX) -std=c++$* $(CPP_FLAGS) $(CPP_TESTS) -o $@ $(call with_library,build) -lpthread
+$(1): $(patsubst tests/cpp/%.cpp,$(1).o/%.o,$(CPP_TESTS)) $(4)/$(LIBRARY)
+	$(CXX) $(3) $$(filter %.o,$$^) -o $$@ $(call with_library,$(4)) -lpthread
+endef
+$(eval $(call cpp_program,build/tests/cpp17,17,,build))
+$(eval $(call cpp_program,build/tests/cpp20,20,,build))
+$(eval $(call cpp_program,build/asan/cpp,17,$(SANITIZE),build/asan))
 
 build/tests/example%: bindings/cpp/example.cpp $(CPP_HEADERS) build/$(LIBRARY)
 	@mkdir -p $(@D)
