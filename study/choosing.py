@@ -1,6 +1,7 @@
-"""Puts what `dpattn plan` says into docs/choosing.md, and draws its plot; or checks that both are current.
+"""Puts what `dpattn plan` prints into docs/choosing.md and draws its plot, or checks the document.
 
 Usage: choosing.py write|check DOCUMENT [PLOT], with the package installed and the library built.
+Every fenced block of kind `console` that starts with `$ dpattn` holds a command and its output.
 """
 
 import contextlib
@@ -12,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import dpattn
-from dpattn import _cli
+from dpattn.cli import main as dpattn_command
 
-RUN = re.compile(r"<!-- run: (dpattn [^\n]*) -->\n.*?<!-- end -->", re.DOTALL)
+# The command, which may go on after a backslash at the end of a line, and the output below it.
+RUN = re.compile(r"(?<=```console\n)\$ (dpattn (?:[^\n]*\\\n)*[^\n]*\n).*?(?=^```$)", re.DOTALL | re.MULTILINE)
 EPSILONS = {0.5: "#3366aa", 1.0: "#cc6633", 4.0: "#338855"}
 ROWS = [round(10 ** (exponent / 8)) for exponent in range(16, 49)]
 
@@ -23,21 +25,15 @@ def answer(command: str) -> str:
     """What a dpattn command prints."""
     said = io.StringIO()
     with contextlib.redirect_stdout(said):
-        code = _cli.main(shlex.split(command)[1:])
+        code = dpattn_command(shlex.split(command.replace("\\\n", " "))[1:])
     if code != 0:
         raise SystemExit(f"{command}: exit code {code}")
     return said.getvalue()
 
 
 def filled(text: str) -> str:
-    """The document with the answer of every command below it."""
-
-    def block(match: re.Match[str]) -> str:
-        command = match[1]
-        lines = [f"    $ {command}", *(f"    {line}".rstrip() for line in answer(command).splitlines())]
-        return "\n".join([f"<!-- run: {command} -->", "", *lines, "", "<!-- end -->"])
-
-    return RUN.sub(block, text)
+    """The document with the output of every command below it."""
+    return RUN.sub(lambda match: f"$ {match[1]}{answer(match[1])}", text)
 
 
 def noise(epsilon: float, rows: int) -> float:
