@@ -21,6 +21,22 @@ struct Allowance {
     double other_delta = 0;
 };
 
+namespace detail {
+
+inline dpattn_allowance to_c(const Allowance &allowance) noexcept
+{
+    dpattn_allowance c{};
+    c.struct_size = static_cast<std::uint32_t>(sizeof(c));
+    c.epsilon = allowance.epsilon;
+    c.delta = allowance.delta;
+    c.mu = allowance.mu;
+    c.other_epsilon = allowance.other_epsilon;
+    c.other_delta = allowance.other_delta;
+    return c;
+}
+
+} // namespace detail
+
 /// The account of one private data set, in a file: a release through it (Builder::release) is on
 /// disk before it is handed out, and what cannot be afforded is refused. Move-only; any thread may
 /// use it; between calls no file is open. dpattn.h says more.
@@ -29,13 +45,7 @@ public:
     /// Makes a new file, which replaces none. Errors: invalid_argument, io.
     static Result<Ledger> try_create(const std::filesystem::path &path, const Allowance &allowance) noexcept
     {
-        dpattn_allowance a{};
-        a.struct_size = static_cast<std::uint32_t>(sizeof(a));
-        a.epsilon = allowance.epsilon;
-        a.delta = allowance.delta;
-        a.mu = allowance.mu;
-        a.other_epsilon = allowance.other_epsilon;
-        a.other_delta = allowance.other_delta;
+        const dpattn_allowance a = detail::to_c(allowance);
         return own(path, [&a](const char *name, dpattn_ledger *ledger, dpattn_error *err) {
             return dpattn_ledger_create(name, &a, ledger, err);
         });
