@@ -15,11 +15,11 @@ import (
 	"testing"
 
 	"dpattn/core/fault"
-	"dpattn/core/internal/testkit"
 	"dpattn/core/mechanism"
 	"dpattn/core/moment"
 	"dpattn/core/privacy"
 	"dpattn/core/tensor"
+	"dpattn/tests/testkit"
 )
 
 // units are the parameters of smallParams with every kind of unit: rows, and owners by both rules.

@@ -8,9 +8,9 @@ import (
 	"strconv"
 	"testing"
 
-	"dpattn/core/internal/testkit"
 	"dpattn/core/moment"
 	"dpattn/core/poly"
+	"dpattn/tests/testkit"
 )
 
 // goldenCase is one case of attention.json, computed at 50 digits outside this project.

@@ -3,11 +3,6 @@ package core
 import (
 	"bufio"
 	"bytes"
-	"dpattn/core/internal/owners"
-	"dpattn/core/internal/testkit"
-	"dpattn/core/mechanism"
-	"dpattn/core/quant"
-	"dpattn/simd"
 	"fmt"
 	"os"
 	"reflect"
@@ -16,6 +11,12 @@ import (
 	"strings"
 	"testing"
 	"unsafe"
+
+	"dpattn/core/internal/owners"
+	"dpattn/core/mechanism"
+	"dpattn/core/quant"
+	"dpattn/simd"
+	"dpattn/tests/testkit"
 )
 
 // needle is a secret that must not be found, kept under a mask so that it is not found here.

@@ -12,8 +12,8 @@ import (
 	"testing"
 
 	"dpattn/core/fault"
-	"dpattn/core/internal/testkit"
 	"dpattn/core/internal/wire"
+	"dpattn/tests/testkit"
 )
 
 // everyUnit is small parameters of both mechanisms with every kind of unit, and with several heads.

@@ -9,9 +9,9 @@ import (
 	"slices"
 	"testing"
 
-	"dpattn/core/internal/testkit"
 	"dpattn/core/internal/wire"
 	"dpattn/core/privacy"
+	"dpattn/tests/testkit"
 )
 
 // Helpers of this package's tests.

@@ -11,13 +11,13 @@ import (
 	"testing"
 
 	"dpattn/core/fault"
-	"dpattn/core/internal/testkit"
 	"dpattn/core/internal/wire"
 	"dpattn/core/mechanism"
 	"dpattn/core/moment"
 	"dpattn/core/poly"
 	"dpattn/core/privacy"
 	"dpattn/core/tensor"
+	"dpattn/tests/testkit"
 )
 
 // The measured standard deviation of outputs over many releases is the predicted one: at three query norms and both adjacencies.

@@ -5,9 +5,9 @@ import (
 	random "math/rand/v2"
 	"testing"
 
-	"dpattn/core/internal/testkit"
 	"dpattn/core/mechanism"
 	"dpattn/core/tensor"
+	"dpattn/tests/testkit"
 )
 
 // replayed releases b as a caller would, all of the way to the kernel's randomness, which is the tape of that seed instead; read is how much of it was read.

@@ -2,8 +2,6 @@ package core
 
 import (
 	"crypto/sha256"
-	"dpattn/core/internal/testkit"
-	"dpattn/core/mechanism"
 	"encoding/binary"
 	"fmt"
 	"os"
@@ -12,6 +10,9 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"dpattn/core/mechanism"
+	"dpattn/tests/testkit"
 )
 
 // adaptiveQueries asks n queries, each made of the hash of all answers before it, from 1 to 70 in a call, and returns the hash of all answers, log denominators and

@@ -9,9 +9,9 @@ import (
 	"testing"
 
 	"dpattn/core/fault"
-	"dpattn/core/internal/testkit"
 	"dpattn/core/ledger"
 	"dpattn/core/privacy"
+	"dpattn/tests/testkit"
 )
 
 // The disk is full: the ledger says so, nothing leaves, nothing is spent, the builder can try again when there is room. (Needs a file system of its own, which only

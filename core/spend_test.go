@@ -17,9 +17,9 @@ import (
 	"time"
 
 	"dpattn/core/fault"
-	"dpattn/core/internal/testkit"
 	"dpattn/core/ledger"
 	"dpattn/core/privacy"
+	"dpattn/tests/testkit"
 )
 
 // TestMain runs the child of the tests below instead of the tests where it is told to.

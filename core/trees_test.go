@@ -10,12 +10,12 @@ import (
 
 	"dpattn/core/dptree"
 	"dpattn/core/fault"
-	"dpattn/core/internal/testkit"
 	"dpattn/core/mechanism"
 	"dpattn/core/moment"
 	"dpattn/core/privacy"
 	"dpattn/core/tensor"
 	"dpattn/core/trees"
+	"dpattn/tests/testkit"
 )
 
 // vast is a budget with hardly any noise.

@@ -9,11 +9,11 @@ import (
 	"strings"
 	"testing"
 
-	"dpattn/core/internal/testkit"
 	"dpattn/core/internal/wire"
 	"dpattn/core/mechanism"
 	"dpattn/core/privacy"
 	"dpattn/simd"
+	"dpattn/tests/testkit"
 )
 
 // fixed draws numbers that are the same on every machine: integers over 2^14, from -1 to below 1.

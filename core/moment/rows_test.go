@@ -6,10 +6,10 @@ import (
 	"testing"
 	"unsafe"
 
-	"dpattn/core/internal/testkit"
 	"dpattn/core/mechanism"
 	"dpattn/core/privacy"
 	"dpattn/core/tensor"
+	"dpattn/tests/testkit"
 )
 
 // hostileRow fills v with what a caller might send, at the bound, a unit in the last place above and below it, far beyond, of extreme numbers or of any bits.

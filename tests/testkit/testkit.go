@@ -1,5 +1,5 @@
-// Package testkit has what the Go tests of several packages share. It imports no other package of
-// this module, so that every one of them can use it.
+// Package testkit has what the Go tests of several packages share. It imports core/tensor, so that
+// tests inside that package and those that it is built of must do without.
 package testkit
 
 import (
