@@ -15,7 +15,6 @@ import (
 	"testing"
 
 	"dpattn/core/fault"
-	"dpattn/core/mechanism"
 	"dpattn/core/moment"
 	"dpattn/core/privacy"
 	"dpattn/core/tensor"
@@ -38,10 +37,10 @@ func smallParams() settings {
 // and with owners as units. 1,000 orders and 1 to 64 partials at full size.
 func TestSumsDoNotDependOnTheWay(t *testing.T) {
 	const n = 1003
-	k, v := testkit.Ball(rng(1), n, 5, 1.3), testkit.Ball(rng(2), n, 3, 2.5)
+	k, v := testkit.Ball(testkit.Rand(1), n, 5, 1.3), testkit.Ball(testkit.Rand(2), n, 3, 2.5)
 	ids := make([]uint64, n)
 	for i := range ids {
-		ids[i] = rng(uint64(i)).Uint64N(200)
+		ids[i] = testkit.Rand(uint64(i)).Uint64N(200)
 	}
 	for name, p := range units() {
 		t.Run(name, func(t *testing.T) {
@@ -69,7 +68,7 @@ func TestSumsDoNotDependOnTheWay(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			whole := must[*Builder](t)(NewBuilder(p.params()))
+			whole := testkit.Must(NewBuilder(p.params()))(t)
 			add(whole, 0, n, nil)
 			want := held(t, whole)
 			state := silent(t, whole).State()
@@ -80,33 +79,33 @@ func TestSumsDoNotDependOnTheWay(t *testing.T) {
 				}
 			}
 			for _, size := range []int{1, 7, 256, 300} {
-				b := must[*Builder](t)(NewBuilder(p.params()))
+				b := testkit.Must(NewBuilder(p.params()))(t)
 				for lo := 0; lo < n; lo += size {
 					add(b, lo, min(lo+size, n), nil)
 				}
 				check(fmt.Sprint("chunks of ", size), b)
 			}
-			for seed := range uint64(audit(20, 1000)) {
-				b := must[*Builder](t)(NewBuilder(p.params()))
-				add(b, 0, n, rng(seed).Perm(n))
+			for seed := range uint64(testkit.Size(20, 1000)) {
+				b := testkit.Must(NewBuilder(p.params()))(t)
+				add(b, 0, n, testkit.Rand(seed).Perm(n))
 				check(fmt.Sprint("order ", seed), b)
 			}
 			for _, threads := range []int{1, 2, 3, 16} {
 				if err := SetThreads(threads); err != nil {
 					t.Fatal(err)
 				}
-				b := must[*Builder](t)(NewBuilder(p.params()))
+				b := testkit.Must(NewBuilder(p.params()))(t)
 				add(b, 0, n, nil)
 				check(fmt.Sprint(threads, " threads"), b)
 			}
 			_ = SetThreads(0)
-			for shards := 1; shards <= 64; shards += audit(21, 1) {
-				b := must[*Builder](t)(NewBuilder(p.params()))
-				order := rng(99).Perm(n)
+			for shards := 1; shards <= 64; shards += testkit.Size(21, 1) {
+				b := testkit.Must(NewBuilder(p.params()))(t)
+				order := testkit.Rand(99).Perm(n)
 				for s := range shards {
-					part := must[*Builder](t)(NewBuilder(p.params()))
+					part := testkit.Must(NewBuilder(p.params()))(t)
 					add(part, n*s/shards, n*(s+1)/shards, order)
-					part = must[*Builder](t)(ImportSecret(exported(t, part)))
+					part = testkit.Must(ImportSecret(exported(t, part)))(t)
 					if err := b.Merge(part); err != nil {
 						t.Fatal(err)
 					}
@@ -151,7 +150,7 @@ func worstOwner(t *testing.T, p settings, kept, clipped uint64) (moved, squared 
 		k.Row(i)[0], v.Row(i)[0] = 1, 2
 	}
 	owner := make([]uint64, n)
-	with := must[*Builder](t)(NewBuilder(p.params()))
+	with := testkit.Must(NewBuilder(p.params()))(t)
 	if err := with.Add(0, k.View(), v.View(), owner, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +174,7 @@ func distance2(a, b []int64) *big.Int {
 // An owner is replaced by another one, or comes and goes, among others: the state moves by at most the sensitivity, for owners of all kinds: similar rows, opposite
 // values, rows that cancel, few, many, hostile ones. And some pairs come near the bound, so that one a little smaller would be found out.
 func TestReplacedOwners(t *testing.T) {
-	r := rng(90)
+	r := testkit.Rand(90)
 	for _, c := range []struct {
 		rows         int
 		bound, least float64
@@ -184,16 +183,16 @@ func TestReplacedOwners(t *testing.T) {
 			p := smallParams()
 			p.OwnerRows, p.OwnerBound, p.Adjacency = c.rows, c.bound, adjacency
 			p.Lambda = p.ValueBound / 16 // values count for nearly all of the norm, so that opposite owners are nearly twice the bound apart
-			m := must[mechanism.Mechanism](t)(newMechanism(p.params()))
+			m := testkit.Must(newMechanism(p.params()))(t)
 			bound, largest := squaredOf(t, m), 0.0
-			for trial := range audit(60, 5000) {
+			for trial := range testkit.Size(60, 5000) {
 				rest, restValues := testkit.Ball(r, 30, 5, 1.2), testkit.Ball(r, 30, 3, 2.4)
 				ids := make([]uint64, 30)
 				for i := range ids {
 					ids[i] = 1 + r.Uint64N(3)
 				}
 				state := func(k, v testkit.Matrix) []int64 {
-					b := newBuilder(m, must[mechanism.Sums](t)(m.NewSums()))
+					b := newBuilder(m, testkit.Must(m.NewSums())(t))
 					if k.Rows > 0 {
 						if err := b.Add(0, k.View(), v.View(), make([]uint64, k.Rows), nil); err != nil {
 							t.Fatal(err)
@@ -259,7 +258,7 @@ func TestHostileRows(t *testing.T) {
 	k, v := testkit.Zeros(n, 5), testkit.Zeros(n, 3)
 	poison := []float64{math.NaN(), math.Inf(1), math.Inf(-1)}
 	mild := []float64{5e-324, -1e-310, 1e308, -1e308, 0, math.Copysign(0, -1), 1}
-	r := rng(4)
+	r := testkit.Rand(4)
 	for i := range n {
 		for j := range k.Row(i) {
 			k.Row(i)[j] = mild[r.IntN(len(mild))]
@@ -304,12 +303,12 @@ func TestHostileRows(t *testing.T) {
 func TestCancel(t *testing.T) {
 	for _, p := range units() {
 		const n = 5000 // several batches
-		k, v := testkit.Ball(rng(5), n, 5, 1), testkit.Ball(rng(6), n, 3, 2)
+		k, v := testkit.Ball(testkit.Rand(5), n, 5, 1), testkit.Ball(testkit.Rand(6), n, 3, 2)
 		var owners []uint64
 		if p.OwnerRows > 0 {
 			owners = make([]uint64, n)
 		}
-		b := must[*Builder](t)(NewBuilder(p.params()))
+		b := testkit.Must(NewBuilder(p.params()))(t)
 		if err := b.Add(0, k.View(), v.View(), owners, nil); err != nil {
 			t.Fatal(err)
 		}
@@ -345,8 +344,8 @@ func TestCancel(t *testing.T) {
 func TestEntropyFailure(t *testing.T) {
 	for name, p := range units() {
 		p.Heads = 2
-		m := must[mechanism.Mechanism](t)(newMechanism(p.params()))
-		b := with(t, m, someRecords(rng(7), m, 50, func() uint64 { return 1 }))
+		m := testkit.Must(newMechanism(p.params()))(t)
+		b := with(t, m, someRecords(testkit.Rand(7), m, 50, func() uint64 { return 1 }))
 		want := exported(t, b)
 		for _, left := range []int{0, 1, 15, 16, 17, 63, 64, 100, 111} {
 			r, err := func() (*Release, error) {
@@ -382,8 +381,8 @@ func (f *failing) Read(p []byte) (int, error) {
 // Promise 12: after release the secret memory is zero and the builder answers nothing.
 func TestReleaseConsumesAndWipes(t *testing.T) {
 	for _, p := range units() {
-		b := must[*Builder](t)(NewBuilder(p.params()))
-		k, v := testkit.Ball(rng(9), 300, 5, 1), testkit.Ball(rng(10), 300, 3, 1)
+		b := testkit.Must(NewBuilder(p.params()))(t)
+		k, v := testkit.Ball(testkit.Rand(9), 300, 5, 1), testkit.Ball(testkit.Rand(10), 300, 3, 1)
 		var owners []uint64
 		if p.OwnerRows > 0 {
 			owners = make([]uint64, 300)
@@ -409,7 +408,7 @@ func TestReleaseConsumesAndWipes(t *testing.T) {
 		_, releaseErr := b.Release(someBudget, nil)
 		_, exportErr := b.ExportSecret(nil)
 		_, diagnosticsErr := b.Diagnostics()
-		fresh := must[*Builder](t)(NewBuilder(p.params()))
+		fresh := testkit.Must(NewBuilder(p.params()))(t)
 		for i, err := range []error{releaseErr, exportErr, diagnosticsErr, b.Add(0, k.View(), v.View(), owners, nil), b.Merge(fresh), fresh.Merge(b)} {
 			if fault.CodeOf(err) != fault.Consumed {
 				t.Errorf("call %d on a released builder: %v", i, err)
@@ -420,7 +419,7 @@ func TestReleaseConsumesAndWipes(t *testing.T) {
 
 // A panic half-way through the sums wipes the builder: it must not be released with a sum of unknown sensitivity.
 func TestPanicWipes(t *testing.T) {
-	b := built(t, smallParams(), testkit.Ball(rng(11), 10, 5, 1), testkit.Ball(rng(12), 10, 3, 1))
+	b := built(t, smallParams(), testkit.Ball(testkit.Rand(11), 10, 5, 1), testkit.Ball(testkit.Rand(12), 10, 3, 1))
 	func() {
 		defer func() {
 			if recover() == nil {
@@ -475,7 +474,7 @@ func TestBadParams(t *testing.T) {
 func TestBadCalls(t *testing.T) {
 	p := smallParams()
 	p.Heads = 2
-	b := must[*Builder](t)(NewBuilder(p.params()))
+	b := testkit.Must(NewBuilder(p.params()))(t)
 	k, v := testkit.Zeros(4, 5), testkit.Zeros(4, 3)
 	for i, c := range []struct {
 		head   int
@@ -510,7 +509,7 @@ func TestBadCalls(t *testing.T) {
 		t.Errorf("merge with itself: %v", err)
 	}
 	p.KeyBound = 2
-	if err := b.Merge(must[*Builder](t)(NewBuilder(p.params()))); fault.CodeOf(err) != fault.Mismatch {
+	if err := b.Merge(testkit.Must(NewBuilder(p.params()))(t)); fault.CodeOf(err) != fault.Mismatch {
 		t.Errorf("merge of different parameters: %v", err)
 	}
 	if _, err := b.Release(someBudget, nil); err != nil {
@@ -524,12 +523,12 @@ func TestProgressHidesRows(t *testing.T) {
 	for _, rows := range []int{0, 10, 11, 1000} {
 		p := smallParams()
 		p.OwnerRows = 2
-		b := must[*Builder](t)(NewBuilder(p.params()))
+		b := testkit.Must(NewBuilder(p.params()))(t)
 		owners := make([]uint64, rows)
 		for i := range owners {
 			owners[i] = uint64(i)
 		}
-		if err := b.Add(0, testkit.Ball(rng(1), rows, p.KeyDim, 1).View(), testkit.Ball(rng(2), rows, p.ValueDim, 1).View(), owners, nil); err != nil {
+		if err := b.Add(0, testkit.Ball(testkit.Rand(1), rows, p.KeyDim, 1).View(), testkit.Ball(testkit.Rand(2), rows, p.ValueDim, 1).View(), owners, nil); err != nil {
 			t.Fatal(err)
 		}
 		last := uint64(0)

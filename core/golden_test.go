@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"os"
-	"strconv"
 	"testing"
 
 	"dpattn/core/moment"
@@ -29,14 +27,8 @@ type goldenColumns struct {
 }
 
 func loadGolden(t *testing.T) []goldenCase {
-	raw, err := os.ReadFile("../tests/vectors/attention.json")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var file struct{ Cases []json.RawMessage }
-	if err := json.Unmarshal(raw, &file); err != nil {
-		t.Fatal(err)
-	}
+	testkit.ReadJSON(t, "../tests/vectors/attention.json", &file)
 	var cases []goldenCase
 	for _, raw := range file.Cases {
 		var c goldenCase
@@ -76,19 +68,11 @@ func dense(rows [][]float64) testkit.Matrix {
 	return m
 }
 
-func number(t *testing.T, s string) float64 {
-	v, err := strconv.ParseFloat(s, 64)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return v
-}
-
 // The mechanism in real numbers agrees with the golden Taylor columns to 1e-12, and Attend of a release without noise to 1e-3 of the
 // output scale: what is left is the rounding to int16.
 func TestGoldenAttention(t *testing.T) {
 	for i, c := range loadGolden(t) {
-		k, v, q, scale := dense(c.K), dense(c.V), dense(c.Q), number(t, c.Scale)
+		k, v, q, scale := dense(c.K), dense(c.V), dense(c.Q), testkit.Float(t, c.Scale)
 		for s, want := range c.taylor {
 			for _, rotation := range []moment.Rotation{moment.Hadamard, moment.NoRotation} {
 				t.Run(fmt.Sprintf("case%d/taylor%d/%v", i, s, rotation), func(t *testing.T) {
@@ -98,7 +82,7 @@ func TestGoldenAttention(t *testing.T) {
 					out, lse, _ := attended(t, r, q)
 					real, den := reference{taylor(s), scale}.attend(k, v, q)
 					for j := range q.Rows {
-						d := number(t, want.Denominator[j])
+						d := testkit.Float(t, want.Denominator[j])
 						if e := math.Abs(den.Data[j]/d - 1); e > 1e-12 {
 							t.Errorf("query %d: reference denominator %v, golden %v", j, den.Data[j], d)
 						}
@@ -106,7 +90,7 @@ func TestGoldenAttention(t *testing.T) {
 							t.Errorf("query %d: lse %v, golden %v", j, lse.Data[j], math.Log(d))
 						}
 						for col := range v.Cols {
-							o := number(t, want.Output[j][col])
+							o := testkit.Float(t, want.Output[j][col])
 							if e := math.Abs(real.Row(j)[col] - o); e > 1e-12 {
 								t.Errorf("query %d column %d: reference %v, golden %v", j, col, real.Row(j)[col], o)
 							}

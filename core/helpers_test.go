@@ -17,6 +17,7 @@ import (
 	"dpattn/core/moment"
 	"dpattn/core/privacy"
 	"dpattn/core/trees"
+	"dpattn/tests/testkit"
 )
 
 // settings are the parameters of both mechanisms side by side, as tests vary them. 0 as Mechanism is
@@ -135,7 +136,7 @@ func silent(t testing.TB, b *Builder) *Release {
 		}
 	})
 	b.Wipe()
-	return must[*Release](t)(Load(file))
+	return testkit.Must(Load(file))(t)
 }
 
 // altered changes the last n bytes before a file's checksum, and computes that anew.
@@ -196,7 +197,7 @@ func (c *certificate) squared() *big.Int {
 
 // squaredOf is the squared sensitivity of a moment release.
 func squaredOf(t testing.TB, m mechanism.Mechanism) *big.Int {
-	c := certificateOf(t, drafted(newBuilder(m, must[mechanism.Sums](t)(m.NewSums())), someBudget, 1))
+	c := certificateOf(t, drafted(newBuilder(m, testkit.Must(m.NewSums())(t)), someBudget, 1))
 	return c.squared()
 }
 

@@ -13,7 +13,6 @@ import (
 	"unsafe"
 
 	"dpattn/core/internal/owners"
-	"dpattn/core/mechanism"
 	"dpattn/core/quant"
 	"dpattn/simd"
 	"dpattn/tests/testkit"
@@ -112,7 +111,7 @@ func TestNoSecretIsLeftInMemory(t *testing.T) {
 
 func nothingIsLeft(t *testing.T, name string, p settings, owners int) {
 	const n = 300
-	k, v := testkit.Ball(rng(201), n, 5, 0.9), testkit.Ball(rng(202), n, 3, 1.9)
+	k, v := testkit.Ball(testkit.Rand(201), n, 5, 0.9), testkit.Ball(testkit.Rand(202), n, 3, 1.9)
 	ids := func(n int) (ids []uint64) {
 		for i := range n {
 			ids = append(ids, uint64(i%owners))
@@ -122,8 +121,8 @@ func nothingIsLeft(t *testing.T, name string, p settings, owners int) {
 	if p.OwnerRows == 0 {
 		ids = func(int) []uint64 { return nil }
 	}
-	b, other := must[*Builder](t)(NewBuilder(p.params())), must[*Builder](t)(NewBuilder(p.params()))
-	whole := must[*Builder](t)(NewBuilder(p.params())) // for its sums: asking b would clear its batch
+	b, other := testkit.Must(NewBuilder(p.params()))(t), testkit.Must(NewBuilder(p.params()))(t)
+	whole := testkit.Must(NewBuilder(p.params()))(t) // for its sums: asking b would clear its batch
 	for _, part := range []struct {
 		b      *Builder
 		lo, hi int
@@ -139,7 +138,7 @@ func nothingIsLeft(t *testing.T, name string, p settings, owners int) {
 	needles := []needle{hide("sums of a column of a partial", part, 4, p.ValueDim+1), hide("sums of a partial in order", part, 4, 1)}
 	clear(part)
 	partial := exported(t, other)
-	imported := must[*Builder](t)(ImportSecret(partial))
+	imported := testkit.Must(ImportSecret(partial))(t)
 	clear(partial)
 	if err := b.Merge(imported); err != nil {
 		t.Fatal(err)
@@ -205,8 +204,8 @@ func nothingIsLeft(t *testing.T, name string, p settings, owners int) {
 // Promise 12: a release reaches no memory that the builder's secret half had, the public parameters apart.
 func TestReleaseReachesNoPrivateMemory(t *testing.T) {
 	for name, p := range units() {
-		m := must[mechanism.Mechanism](t)(newMechanism(p.params()))
-		b := with(t, m, someRecords(rng(203), m, 100, func() uint64 { return 5 }))
+		m := testkit.Must(newMechanism(p.params()))(t)
+		b := with(t, m, someRecords(testkit.Rand(203), m, 100, func() uint64 { return 5 }))
 		secret := spans(b.sums)
 		for first := range spans(m) {
 			delete(secret, first)

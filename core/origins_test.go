@@ -46,7 +46,7 @@ func put(t *testing.T, b *Builder, head, n int, seed uint64) {
 // shard is a builder with some rows of that seed in its last head.
 func shard(t *testing.T, p settings, seed uint64) *Builder {
 	t.Helper()
-	b := must[*Builder](t)(NewBuilder(p.params()))
+	b := testkit.Must(NewBuilder(p.params()))(t)
 	put(t, b, b.mechanism.Params().Heads-1, 3, seed)
 	return b
 }
@@ -54,7 +54,7 @@ func shard(t *testing.T, p settings, seed uint64) *Builder {
 // twin is what another process makes of a builder's partial.
 func twin(t *testing.T, b *Builder) *Builder {
 	t.Helper()
-	return must[*Builder](t)(ImportSecret(exported(t, b)))
+	return testkit.Must(ImportSecret(exported(t, b)))(t)
 }
 
 // refused makes sure that from is not merged into into, for the reason that it has rows in common with it, and that neither changes.
@@ -87,10 +87,10 @@ func TestPartialMergedTwice(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			a := shard(t, p, 1)
 			file := exported(t, a)
-			retried := func() *Builder { return must[*Builder](t)(ImportSecret(file)) }
+			retried := func() *Builder { return testkit.Must(ImportSecret(file))(t) }
 
 			refused(t, "the same file twice", retried(), retried())
-			total := merged(t, must[*Builder](t)(NewBuilder(p.params())), retried())
+			total := merged(t, testkit.Must(NewBuilder(p.params()))(t), retried())
 			refused(t, "the same file, later, into an empty builder", total, retried())
 			refused(t, "a builder and its own export", a, retried())
 			refused(t, "a builder's export and the builder", retried(), a)
@@ -115,30 +115,30 @@ func TestPartialMergedTwice(t *testing.T) {
 func TestPartialsOnce(t *testing.T) {
 	for name, p := range everyUnit() {
 		t.Run(name, func(t *testing.T) {
-			empty := must[*Builder](t)(NewBuilder(p.params()))
+			empty := testkit.Must(NewBuilder(p.params()))(t)
 			template := exported(t, empty)
 			if origins, _ := parted(template); !bytes.Equal(origins, make([]byte, 8)) {
 				t.Fatalf("a partial without rows has origins %x", origins)
 			}
-			whole := must[*Builder](t)(NewBuilder(p.params()))
+			whole := testkit.Must(NewBuilder(p.params()))(t)
 			const shards = 7
 			var files [][]byte
 			for s := range uint64(shards) {
 				put(t, whole, 0, 4, s)
-				part := must[*Builder](t)(ImportSecret(template))
+				part := testkit.Must(ImportSecret(template))(t)
 				put(t, part, 0, 4, s)
 				if s%2 == 0 {
-					part = merged(t, part, must[*Builder](t)(ImportSecret(template)), must[*Builder](t)(ImportSecret(template)))
+					part = merged(t, part, testkit.Must(ImportSecret(template))(t), testkit.Must(ImportSecret(template))(t))
 				}
 				files = append(files, exported(t, part))
 			}
 			want := held(t, whole)
 			var set []byte
-			r := rng(11)
+			r := testkit.Rand(11)
 			for trial := range 20 {
 				var parts []*Builder
 				for _, i := range r.Perm(shards) {
-					parts = append(parts, must[*Builder](t)(ImportSecret(files[i])))
+					parts = append(parts, testkit.Must(ImportSecret(files[i]))(t))
 				}
 				for len(parts) > 1 { // any two, either way, through a file or not
 					r.Shuffle(len(parts), func(i, j int) { parts[i], parts[j] = parts[j], parts[i] })
@@ -175,13 +175,13 @@ func TestMergeRefusesExactlyRowsInCommon(t *testing.T) {
 		return out
 	}
 	for name, p := range everyUnit() {
-		r, next, yes, no := rng(17), uint64(0), 0, 0
+		r, next, yes, no := testkit.Rand(17), uint64(0), 0, 0
 		pool := make([]pair, 6)
-		renew := func(i int) { pool[i] = pair{must[*Builder](t)(NewBuilder(p.params())), map[uint64]bool{}} }
+		renew := func(i int) { pool[i] = pair{testkit.Must(NewBuilder(p.params()))(t), map[uint64]bool{}} }
 		for i := range pool {
 			renew(i)
 		}
-		for range audit(1200, 20000) {
+		for range testkit.Size(1200, 20000) {
 			i, j := r.IntN(len(pool)), r.IntN(len(pool))
 			switch r.IntN(5) {
 			case 0, 1:
@@ -213,7 +213,7 @@ func TestMergeRefusesExactlyRowsInCommon(t *testing.T) {
 				for row := range pool[j].rows {
 					pool[i].rows[row] = true
 				}
-				if d := must[Diagnostics](t)(pool[i].b.Diagnostics()); d.Rows != uint64(len(pool[i].rows)) {
+				if d := testkit.Must(pool[i].b.Diagnostics())(t); d.Rows != uint64(len(pool[i].rows)) {
 					t.Fatalf("%s: %d rows of %d", name, d.Rows, len(pool[i].rows))
 				}
 				renew(j)
@@ -254,7 +254,7 @@ func TestWhenAnOriginIsDrawn(t *testing.T) {
 	}
 	// A row that counts as zero is a row: with REPLACE its number is public.
 	p := smallParams()
-	nothing := must[*Builder](t)(NewBuilder(p.params()))
+	nothing := testkit.Must(NewBuilder(p.params()))(t)
 	if err := nothing.Add(0, testkit.Dense(1, 5, []float64{math.NaN(), 0, 0, 0, 0}).View(), testkit.Zeros(1, 3).View(), nil, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -266,7 +266,7 @@ func TestWhenAnOriginIsDrawn(t *testing.T) {
 // Without randomness no partial with rows leaves, nothing is written, and the builder stays as it was. One that has its origin needs none.
 func TestOriginFailsClosed(t *testing.T) {
 	for name, p := range everyUnit() {
-		b, empty := shard(t, p, 1), must[*Builder](t)(NewBuilder(p.params()))
+		b, empty := shard(t, p, 1), testkit.Must(NewBuilder(p.params()))(t)
 		size, _ := b.ExportSecret(nil)
 		named := shard(t, p, 2)
 		exported(t, named)
@@ -328,10 +328,10 @@ func TestOriginsLimit(t *testing.T) {
 			t.Error("a merge over the limit changed a builder")
 		}
 	}
-	if again := must[*Builder](t)(ImportSecret(before[0])); !slices.Equal(again.origins, full.origins) {
+	if again := testkit.Must(ImportSecret(before[0]))(t); !slices.Equal(again.origins, full.origins) {
 		t.Error("as many origins as the limit allows do not survive a file")
 	}
-	refused(t, "one in common, and over the limit", full, must[*Builder](t)(ImportSecret(before[0])))
+	refused(t, "one in common, and over the limit", full, testkit.Must(ImportSecret(before[0]))(t))
 }
 
 // Sets of origins that no builder can have are refused, behind a right checksum too; and a number of them, however large, makes nothing be allocated that is not
@@ -342,7 +342,7 @@ func TestOriginsInFiles(t *testing.T) {
 		b := shard(t, p, 1)
 		b.origins = set
 		_, body := parted(exported(t, b))
-		_, empty := parted(exported(t, must[*Builder](t)(NewBuilder(p.params()))))
+		_, empty := parted(exported(t, testkit.Must(NewBuilder(p.params()))(t)))
 		file := func(n uint64, set origins, body []byte) []byte {
 			var w wire.Writer
 			w.Begin(wire.Partial)

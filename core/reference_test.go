@@ -4,8 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"math"
-	"math/rand/v2"
-	"os"
 	"slices"
 	"testing"
 
@@ -16,32 +14,12 @@ import (
 
 // Helpers of this package's tests.
 
-// audit chooses the small size of a test, or its full size when DPATTN_AUDIT is set.
-func audit(small, full int) int {
-	if os.Getenv("DPATTN_AUDIT") != "" {
-		return full
-	}
-	return small
-}
-
-func rng(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 0)) }
-
 var someBudget = privacy.Budget{Epsilon: 1, Delta: 1e-5}
-
-func must[T any](t testing.TB) func(T, error) T {
-	return func(v T, err error) T {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return v
-	}
-}
 
 // built makes a builder with one chunk of rows.
 func built(t testing.TB, p settings, k, v testkit.Matrix) *Builder {
 	t.Helper()
-	b := must[*Builder](t)(NewBuilder(p.params()))
+	b := testkit.Must(NewBuilder(p.params()))(t)
 	if err := b.Add(0, k.View(), v.View(), nil, nil); err != nil {
 		t.Fatal(err)
 	}

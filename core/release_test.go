@@ -29,17 +29,17 @@ func TestPredictedStddev(t *testing.T) {
 	const n, releases, queries = 3000, 400, 12
 	for _, adjacency := range []Adjacency{AddRemove, Replace} {
 		p := settings{KeyDim: 4, ValueDim: 3, Degree: 3, Adjacency: adjacency, KeyBound: 1, ValueBound: 1, QueryBound: 2, Scale: 1}
-		source := built(t, p, testkit.Ball(rng(20), n, 4, 1), testkit.Ball(rng(21), n, 3, 1))
+		source := built(t, p, testkit.Ball(testkit.Rand(20), n, 4, 1), testkit.Ball(testkit.Rand(21), n, 3, 1))
 		partial := exported(t, source)
 		for _, length := range []float64{2, 1, 0.25} {
 			q := testkit.Zeros(queries, 4)
 			for i := range queries {
-				copy(q.Row(i), testkit.Ball(rng(uint64(30+i)), 1, 4, length).Row(0))
+				copy(q.Row(i), testkit.Ball(testkit.Rand(uint64(30+i)), 1, 4, length).Row(0))
 			}
-			exact, _, _ := attended(t, silent(t, must[*Builder](t)(ImportSecret(partial))), q)
+			exact, _, _ := attended(t, silent(t, testkit.Must(ImportSecret(partial))(t)), q)
 			measured, predicted := 0.0, 0.0
 			for trial := range releases {
-				b := must[*Builder](t)(ImportSecret(partial))
+				b := testkit.Must(ImportSecret(partial))(t)
 				r := drafted(b, privacy.Budget{Epsilon: 2, Delta: 1e-5}, uint64(trial))
 				out, _, std := attended(t, r, q)
 				for i, o := range out.Data {
@@ -64,7 +64,7 @@ func TestHeads(t *testing.T) {
 	k, v := make([]float64, 0, heads*n*4), make([]float64, 0, heads*n*2)
 	var ks, vs []testkit.Matrix
 	for h := range heads {
-		kh, vh := testkit.Ball(rng(uint64(40+h)), n, 4, 1), testkit.Ball(rng(uint64(50+h)), n, 2, 1)
+		kh, vh := testkit.Ball(testkit.Rand(uint64(40+h)), n, 4, 1), testkit.Ball(testkit.Rand(uint64(50+h)), n, 2, 1)
 		for i := range n {
 			for j := range 4 {
 				kh.Row(i)[j] += p.Center[h*4+j]
@@ -73,11 +73,11 @@ func TestHeads(t *testing.T) {
 		ks, vs = append(ks, kh), append(vs, vh)
 		k, v = append(k, kh.Data...), append(v, vh.Data...)
 	}
-	b := must[*Builder](t)(NewBuilder(p.params()))
+	b := testkit.Must(NewBuilder(p.params()))(t)
 	if err := b.Add(AllHeads, tensor.Of(k, heads, n, 4), tensor.Of(v, heads, n, 2), nil, nil); err != nil {
 		t.Fatal(err)
 	}
-	apart := must[*Builder](t)(NewBuilder(p.params()))
+	apart := testkit.Must(NewBuilder(p.params()))(t)
 	for h := range heads {
 		if err := apart.Add(h, ks[h].View(), vs[h].View(), nil, nil); err != nil {
 			t.Fatal(err)
@@ -88,7 +88,7 @@ func TestHeads(t *testing.T) {
 	}
 	partial := exported(t, b)
 	r := silent(t, b)
-	q := testkit.Ball(rng(60), 5, 4, 1)
+	q := testkit.Ball(testkit.Rand(60), 5, 4, 1)
 	queries := slices.Concat(q.Data, q.Data, q.Data)
 	out, lse := make([]float64, heads*5*2), make([]float64, heads*5)
 	l := tensor.Of(lse, heads, 5, 1)
@@ -119,7 +119,7 @@ func TestHeads(t *testing.T) {
 			}
 		}
 	}
-	noisy := must[*Release](t)(must[*Builder](t)(ImportSecret(partial)).Release(someBudget, nil))
+	noisy := testkit.Must(testkit.Must(ImportSecret(partial))(t).Release(someBudget, nil))(t)
 	mu, _ := privacy.Mu(1, 1e-5)
 	sum := 0.0
 	c := certificateOf(t, noisy)
@@ -162,7 +162,7 @@ func TestNoiseOfBothAdjacencies(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := certificateOf(t, drafted(newBuilder(m, must[mechanism.Sums](t)(m.NewSums())), someBudget, 1))
+		got := certificateOf(t, drafted(newBuilder(m, testkit.Must(m.NewSums())(t)), someBudget, 1))
 		b := got.Sensitivity
 		lambda2 := uint64(b.Lambda) * uint64(b.Lambda)
 		ratio := float64(got.Noise.Terms[0].Sigma) / math.Sqrt(float64(b.PhiSquared)*float64(b.ValueSquared+lambda2))
@@ -173,7 +173,7 @@ func TestNoiseOfBothAdjacencies(t *testing.T) {
 }
 
 func someRelease(t testing.TB, p settings) *Release {
-	return must[*Release](t)(built(t, p, testkit.Ball(rng(70), 500, p.KeyDim, 1), testkit.Ball(rng(71), 500, p.ValueDim, 1)).Release(someBudget, nil))
+	return testkit.Must(built(t, p, testkit.Ball(testkit.Rand(70), 500, p.KeyDim, 1), testkit.Ball(testkit.Rand(71), 500, p.ValueDim, 1)).Release(someBudget, nil))(t)
 }
 
 func TestSaveLoad(t *testing.T) {
@@ -185,11 +185,11 @@ func TestSaveLoad(t *testing.T) {
 		if uint64(len(file)) != r.Info().SaveBytes {
 			t.Errorf("%d bytes; Info says %d", len(file), r.Info().SaveBytes)
 		}
-		s := must[*Release](t)(Load(file))
+		s := testkit.Must(Load(file))(t)
 		if !reflect.DeepEqual(s.Info(), r.Info()) || !bytes.Equal(s.Certificate(), r.Certificate()) || !bytes.Equal(saved(t, s), file) || !slices.Equal(s.State(), r.State()) {
 			t.Error("the loaded release differs")
 		}
-		q := testkit.Ball(rng(72), 100, p.KeyDim, 3)
+		q := testkit.Ball(testkit.Rand(72), 100, p.KeyDim, 3)
 		a, la, sa := attended(t, r, q)
 		b, lb, sb := attended(t, s, q)
 		for _, pair := range [][2]testkit.Matrix{{a, b}, {la, lb}, {sa, sb}} {
@@ -205,7 +205,7 @@ func TestDamagedFiles(t *testing.T) {
 	p := settings{KeyDim: 1, ValueDim: 1, Degree: 1, Adjacency: AddRemove, KeyBound: 1, ValueBound: 1, QueryBound: 1}
 	release := saved(t, someRelease(t, p))
 	p.OwnerRows = 1
-	b := must[*Builder](t)(NewBuilder(p.params()))
+	b := testkit.Must(NewBuilder(p.params()))(t)
 	if err := b.Add(0, testkit.Zeros(2, 1).View(), testkit.Zeros(2, 1).View(), []uint64{1, 2}, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -261,7 +261,7 @@ func TestFalseClaim(t *testing.T) {
 	}
 	// Sigma far too small to be seen in a rounded delta, and a delta next to 1, which any sum of rounded numbers may pass.
 	for _, b := range []privacy.Budget{{Epsilon: 1e-6, Delta: 1e-9}, {Epsilon: 1, Delta: 1 - 1e-12}} {
-		r := must[*Release](t)(must[*Builder](t)(NewBuilder(smallParams().params())).Release(b, nil))
+		r := testkit.Must(testkit.Must(NewBuilder(smallParams().params()))(t).Release(b, nil))(t)
 		if _, err := Load(saved(t, r)); err != nil {
 			t.Errorf("%v: an honest file: %v", b, err)
 		}
@@ -275,7 +275,7 @@ func TestFalseClaim(t *testing.T) {
 	for h := range p.HeadWeights {
 		p.HeadWeights[h] = float64(h + 1)
 	}
-	r = must[*Release](t)(must[*Builder](t)(NewBuilder(p.params())).Release(someBudget, nil))
+	r = testkit.Must(testkit.Must(NewBuilder(p.params()))(t).Release(someBudget, nil))(t)
 	if _, err := Load(saved(t, r)); err != nil {
 		t.Errorf("100 sigmas: %v", err)
 	}
@@ -302,8 +302,8 @@ func FuzzLoad(f *testing.F) {
 	p := settings{KeyDim: 2, ValueDim: 1, Degree: 2, Adjacency: Replace, KeyBound: 1, ValueBound: 1, QueryBound: 1}
 	q := p
 	q.Heads, q.Center, q.HeadWeights = 2, []float64{1, 2, 3, 4}, []float64{1, 2}
-	both := must[*Builder](f)(NewBuilder(q.params()))
-	fuzzFile(f, [][]byte{saved(f, someRelease(f, p)), saved(f, must[*Release](f)(both.Release(someBudget, nil)))}, func(t testing.TB, d []byte) error {
+	both := testkit.Must(NewBuilder(q.params()))(f)
+	fuzzFile(f, [][]byte{saved(f, someRelease(f, p)), saved(f, testkit.Must(both.Release(someBudget, nil))(f))}, func(t testing.TB, d []byte) error {
 		r, err := Load(d)
 		if err == nil {
 			x := testkit.Zeros(3, r.mechanism.Params().KeyDim)
@@ -320,11 +320,11 @@ func FuzzImportSecret(f *testing.F) {
 	p := settings{KeyDim: 2, ValueDim: 1, Degree: 2, Adjacency: Replace, KeyBound: 1, ValueBound: 1, QueryBound: 1}
 	q := p
 	q.OwnerRows, q.OwnerBound = 2, 1.5
-	owned := must[*Builder](f)(NewBuilder(q.params()))
+	owned := testkit.Must(NewBuilder(q.params()))(f)
 	if err := owned.Add(0, testkit.Zeros(3, 2).View(), testkit.Zeros(3, 1).View(), []uint64{1, 2, 1}, nil); err != nil {
 		f.Fatal(err)
 	}
-	rows := built(f, p, testkit.Ball(rng(80), 10, 2, 1), testkit.Ball(rng(81), 10, 1, 1))
+	rows := built(f, p, testkit.Ball(testkit.Rand(80), 10, 2, 1), testkit.Ball(testkit.Rand(81), 10, 1, 1))
 	fuzzFile(f, [][]byte{exported(f, rows), exported(f, owned)}, func(t testing.TB, d []byte) error {
 		b, err := ImportSecret(d)
 		if err == nil {
@@ -344,8 +344,8 @@ func FuzzImportSecret(f *testing.F) {
 func TestCertificate(t *testing.T) {
 	p := smallParams()
 	p.OwnerRows = 3
-	b := must[*Builder](t)(NewBuilder(p.params()))
-	r := must[*Release](t)(b.Release(someBudget, nil))
+	b := testkit.Must(NewBuilder(p.params()))(t)
+	r := testkit.Must(b.Release(someBudget, nil))(t)
 	c := certificateOf(t, r)
 	num, _ := new(big.Int).SetString(c.MuSquared.Numerator, 10)
 	den, _ := new(big.Int).SetString(c.MuSquared.Denominator, 10)
@@ -366,11 +366,11 @@ func TestCertificate(t *testing.T) {
 	// Under owner-level REPLACE an owner's rows may become fewer: their number is no public figure.
 	p.Adjacency = Replace
 	k, v := testkit.Zeros(6, 5), testkit.Zeros(6, 3)
-	b = must[*Builder](t)(NewBuilder(p.params()))
+	b = testkit.Must(NewBuilder(p.params()))(t)
 	if err := b.Add(0, k.View(), v.View(), []uint64{1, 1, 2, 2, 3, 3}, nil); err != nil {
 		t.Fatal(err)
 	}
-	r = must[*Release](t)(b.Release(someBudget, nil))
+	r = testkit.Must(b.Release(someBudget, nil))(t)
 	end := saved(t, r)[r.size-32-int(r.mechanism.StateLen()):]
 	if c := certificateOf(t, r); c.Rows != nil || binary.LittleEndian.Uint64(headsOf(r, end)[8:]) != 0 {
 		t.Error("owner-level REPLACE published the number of rows")
@@ -382,7 +382,7 @@ func TestCertificate(t *testing.T) {
 func TestAttend(t *testing.T) {
 	p := settings{KeyDim: 9, ValueDim: 4, Degree: 3, Adjacency: AddRemove, KeyBound: 1, ValueBound: 1, QueryBound: 2, Scale: 1}
 	r := someRelease(t, p)
-	q := testkit.Ball(rng(90), 77, 9, 2)
+	q := testkit.Ball(testkit.Rand(90), 77, 9, 2)
 	want, lse, _ := attended(t, r, q)
 	defer func() { _ = SetThreads(0) }()
 	for _, threads := range []int{1, 2, 5} {
@@ -441,7 +441,7 @@ func TestAttend(t *testing.T) {
 
 // Merging private parts by lse is attention over the union: exact softmax computed apart and merged equals softmax of all.
 func TestMergeAttention(t *testing.T) {
-	r := rng(95)
+	r := testkit.Rand(95)
 	softmax := func(k, v, q testkit.Matrix) (out, lse testkit.Matrix) {
 		out, lse = testkit.Zeros(q.Rows, v.Cols), testkit.Zeros(q.Rows, 1)
 		for i := range q.Rows {
@@ -496,23 +496,23 @@ func TestMergeAttention(t *testing.T) {
 // Plan predicts what a release then has.
 func TestPlan(t *testing.T) {
 	p := smallParams()
-	got := must[PlanResult](t)(Plan(p.params(), 500, someBudget, 0.01))
+	got := testkit.Must(Plan(p.params(), 500, someBudget, 0.01))(t)
 	r := someRelease(t, p)
 	info := r.Info()
 	if got.Degree != 3 || got.Features != info.Features || got.StateBytes != info.StateBytes || got.ReleaseBytes != info.SaveBytes || math.Abs(got.Mu/info.Mu-1) > 1e-12 {
 		t.Errorf("plan %+v, release %+v", got, info)
 	}
 	// The design's formula for the noise at the bound: p+(b) sqrt(B_v^2 + lambda^2)/mu over the number of rows.
-	exp := must[poly.Polynomial](t)(poly.Exp(poly.Minimax, 3, info.LogitBound))
+	exp := testkit.Must(poly.Exp(poly.Minimax, 3, info.LogitBound))(t)
 	want := exp.Plus() * math.Hypot(2, info.Mechanism.(moment.Params).Lambda) / got.Mu / 500
 	if math.Abs(got.NoiseStddev/want-1) > 0.01 || math.Abs(got.NoiseStddevWorst/got.NoiseStddev/math.Exp(2)-1) > 1e-9 {
 		t.Errorf("noise %v (worst %v), want %v", got.NoiseStddev, got.NoiseStddevWorst, want)
 	}
-	if again := must[PlanResult](t)(Plan(p.params(), got.RowsForError, someBudget, 0)); again.NoiseStddev > 0.01 || again.NoiseStddev < 0.0099 {
+	if again := testkit.Must(Plan(p.params(), got.RowsForError, someBudget, 0))(t); again.NoiseStddev > 0.01 || again.NoiseStddev < 0.0099 {
 		t.Errorf("%d rows give %v, wanted 0.01", got.RowsForError, again.NoiseStddev)
 	}
 	p.Degree = 0
-	few, many := must[PlanResult](t)(Plan(p.params(), 30, someBudget, 0)), must[PlanResult](t)(Plan(p.params(), 100000000, someBudget, 0))
+	few, many := testkit.Must(Plan(p.params(), 30, someBudget, 0))(t), testkit.Must(Plan(p.params(), 100000000, someBudget, 0))(t)
 	if few.Degree >= many.Degree {
 		t.Errorf("degree %d for few rows, %d for many: more rows deserve a higher degree", few.Degree, many.Degree)
 	}
@@ -530,11 +530,11 @@ func TestPlanTaylor(t *testing.T) {
 	budget := privacy.Budget{Epsilon: 1, Delta: 1e-6}
 	var errors []float64
 	for p.Degree = 1; p.Degree <= 4; p.Degree++ {
-		r := must[PlanResult](t)(Plan(p.params(), 100000, budget, 0))
+		r := testkit.Must(Plan(p.params(), 100000, budget, 0))(t)
 		errors = append(errors, r.PolynomialError)
 	}
 	p.Degree = 0
-	if r := must[PlanResult](t)(Plan(p.params(), 100000, budget, 0)); r.Degree != 4 || r.PolynomialError != errors[3] || errors[3] < errors[0] {
+	if r := testkit.Must(Plan(p.params(), 100000, budget, 0))(t); r.Degree != 4 || r.PolynomialError != errors[3] || errors[3] < errors[0] {
 		t.Errorf("plan chooses degree %d with polynomial error %v; want 4 with the last of %v", r.Degree, r.PolynomialError, errors)
 	}
 }
@@ -544,8 +544,8 @@ func TestEmptyRelease(t *testing.T) {
 	for _, adjacency := range []Adjacency{AddRemove, Replace} {
 		p := smallParams()
 		p.Adjacency = adjacency
-		r := must[*Release](t)(must[*Builder](t)(NewBuilder(p.params())).Release(someBudget, nil))
-		out, lse, std := attended(t, r, testkit.Ball(rng(1), 3, 5, 2))
+		r := testkit.Must(testkit.Must(NewBuilder(p.params()))(t).Release(someBudget, nil))(t)
+		out, lse, std := attended(t, r, testkit.Ball(testkit.Rand(1), 3, 5, 2))
 		for _, x := range slices.Concat(out.Data, lse.Data, std.Data) {
 			if math.IsNaN(x) || math.IsInf(x, 0) {
 				t.Fatalf("%v: %v", adjacency, fmt.Sprint(out, lse, std))
@@ -563,7 +563,7 @@ func TestAttendAllocatesNothing(t *testing.T) {
 		for _, c := range []struct{ threads, m int }{{1, 1}, {1, 40}, {1, 200}, {2, 1}, {2, 40}, {2, 200}} {
 			_ = SetThreads(c.threads)
 			m := c.m
-			q, out, lse, std := testkit.Ball(rng(1), m, d, 2), testkit.Zeros(m, dv), testkit.Zeros(m, 1), testkit.Zeros(m, dv)
+			q, out, lse, std := testkit.Ball(testkit.Rand(1), m, d, 2), testkit.Zeros(m, dv), testkit.Zeros(m, 1), testkit.Zeros(m, dv)
 			l, s := lse.View(), std.View()
 			attend := func() {
 				if _, err := r.Attend(q.View(), out.View(), &l, &s); err != nil {

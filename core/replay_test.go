@@ -14,7 +14,7 @@ import (
 func replayed(t *testing.T, b *Builder, seed uint64) (r *Release, read int) {
 	t.Helper()
 	tape := newTape(seed)
-	withRandomness(tape, func() { r = must[*Release](t)(b.Release(someBudget, nil)) })
+	withRandomness(tape, func() { r = testkit.Must(b.Release(someBudget, nil))(t) })
 	return r, tape.read
 }
 
@@ -47,7 +47,7 @@ func someRecords(r *random.Rand, m mechanism.Mechanism, n int, owner func() uint
 // with makes a builder of these rows, added in two calls.
 func with(t *testing.T, m mechanism.Mechanism, rows []record) *Builder {
 	t.Helper()
-	p, b := m.Params(), newBuilder(m, must[mechanism.Sums](t)(m.NewSums()))
+	p, b := m.Params(), newBuilder(m, testkit.Must(m.NewSums())(t))
 	for _, part := range [][]record{rows[:len(rows)/3], rows[len(rows)/3:]} {
 		var k, v []float64
 		var ids []uint64
@@ -79,18 +79,18 @@ func mixed(r *random.Rand, unit, others []record) []record {
 // randomness are read: rows, owners by both rules, both adjacencies, one head and two. Everything is as in production, the kernel's reader apart. 100,000 pairs at
 // full size.
 func TestRecordReplay(t *testing.T) {
-	r := rng(3)
+	r := testkit.Rand(3)
 	kinds := units()
 	for name, p := range units() {
 		p.Heads, p.HeadWeights = 2, []float64{1, 3}
 		p.Center = []float64{0.1, 0, 0, 0, 0, 0, 0, -0.2, 0, 0}
 		kinds[name+", two heads"] = p
 	}
-	pairs := audit(600, 100000) / (2 * len(kinds))
+	pairs := testkit.Size(600, 100000) / (2 * len(kinds))
 	for name, p := range kinds {
 		for _, adjacency := range []Adjacency{AddRemove, Replace} {
 			p.Adjacency = adjacency
-			m := must[mechanism.Mechanism](t)(newMechanism(p.params()))
+			m := testkit.Must(newMechanism(p.params()))(t)
 			clipped := uint64(0)
 			for trial := range pairs {
 				unit := func() []record {

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"testing"
 
-	"dpattn/core/mechanism"
 	"dpattn/tests/testkit"
 )
 
@@ -24,7 +23,7 @@ func adaptiveQueries(t *testing.T, r *Release, n int) string {
 	for asked, batch := 0, 1; asked < n; asked, batch = asked+batch, 1+int(all[31])%7*int(all[30])%70 {
 		batch = min(batch, n-asked)
 		q := testkit.Zeros(batch, dim)
-		source := rng(binary.LittleEndian.Uint64(all[:]))
+		source := testkit.Rand(binary.LittleEndian.Uint64(all[:]))
 		for i := range q.Data {
 			q.Data[i] = source.NormFloat64()
 		}
@@ -42,10 +41,10 @@ func adaptiveQueries(t *testing.T, r *Release, n int) string {
 // Promise 12: a release that is saved and loaded in another process answers adaptive queries with the same bits; 1,000,000 at full size, 20,000 else, of a release for each kind of
 // unit.
 func TestRestart(t *testing.T) {
-	n := audit(20_000, 1_000_000)
+	n := testkit.Size(20_000, 1_000_000)
 	for name, p := range units() {
-		m := must[mechanism.Mechanism](t)(newMechanism(p.params()))
-		r := must[*Release](t)(with(t, m, someRecords(rng(301), m, 200, func() uint64 { return 3 })).Release(someBudget, nil))
+		m := testkit.Must(newMechanism(p.params()))(t)
+		r := testkit.Must(with(t, m, someRecords(testkit.Rand(301), m, 200, func() uint64 { return 3 })).Release(someBudget, nil))(t)
 		file := filepath.Join(t.TempDir(), "release")
 		if err := os.WriteFile(file, saved(t, r), 0o600); err != nil {
 			t.Fatal(err)
@@ -73,5 +72,5 @@ func TestAfterRestart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fmt.Println("answers", adaptiveQueries(t, must[*Release](t)(Load(data)), n))
+	fmt.Println("answers", adaptiveQueries(t, testkit.Must(Load(data))(t), n))
 }

@@ -23,10 +23,10 @@ func TestDiskFull(t *testing.T) {
 	}
 	defer syscall.Unmount(dir, 0) //nolint:errcheck
 	path := filepath.Join(dir, "a.ledger")
-	l := must[*ledger.Ledger](t)(ledger.Create(path, must[privacy.Allowance](t)(privacy.MuAllowance(100))))
+	l := testkit.Must(ledger.Create(path, testkit.Must(privacy.MuAllowance(100))(t)))(t)
 	p := spendParams
 	p.ValueDim = 200 // 10 kB a release
-	k, v := testkit.Ball(rng(62), 20, 2, 1), testkit.Ball(rng(63), 20, 200, 1)
+	k, v := testkit.Ball(testkit.Rand(62), 20, 2, 1), testkit.Ball(testkit.Rand(63), 20, 200, 1)
 	b := built(t, p, k, v)
 	want := held(t, b)
 	made := 0
@@ -47,15 +47,15 @@ func TestDiskFull(t *testing.T) {
 	if !bytes.Equal(held(t, b), want) {
 		t.Fatal("the builder changed")
 	}
-	book := must[ledger.Book](t)(l.Book())
+	book := testkit.Must(l.Book())(t)
 	if book.Releases != made || made < 2 {
 		t.Fatalf("%d made, %d spent", made, book.Releases)
 	}
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", syscall.MS_REMOUNT, "size=200k"); err != nil {
 		t.Fatal(err)
 	}
-	must[*Release](t)(b.ReleaseTo(l, fmt.Sprint(made), spendBudget, nil))
-	if book := must[ledger.Book](t)(l.Book()); book.Releases != made+1 {
+	testkit.Must(b.ReleaseTo(l, fmt.Sprint(made), spendBudget, nil))(t)
+	if book := testkit.Must(l.Book())(t); book.Releases != made+1 {
 		t.Errorf("%d made, %d spent", made+1, book.Releases)
 	}
 }

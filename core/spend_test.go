@@ -70,11 +70,11 @@ func digestOf(r *Release) string {
 // afford makes a ledger for n releases of spendBudget.
 func afford(t testing.TB, n float64) (*ledger.Ledger, string) {
 	t.Helper()
-	b := must[*Builder](t)(NewBuilder(spendParams.params()))
-	cost := must[privacy.Cost](t)(b.mechanism.Cost(spendBudget))
+	b := testkit.Must(NewBuilder(spendParams.params()))(t)
+	cost := testkit.Must(b.mechanism.Cost(spendBudget))(t)
 	mu2, _ := cost.MuSquared.Float64()
 	path := filepath.Join(t.TempDir(), "a.ledger")
-	return must[*ledger.Ledger](t)(ledger.Create(path, must[privacy.Allowance](t)(privacy.MuAllowance(math.Sqrt(mu2*(n+0.5)))))), path
+	return testkit.Must(ledger.Create(path, testkit.Must(privacy.MuAllowance(math.Sqrt(mu2*(n+0.5))))(t)))(t), path
 }
 
 // child starts spendInLoop.
@@ -99,12 +99,12 @@ func TestKilledAnywhere(t *testing.T) {
 	rng := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 1)) // other moments each time
 	released := map[string]string{}
 	partial := 0
-	for kill := range audit(100, 1000) {
+	for kill := range testkit.Size(100, 1000) {
 		if kill%50 == 49 { // a long account takes longer to check
 			l, path = afford(t, 1e6)
 			clear(released)
 		}
-		before := must[ledger.Book](t)(l.Book()).Releases
+		before := testkit.Must(l.Book())(t).Releases
 		c, lines := child(t, path, fmt.Sprint(kill, "-"))
 		time.AfterFunc(time.Duration(5+rng.IntN(40))*time.Millisecond, func() { c.Process.Kill() }) //nolint:errcheck
 		said := 0
@@ -142,7 +142,7 @@ func TestKilledAnywhere(t *testing.T) {
 	}
 	t.Logf("%d times the kill came between the commit and the word of it", partial)
 	for label, digest := range released {
-		if got := digestOf(must[*Release](t)(LoadFrom(l, label))); got != digest {
+		if got := digestOf(testkit.Must(LoadFrom(l, label))(t)); got != digest {
 			t.Fatalf("%s has other bytes now", label)
 		}
 	}
@@ -183,7 +183,7 @@ func TestProcessesCannotOverspend(t *testing.T) {
 		}
 		released += o.released
 	}
-	if book := must[ledger.Book](t)(l.Book()); released != affordable || book.Releases != affordable {
+	if book := testkit.Must(l.Book())(t); released != affordable || book.Releases != affordable {
 		t.Errorf("%d released, %d spent, %d affordable", released, book.Releases, affordable)
 	}
 }
@@ -191,7 +191,7 @@ func TestProcessesCannotOverspend(t *testing.T) {
 // The builder is consumed with the commit, not before it: what is refused or fails leaves it whole.
 func TestReleaseToKeepsTheBuilder(t *testing.T) {
 	l, path := afford(t, 1)
-	k, v := testkit.Ball(rng(60), 50, 2, 1), testkit.Ball(rng(61), 50, 1, 1)
+	k, v := testkit.Ball(testkit.Rand(60), 50, 2, 1), testkit.Ball(testkit.Rand(61), 50, 1, 1)
 	b := built(t, spendParams, k, v)
 	want := exported(t, b)
 	unchanged := func(err error, code fault.Code) {
@@ -237,13 +237,13 @@ func TestReleaseToKeepsTheBuilder(t *testing.T) {
 	unchanged(err, fault.CodeOf(err))
 
 	l, _ = afford(t, 1)
-	r := must[*Release](t)(b.ReleaseTo(l, "v1", spendBudget, nil))
+	r := testkit.Must(b.ReleaseTo(l, "v1", spendBudget, nil))(t)
 	if _, err := b.Diagnostics(); fault.CodeOf(err) != fault.Consumed {
 		t.Error("the builder is still there")
 	}
 	// Asked once more, with a builder of its own that is consumed, too.
 	b = built(t, spendParams, k, v)
-	again := must[*Release](t)(b.ReleaseTo(l, "v1", spendBudget, nil))
+	again := testkit.Must(b.ReleaseTo(l, "v1", spendBudget, nil))(t)
 	if digestOf(again) != digestOf(r) || again.id != r.id {
 		t.Error("the same label gave another release")
 	}
@@ -271,21 +271,21 @@ func TestReleaseToKeepsTheBuilder(t *testing.T) {
 // Both kinds of mechanisms in one ledger: each pays from its own pocket, and a ledger that sets nothing aside refuses the paper's.
 func TestLedgerOfBothKinds(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.ledger")
-	l := must[*ledger.Ledger](t)(ledger.Create(path, must[privacy.Allowance](t)(privacy.NewAllowance(privacy.Budget{Epsilon: 2, Delta: 1e-5}, privacy.Budget{Epsilon: 1, Delta: 2e-6}))))
+	l := testkit.Must(ledger.Create(path, testkit.Must(privacy.NewAllowance(privacy.Budget{Epsilon: 2, Delta: 1e-5}, privacy.Budget{Epsilon: 1, Delta: 2e-6}))(t)))(t)
 	each := privacy.Budget{Epsilon: 0.5, Delta: 1e-6}
 	k, v := box(1, 9, 3, 0, 1), box(2, 9, 2, -1, 1)
 	tree := func() *Builder { return treeBuilder(t, treeParams(), k, v, nil) }
-	first := must[*Release](t)(tree().ReleaseTo(l, "tree 1", each, nil))
-	must[*Release](t)(must[*Builder](t)(NewBuilder(spendParams.params())).ReleaseTo(l, "moments", each, nil))
-	must[*Release](t)(tree().ReleaseTo(l, "tree 2", each, nil))
+	first := testkit.Must(tree().ReleaseTo(l, "tree 1", each, nil))(t)
+	testkit.Must(testkit.Must(NewBuilder(spendParams.params()))(t).ReleaseTo(l, "moments", each, nil))(t)
+	testkit.Must(tree().ReleaseTo(l, "tree 2", each, nil))(t)
 	if _, err := tree().ReleaseTo(l, "tree 3", each, nil); fault.CodeOf(err) != fault.Overspent {
 		t.Errorf("a third tree: %v", err)
 	}
-	must[*Release](t)(must[*Builder](t)(NewBuilder(spendParams.params())).ReleaseTo(l, "moments 2", each, nil))
-	if again := must[*Release](t)(tree().ReleaseTo(l, "tree 1", each, nil)); digestOf(again) != digestOf(first) {
+	testkit.Must(testkit.Must(NewBuilder(spendParams.params()))(t).ReleaseTo(l, "moments 2", each, nil))(t)
+	if again := testkit.Must(tree().ReleaseTo(l, "tree 1", each, nil))(t); digestOf(again) != digestOf(first) {
 		t.Error("the same label gave another release")
 	}
-	book := must[ledger.Book](t)(l.Book())
+	book := testkit.Must(l.Book())(t)
 	if s := book.State(); s.Other != (privacy.Budget{Epsilon: 1, Delta: 2e-6}) || s.OtherLeft != (privacy.Budget{}) || !(s.MuLeft > 0) || !(s.Epsilon < 2) {
 		t.Errorf("%+v", s)
 	}

@@ -34,7 +34,7 @@ type treesCertificate struct {
 
 // box draws rows with entries in [lo, hi].
 func box(seed uint64, rows, cols int, lo, hi float64) testkit.Matrix {
-	m, r := testkit.Zeros(rows, cols), rng(seed)
+	m, r := testkit.Zeros(rows, cols), testkit.Rand(seed)
 	for i := range m.Data {
 		m.Data[i] = lo + (hi-lo)*r.Float64()
 	}
@@ -51,7 +51,7 @@ func cube(m testkit.Matrix, heads int) tensor.Tensor {
 
 func treeBuilder(t *testing.T, p settings, k, v testkit.Matrix, owners []uint64) *Builder {
 	t.Helper()
-	b := must[*Builder](t)(NewBuilder(p.params()))
+	b := testkit.Must(NewBuilder(p.params()))(t)
 	for h := range max(p.Heads, 1) {
 		if err := b.Add(h, k.View(), v.View(), owners, nil); err != nil {
 			t.Fatal(err)
@@ -81,7 +81,7 @@ func TestTreesApproximateAttention(t *testing.T) {
 				owners = append(owners, uint64(i/5))
 			}
 		}
-		r := must[*Release](t)(treeBuilder(t, p, k, v, owners).Release(vast, nil))
+		r := testkit.Must(treeBuilder(t, p, k, v, owners).Release(vast, nil))(t)
 		info := r.Info()
 		own, ok := info.Mechanism.(trees.Params)
 		if !ok || own.Range != 1 || own.ValueRange != 2 || info.PolynomialError > 0.02 || info.StateBytes != 8*uint64(len(r.State())) {
@@ -134,9 +134,9 @@ func TestTreesFiles(t *testing.T) {
 		p := treeParams()
 		p.Leaves, p.Degree = 8, 2
 		change(&p)
-		r := must[*Release](t)(treeBuilder(t, p, box(1, 20, 3, 0, 1), box(2, 20, 2, -2, 2), nil).Release(someBudget, nil))
+		r := testkit.Must(treeBuilder(t, p, box(1, 20, 3, 0, 1), box(2, 20, 2, -2, 2), nil).Release(someBudget, nil))(t)
 		file := saved(t, r)
-		again := must[*Release](t)(Load(file))
+		again := testkit.Must(Load(file))(t)
 		if !slices.Equal(again.State(), r.State()) || !reflect.DeepEqual(again.Info(), r.Info()) || !bytes.Equal(again.Certificate(), r.Certificate()) || !bytes.Equal(saved(t, again), file) {
 			t.Error("a release changed on its way through a file")
 		}
@@ -170,7 +170,7 @@ func TestTreesShareTheBudget(t *testing.T) {
 	for _, heads := range []int{1, 4} {
 		p := treeParams()
 		p.Heads, p.Leaves = heads, 16
-		r := must[*Release](t)(treeBuilder(t, p, box(1, 5, 3, 0, 1), box(2, 5, 2, -2, 2), nil).Release(someBudget, nil))
+		r := testkit.Must(treeBuilder(t, p, box(1, 5, 3, 0, 1), box(2, 5, 2, -2, 2), nil).Release(someBudget, nil))(t)
 		var c treesCertificate
 		if err := json.Unmarshal(r.Certificate(), &c); err != nil {
 			t.Fatal(err)
@@ -218,7 +218,7 @@ func TestTreesSumsDoNotDependOnTheWay(t *testing.T) {
 		}
 		want := held(t, treeBuilder(t, p, k, v, owners))
 
-		a, b := must[*Builder](t)(NewBuilder(p.params())), must[*Builder](t)(NewBuilder(p.params()))
+		a, b := testkit.Must(NewBuilder(p.params()))(t), testkit.Must(NewBuilder(p.params()))(t)
 		for lo := 99; lo >= 0; lo-- { // one by one, backwards, on two shards
 			to := []*Builder{a, b}[lo%2]
 			if err := to.Add(0, k.View().Rows(lo, lo+1), v.View().Rows(lo, lo+1), ids(lo, lo+1), &Progress{Report: func(_, _ uint64) bool { return true }}); err != nil {
@@ -228,14 +228,14 @@ func TestTreesSumsDoNotDependOnTheWay(t *testing.T) {
 		if err := a.Add(0, k.View(), v.View(), owners, &Progress{Report: func(done, total uint64) bool { return done < total }}); fault.CodeOf(err) != fault.Cancelled {
 			t.Errorf("cancelled at the last moment: %v", err)
 		}
-		imported := must[*Builder](t)(ImportSecret(exported(t, b)))
+		imported := testkit.Must(ImportSecret(exported(t, b)))(t)
 		if err := a.Merge(imported); err != nil {
 			t.Fatal(err)
 		}
 		if got := held(t, a); !bytes.Equal(got, want) {
 			t.Errorf("owner_rows %d: the sums depend on how rows came", ownerRows)
 		}
-		d := must[Diagnostics](t)(a.Diagnostics())
+		d := testkit.Must(a.Diagnostics())(t)
 		if d.Rows != 100 || d.RowsZeroed != 2 || d.KeysClipped < 30 || d.ValuesClipped < 30 || ownerRows > 0 && (d.Owners != 20 || d.RowsDropped != 38) {
 			t.Errorf("owner_rows %d: %+v", ownerRows, d)
 		}
@@ -284,7 +284,7 @@ func TestTreesParams(t *testing.T) {
 	if _, err := NewBuilder(p.params()); fault.CodeOf(err) != fault.OutOfMemory || !bytes.Contains([]byte(err.Error()), []byte("would fit")) {
 		t.Errorf("what does not fit: %v", err)
 	}
-	if _, err := must[*Builder](t)(NewBuilder(treeParams().params())).Release(privacy.Budget{Epsilon: -1, Delta: 0.1}, nil); fault.CodeOf(err) != fault.InvalidArgument {
+	if _, err := testkit.Must(NewBuilder(treeParams().params()))(t).Release(privacy.Budget{Epsilon: -1, Delta: 0.1}, nil); fault.CodeOf(err) != fault.InvalidArgument {
 		t.Errorf("a negative epsilon: %v", err)
 	}
 }
@@ -293,7 +293,7 @@ func TestTreesParams(t *testing.T) {
 func TestTreesSmallest(t *testing.T) {
 	p := settings{KeyDim: 1, ValueDim: 1, Degree: 1, Mechanism: trees.Number, Adjacency: Replace, Range: 1, ValueRange: 1, Leaves: 1, Copies: 1}
 	for _, rows := range []int{0, 1} {
-		r := must[*Release](t)(treeBuilder(t, p, box(1, rows, 1, 0, 1), box(2, rows, 1, -1, 1), nil).Release(someBudget, nil))
+		r := testkit.Must(treeBuilder(t, p, box(1, rows, 1, 0, 1), box(2, rows, 1, -1, 1), nil).Release(someBudget, nil))(t)
 		q, out, lse := testkit.Dense(4, 1, []float64{math.NaN(), math.Inf(1), 2, 0.5}), testkit.Zeros(4, 1), testkit.Zeros(4, 1)
 		l := lse.View()
 		clipped, err := r.Attend(q.View(), out.View(), &l, nil)
@@ -313,13 +313,13 @@ func TestTreesPlan(t *testing.T) {
 	p := treeParams()
 	p.Leaves = 64
 	budget := privacy.Budget{Epsilon: 2000, Delta: 1e-5}
-	plan := must[PlanResult](t)(Plan(p.params(), 2000, budget, 0.1))
+	plan := testkit.Must(Plan(p.params(), 2000, budget, 0.1))(t)
 	k, v := testkit.Zeros(2000, 3), testkit.Zeros(2000, 2) // keys of 0 have weight 1; outputs are 0
 	q := testkit.Dense(1, 3, []float64{1, 1, 1})
 	squares, predicted := 0.0, 0.0
 	const trials = 60
 	for range trials {
-		r := must[*Release](t)(treeBuilder(t, p, k, v, nil).Release(budget, nil))
+		r := testkit.Must(treeBuilder(t, p, k, v, nil).Release(budget, nil))(t)
 		if i := r.Info(); i.StateBytes != plan.StateBytes || i.SaveBytes != plan.ReleaseBytes {
 			t.Fatalf("plan %+v, release %+v", plan, i)
 		}
@@ -343,7 +343,7 @@ func TestTreesPlan(t *testing.T) {
 		t.Errorf("rows for an error of 0.1: %d", plan.RowsForError)
 	}
 	p.Degree, p.RelativeError = 0, 0.01
-	if plan := must[PlanResult](t)(Plan(p.params(), 2000, budget, 0)); plan.PolynomialError > 0.01 || plan.Degree < 2 {
+	if plan := testkit.Must(Plan(p.params(), 2000, budget, 0))(t); plan.PolynomialError > 0.01 || plan.Degree < 2 {
 		t.Errorf("%+v", plan)
 	}
 }
@@ -352,7 +352,7 @@ func TestTreesPlan(t *testing.T) {
 func TestTreesState(t *testing.T) {
 	p := treeParams()
 	p.Leaves, p.Degree = 4, 1
-	r := must[*Release](t)(treeBuilder(t, p, testkit.Dense(1, 3, []float64{0, 0, 0}), testkit.Dense(1, 2, []float64{2, -1}), nil).Release(vast, nil))
+	r := testkit.Must(treeBuilder(t, p, testkit.Dense(1, 3, []float64{0, 0, 0}), testkit.Dense(1, 2, []float64{2, -1}), nil).Release(vast, nil))(t)
 	var all treesCertificate
 	if err := json.Unmarshal(r.Certificate(), &all); err != nil {
 		t.Fatal(err)

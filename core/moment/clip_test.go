@@ -9,6 +9,7 @@ import (
 
 	"dpattn/core/internal/parallel"
 	"dpattn/core/poly"
+	"dpattn/tests/testkit"
 )
 
 // bigNorm2 is the squared norm, worked out once more.
@@ -46,14 +47,14 @@ func sumsLike(rng *rand.Rand, v []int64) {
 // Clip leaves sums within the bound alone, and takes others to it: never over it, in exact integers, and no further below than rounding explains; each entry keeps
 // its sign and is the given one times one factor, rounded toward zero; whatever the number of threads. Bounds are as far off as 1 unit from the norm.
 func TestClip(t *testing.T) {
-	rng := newRand(9)
+	rng := testkit.Rand(9)
 	defer parallel.SetThreads(0)
 	const cols = 3
 	for _, tm := range []*testMap{expMap(t, poly.Minimax, 1, 1, 1), expMap(t, poly.Minimax, 5, 3, 1), expMap(t, poly.Minimax, 40, 2, 1)} {
 		n := len(tm.seqs) * cols
 		given, got := make([]int64, n), make([]int64, n)
 		clipped := 0
-		for trial := range audit(600, 20000) {
+		for trial := range testkit.Size(600, 20000) {
 			parallel.SetThreads(1 + trial%3)
 			sumsLike(rng, given)
 			norm2 := bigNorm2(given)

@@ -11,14 +11,15 @@ import (
 	"dpattn/core/mechanism"
 	"dpattn/core/quant"
 	"dpattn/simd"
+	"dpattn/tests/testkit"
 )
 
 // Promise 1: the integer norm of every contribution is within the public bound, whatever the floats or integers were that it was made of.
 // What enters the sums is, bit for bit, what the gate admits.
 func TestContributionNorm(t *testing.T) {
-	rng := newRand(1)
+	rng := testkit.Rand(1)
 	maps := someMaps(t)
-	each := audit(200000, 10000000) / len(maps)
+	each := testkit.Size(200000, 10000000) / len(maps)
 	for _, tm := range maps {
 		tm.contributions(t, rng, each)
 	}
@@ -51,8 +52,8 @@ func (tm *testMap) contributions(t *testing.T, rng *rand.Rand, n int) {
 		lambda := []int16{1, 16, 861, 1022, 16352, 32767}[rng.IntN(6)]
 		bounds := Bounds{Phi2: tm.m.Norm2(), Value2: quant.ValueNorm2, Lambda: lambda, Floor: tm.m.KernelFloor()}
 		if i%2 == 0 { // from floats
-			hostile(rng, k, tm.keyBound)
-			hostile(rng, v, 7)
+			testkit.Hostile(rng, k, tm.keyBound)
+			testkit.Hostile(rng, v, 7)
 			key, value := grid.Key(k, x), grid.Value(v, u[:valueDim])
 			u[valueDim] = lambda
 			if key == quant.Bad || value == quant.Bad {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"dpattn/simd"
+	"dpattn/tests/testkit"
 )
 
 // errorBounds are epsilon_0..epsilon_s of PROOF.md, and E.
@@ -25,7 +26,7 @@ func (tm *testMap) errorBounds() (epsilon []float64, total float64) {
 // No admitted key's integer features are farther from the real ones than PROOF.md says, feature by feature and together; random keys, and a
 // climb towards the largest errors. KernelFloor is what follows from E.
 func TestFeatureError(t *testing.T) {
-	rng := newRand(2)
+	rng := testkit.Rand(2)
 	for _, tm := range someMaps(t) {
 		epsilon, total := tm.errorBounds()
 		check := func(x []int16) (worst float64) {
@@ -46,14 +47,14 @@ func TestFeatureError(t *testing.T) {
 			return worst
 		}
 		x := make([]int16, tm.dim)
-		for range audit(1000000, 10000000) / 20 / len(tm.seqs) {
+		for range testkit.Size(1000000, 10000000) / 20 / len(tm.seqs) {
 			tm.admitted(rng, x)
 			check(x)
 		}
-		for range audit(2, 40) {
+		for range testkit.Size(2, 40) {
 			tm.admitted(rng, x)
 			best := check(x)
-			for range audit(1000000, 10000000) / 40 / len(tm.seqs) {
+			for range testkit.Size(1000000, 10000000) / 40 / len(tm.seqs) {
 				j := rng.IntN(tm.dim)
 				old := x[j]
 				x[j] = int16(max(-32767, min(32767, int(old)+rng.IntN(65)-32)))

@@ -4,23 +4,12 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"os"
 	"testing"
 
 	"dpattn/core/featuremap"
 	"dpattn/core/poly"
 	"dpattn/simd"
 )
-
-// audit chooses the small size of a test, or its full size when DPATTN_AUDIT is set.
-func audit(small, full int) int {
-	if os.Getenv("DPATTN_AUDIT") != "" {
-		return full
-	}
-	return small
-}
-
-func newRand(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 3)) }
 
 // testMap is a feature map with what its tests need to know about it.
 type testMap struct {
@@ -198,39 +187,4 @@ func squares(x []int16, rest int) bool {
 		}
 	}
 	return rest == 0
-}
-
-// hostile fills v with what a caller might send.
-func hostile(rng *rand.Rand, v []float64, bound float64) {
-	extremes := []float64{math.NaN(), math.Inf(1), math.Inf(-1), 1e308, -1e308, math.MaxFloat64, 5e-324, -5e-324, 1e-310, 0x1p-1022, 0, math.Copysign(0, -1)}
-	kind, sum := rng.IntN(8), 0.0
-	for i := range v {
-		switch kind {
-		case 0, 1, 2:
-			v[i] = rng.NormFloat64()
-		case 3:
-			v[i] = 1
-		case 4: // one coordinate
-			v[i] = 1e-9
-			v[0] = 1
-		case 5:
-			v[i] = math.Float64frombits(rng.Uint64())
-		case 6:
-			v[i] = extremes[rng.IntN(len(extremes))]
-		case 7:
-			v[i] = rng.NormFloat64()
-			if rng.IntN(len(v)) == 0 {
-				v[i] = extremes[rng.IntN(len(extremes))]
-			}
-		}
-		sum += v[i] * v[i]
-	}
-	if kind > 4 {
-		return
-	}
-	goals := []float64{bound, math.Nextafter(bound, 0), math.Nextafter(bound, 1e9), bound * rng.Float64(), bound * 1e-300, bound * 1e300}
-	goal := goals[rng.IntN(len(goals))]
-	for i := range v {
-		v[i] = v[i] / math.Sqrt(sum) * goal
-	}
 }

@@ -11,6 +11,7 @@ import (
 	"dpattn/core/mechanism"
 	"dpattn/core/poly"
 	"dpattn/core/quant"
+	"dpattn/tests/testkit"
 )
 
 // table is one head with known rows, its exact sums and a reader's parameters.
@@ -31,7 +32,7 @@ func newTable(t testing.TB, kind poly.Kind, dim, degree int, b float64, valueDim
 	cols := valueDim + 1
 	sums := tb.newExact(cols, 1024)
 	intake := sums.NewBatch(tb.dim, 1)
-	rng := newRand(uint64(9 + rows))
+	rng := testkit.Rand(uint64(9 + rows))
 	grid := quant.Grid{KeyBound: tb.keyBound, ValueBound: valueBound}
 	x, u := make([]int16, dim), make([]int16, cols)
 	for range rows {
@@ -109,7 +110,7 @@ func TestReaderWithoutNoise(t *testing.T) {
 		newTable(t, poly.Minimax, 4, 2, 1, 3, 400), newTable(t, poly.Minimax, 3, 4, 2, 1, 300), newTable(t, poly.Taylor, 6, 3, 1, 2, 500),
 		newTable(t, poly.Minimax, 1, 8, 4, 5, 50), newTable(t, poly.Minimax, 40, 2, 2, 4, 200), newTable(t, poly.Minimax, 5, 3, 2, 2, 1),
 	} {
-		rng := newRand(10)
+		rng := testkit.Rand(10)
 		r := NewReader(tb.public(1), tb.sums)
 		if !held(r) {
 			t.Fatalf("%s: the state is not held in f64", tb.name)
@@ -152,7 +153,7 @@ func TestReaderWithoutNoise(t *testing.T) {
 // Bounds at the ends of their range, at which powers of a query or of a key's bound leave float64, give the answers of bounds of ordinary size.
 func TestReaderWithExtremeBounds(t *testing.T) {
 	tb := newTable(t, poly.Minimax, 3, 8, 2, 2, 100)
-	q := inBall(newRand(11), 3, queryBound)
+	q := inBall(testkit.Rand(11), 3, queryBound)
 	want := newAnswers(1, 2)
 	NewReader(tb.public(1), tb.sums).Attend([][]float64{q}, want, 1)
 	for _, exponent := range []int{-300, -100, 100, 300} {
@@ -186,7 +187,7 @@ func (tb *table) noisy(rng *rand.Rand, sigma float64) []int64 {
 // The state is held in f32 where that costs at most 1 % of the noise, and the answers then agree with those from f64 to that.
 func TestReaderPrecisions(t *testing.T) {
 	tb := newTable(t, poly.Minimax, 4, 3, 2, 3, 3000)
-	rng := newRand(12)
+	rng := testkit.Rand(12)
 	sigma := 2e7
 	state := tb.noisy(rng, sigma)
 	p := tb.public(sigma)
@@ -221,7 +222,7 @@ func TestReaderPrecisions(t *testing.T) {
 // The bits of an answer do not depend on threads, on the queries beside it or on its place among them.
 func TestReaderBits(t *testing.T) {
 	tb := newTable(t, poly.Minimax, 21, 3, 2, 5, 20) // 2,024 features: two parts
-	rng := newRand(13)
+	rng := testkit.Rand(13)
 	for _, sigma := range []float64{1, 1e9} {
 		state := tb.noisy(rng, sigma)
 		r := NewReader(tb.public(sigma), state)
@@ -265,7 +266,7 @@ func TestReaderBits(t *testing.T) {
 // noisy count, but at least 1.
 func TestReaderClamps(t *testing.T) {
 	tb := newTable(t, poly.Minimax, 3, 2, 2, 3, 40)
-	rng := newRand(14)
+	rng := testkit.Rand(14)
 	low, high, projected := 0, 0, 0
 	for range 300 {
 		sigma := math.Exp(30 * rng.Float64())
@@ -313,7 +314,7 @@ func TestReaderClamps(t *testing.T) {
 func TestReaderStddev(t *testing.T) {
 	const n = 20000
 	tb := newTable(t, poly.Minimax, 3, 2, 1, 2, 500)
-	rng := newRand(15)
+	rng := testkit.Rand(15)
 	q := [][]float64{inBall(rng, 3, queryBound), {0, 0, 0}, inBall(rng, 3, queryBound)}
 	exact := newAnswers(3, 2)
 	NewReader(tb.public(1), tb.sums).Attend(q, exact, 1)

@@ -8,6 +8,7 @@ import (
 	"dpattn/core/poly"
 	"dpattn/core/quant"
 	"dpattn/simd"
+	"dpattn/tests/testkit"
 )
 
 // pair is two admitted rows (x, v) and (x', v') that a unit may have before and after.
@@ -104,7 +105,7 @@ func (tm *testMap) largestSharper() int16 {
 // which are more than those that floats can make. It comes within 3 % of every sharper bound (squared), so that one that is too small by more would be
 // found; and within a factor of 0.3 of the others, which give something away where the kernel is far from negative.
 func TestReplaceSensitivity(t *testing.T) {
-	rng := newRand(3)
+	rng := testkit.Rand(3)
 	maps := []*testMap{
 		expMap(t, poly.Minimax, 3, 2, 2), expMap(t, poly.Minimax, 4, 3, 2), expMap(t, poly.Minimax, 2, 4, 3), expMap(t, poly.Minimax, 8, 1, 0.5),
 		expMap(t, poly.Taylor, 3, 3, 4), expMap(t, poly.Taylor, 3, 1, 6), expMap(t, poly.Minimax, 1, 3, 1), expMap(t, poly.Minimax, 16, 2, 4),
@@ -121,9 +122,9 @@ func TestReplaceSensitivity(t *testing.T) {
 					t.Fatalf("%s: the bound does not fit this test", tm.name)
 				}
 				limit, best := claim.Squared.Int64(), int64(0)
-				for range audit(3, 60) {
+				for range testkit.Size(3, 60) {
 					p := newPair(tm.dim, valueDim)
-					s := tm.climb(rng, p, audit(600000, 3000000)/len(tm.seqs)/15, func(p *pair) int64 { return tm.distance2(p, int64(lambda)) })
+					s := tm.climb(rng, p, testkit.Size(600000, 3000000)/len(tm.seqs)/15, func(p *pair) int64 { return tm.distance2(p, int64(lambda)) })
 					if s > limit {
 						t.Fatalf("%s, lambda %d, sharper %v: %v is at squared distance %d, more than the bound %d", tm.name, lambda, claim.Sharper, p, s, limit)
 					}
@@ -161,16 +162,16 @@ func TestReplaceNeedsItsFactor(t *testing.T) {
 // <phi, phi'> >= -KernelFloor * Norm2 for all admitted pairs that a search finds, where a floor is claimed; and it does go below 0, so that a
 // floor of 0 would be wrong.
 func TestKernelFloor(t *testing.T) {
-	rng := newRand(4)
+	rng := testkit.Rand(4)
 	negative := false
 	for _, tm := range append(someMaps(t), rawMap("kernel touches zero", 64, 5789, 5789), rawMap("1 + y^3", 4, 5789, 0, 0, 10026)) {
 		floor := tm.m.KernelFloor()
 		if math.IsInf(floor, 1) {
 			continue
 		}
-		for range audit(2, 40) {
+		for range testkit.Size(2, 40) {
 			p := newPair(tm.dim, 1)
-			s := tm.climb(rng, p, audit(100000, 1000000)/len(tm.seqs)/10, func(p *pair) int64 {
+			s := tm.climb(rng, p, testkit.Size(100000, 1000000)/len(tm.seqs)/10, func(p *pair) int64 {
 				a, _ := tm.phi(p.x[0])
 				b, _ := tm.phi(p.x[1])
 				return -dot(a, b)

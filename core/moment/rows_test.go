@@ -1,8 +1,6 @@
 package moment
 
 import (
-	"math"
-	random "math/rand/v2"
 	"testing"
 	"unsafe"
 
@@ -12,37 +10,10 @@ import (
 	"dpattn/tests/testkit"
 )
 
-// hostileRow fills v with what a caller might send, at the bound, a unit in the last place above and below it, far beyond, of extreme numbers or of any bits.
-func hostileRow(r *random.Rand, v []float64, bound float64) {
-	extremes := []float64{math.NaN(), math.Inf(1), math.Inf(-1), 1e308, -1e308, math.MaxFloat64, -math.MaxFloat64, 5e-324, -5e-324, 1e-310, 0x1p-1022, 0, math.Copysign(0, -1), 1e38, 65504, 6e4}
-	kind := r.IntN(7)
-	for i := range v {
-		v[i] = r.NormFloat64()
-		switch {
-		case kind == 0:
-			v[i] = math.Float64frombits(r.Uint64())
-		case kind == 1 || kind == 2 && r.IntN(len(v)) == 0:
-			v[i] = extremes[r.IntN(len(extremes))]
-		case kind == 3:
-			v[i] = -1
-		case kind == 4 && i > 0:
-			v[i] = 0
-		}
-	}
-	if kind < 3 {
-		return
-	}
-	goals := []float64{bound, math.Nextafter(bound, 0), math.Nextafter(bound, math.Inf(1)), bound * r.Float64(), bound * 1e-300, bound * 1e300}
-	goal, length := goals[r.IntN(len(goals))], testkit.Norm(v)
-	for i := range v {
-		v[i] *= goal / length
-	}
-}
-
 // Promise 1, of the whole way of a row: what one row adds to the sums is within the sensitivity, in exact integers, and no row is refused. 10,000,000 rows at full size, as
 // f32 and f64, f16 and bf16; the feature map's own test has as many at the gate itself.
 func TestNoRowMovesMoreThanItMay(t *testing.T) {
-	r := newRand(401)
+	r := testkit.Rand(401)
 	kinds := []struct {
 		dim, values int
 		own         Params
@@ -66,9 +37,9 @@ func TestNoRowMovesMoreThanItMay(t *testing.T) {
 		k, v := make([]float64, c.dim), make([]float64, c.values)
 		memory := make([]byte, 8*(c.dim+c.values))
 		largest := uint64(0)
-		for i := range audit(300_000, 10_000_000) / len(kinds) {
-			hostileRow(r, k, p.KeyBound)
-			hostileRow(r, v, p.ValueBound)
+		for i := range testkit.Size(300_000, 10_000_000) / len(kinds) {
+			testkit.Hostile(r, k, p.KeyBound)
+			testkit.Hostile(r, v, p.ValueBound)
 			keys, values := stored(memory, tensor.DType(1+i%4), k, v)
 			addRows(t, b, 0, keys, values, nil)
 			clear(state)

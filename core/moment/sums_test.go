@@ -9,6 +9,7 @@ import (
 	"dpattn/core/internal/parallel"
 	"dpattn/core/poly"
 	"dpattn/simd"
+	"dpattn/tests/testkit"
 )
 
 // someRows draws n admitted rows.
@@ -48,7 +49,7 @@ func (tm *testMap) sum(x, u []int16, n, cols int, chunks ...int) []int64 {
 
 // The sums are exactly sum phi (x) u, the same bits for 1, 2, 3 and 8 threads, in any order and in any chunks.
 func TestSumsDoNotDependOnOrderOrThreads(t *testing.T) {
-	rng := newRand(5)
+	rng := testkit.Rand(5)
 	const n, cols = 101, 4
 	defer parallel.SetThreads(0)
 	for _, tm := range []*testMap{expMap(t, poly.Minimax, 6, 3, 2), expMap(t, poly.Minimax, 1, 1, 1), expMap(t, poly.Taylor, 30, 2, 1), rawMap("largest", 3, 8192, 8192, 11585, 14188)} {
@@ -64,7 +65,7 @@ func TestSumsDoNotDependOnOrderOrThreads(t *testing.T) {
 		}
 		for _, threads := range []int{1, 2, 3, 8} {
 			parallel.SetThreads(threads)
-			for trial := range audit(5, 50) {
+			for trial := range testkit.Size(5, 50) {
 				order := rng.Perm(n)
 				px, pu := make([]int16, 0, len(x)), make([]int16, 0, len(u))
 				for _, j := range order {
@@ -81,10 +82,10 @@ func TestSumsDoNotDependOnOrderOrThreads(t *testing.T) {
 
 // Promise 2, before the noise: one row moves the state by exactly its contribution.
 func TestOneRowMovesTheStateByItsContribution(t *testing.T) {
-	rng := newRand(6)
+	rng := testkit.Rand(6)
 	const cols = 3
 	tm := expMap(t, poly.Minimax, 5, 2, 2)
-	for range audit(200, 100000) {
+	for range testkit.Size(200, 100000) {
 		n := 1 + rng.IntN(20)
 		x, u := tm.someRows(rng, n, cols)
 		with, without := tm.sum(x, u, n, cols), tm.sum(x[tm.dim:], u[cols:], n-1, cols)
@@ -99,7 +100,7 @@ func TestOneRowMovesTheStateByItsContribution(t *testing.T) {
 
 // Add and Set are element by element, in whatever order the sums lie.
 func TestAddAndSet(t *testing.T) {
-	rng := newRand(7)
+	rng := testkit.Rand(7)
 	defer parallel.SetThreads(0)
 	const cols = 3
 	for _, tm := range []*testMap{expMap(t, poly.Minimax, 1, 1, 1), expMap(t, poly.Minimax, 40, 2, 1), expMap(t, poly.Minimax, 7, 4, 1)} {
@@ -154,7 +155,7 @@ func TestAddUnderRaceDetector(t *testing.T) {
 	defer parallel.SetThreads(0)
 	parallel.SetThreads(8)
 	tm := expMap(t, poly.Minimax, 20, 2, 1)
-	x, u := tm.someRows(newRand(8), 64, 2)
+	x, u := tm.someRows(testkit.Rand(8), 64, 2)
 	if slices.Max(tm.sum(x, u, 64, 2)) == 0 {
 		t.Error("nothing was added")
 	}
