@@ -104,6 +104,20 @@ func go_dpattn_builder_import_secret(data *C.const_void, size C.size_t, builder 
 	return C.DPATTN_OK
 }
 
+//export go_dpattn_builder_info
+func go_dpattn_builder_info(builder C.dpattn_builder, info *C.dpattn_info, err *C.dpattn_error) (status C.int32_t) {
+	defer guard(&status, err)
+	b, e := builders.get(uint64(builder), "builder")
+	if e != nil {
+		return finish(e, err)
+	}
+	if e := checkOutputStruct[C.dpattn_info](unsafe.Pointer(info), "info"); e != nil {
+		return finish(e, err)
+	}
+	writeInfo(info, b.Info())
+	return C.DPATTN_OK
+}
+
 //export go_dpattn_builder_diagnostics
 func go_dpattn_builder_diagnostics(builder C.dpattn_builder, diagnostics *C.dpattn_diagnostics, err *C.dpattn_error) (status C.int32_t) {
 	defer guard(&status, err)

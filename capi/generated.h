@@ -80,7 +80,8 @@ typedef const int64_t const_int64;
     X(ledger_release) \
     X(ledger_load) \
     X(ledger_show) \
-    X(ledger_close)
+    X(ledger_close) \
+    X(builder_info)
 
 /* X(function that goes on to Go, (parameters), (arguments)). */
 #define CAPI_ENTRIES(X) \
@@ -174,4 +175,6 @@ typedef const int64_t const_int64;
       dpattn_error *err), (ledger, label, release, err)) \
     X(dpattn_ledger_show, (dpattn_ledger ledger, char *json, size_t capacity, size_t *needed, \
       dpattn_error *err), (ledger, json, capacity, needed, err)) \
-    X(dpattn_ledger_close, (dpattn_ledger ledger, dpattn_error *err), (ledger, err))
+    X(dpattn_ledger_close, (dpattn_ledger ledger, dpattn_error *err), (ledger, err)) \
+    X(dpattn_builder_info, (dpattn_builder builder, dpattn_info *info, dpattn_error *err), (builder, \
+      info, err))

@@ -72,7 +72,12 @@ func go_dpattn_release_info(release C.dpattn_release, info *C.dpattn_info, err *
 	if e := checkOutputStruct[C.dpattn_info](unsafe.Pointer(info), "info"); e != nil {
 		return finish(e, err)
 	}
-	i := r.Info()
+	writeInfo(info, r.Info())
+	return C.DPATTN_OK
+}
+
+// writeInfo fills in a caller's struct, which was checked.
+func writeInfo(info *C.dpattn_info, i core.Info) {
 	facts := C.dpattn_info{
 		heads:            C.uint32_t(i.Heads),
 		key_dim:          C.uint32_t(i.KeyDim),
@@ -95,7 +100,6 @@ func go_dpattn_release_info(release C.dpattn_release, info *C.dpattn_info, err *
 		facts.id[n] = C.uint8_t(b)
 	}
 	writeStruct(unsafe.Pointer(info), &facts)
-	return C.DPATTN_OK
 }
 
 //export go_dpattn_release_certificate

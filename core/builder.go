@@ -41,6 +41,11 @@ func newBuilder(m mechanism.Mechanism, s mechanism.Sums) *Builder {
 	return &Builder{id: builders.Add(1), mechanism: m, sums: s}
 }
 
+// Info describes the release that will be, as far as it is known before.
+func (b *Builder) Info() Info {
+	return Info{Params: *b.mechanism.Params(), StateBytes: b.mechanism.StateBytes()}
+}
+
 // lock takes the builder's turn, and refuses a spent one, which is called name in the error. The
 // caller defers unlock.
 func (b *Builder) lock(name string) error {

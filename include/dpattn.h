@@ -484,6 +484,11 @@ DPATTN_API int32_t dpattn_builder_export_secret(dpattn_builder builder, void *da
 DPATTN_API int32_t dpattn_builder_import_secret(const void *data, size_t size, dpattn_builder *builder,
                                                 dpattn_error *err);
 
+/* PUBLIC: the params with defaults filled in, and state_bytes; what only a release has is 0. So a
+ * builder made from a partial says which rows it takes. A consumed builder answers, too.
+ * Status: OK, INVALID_ARGUMENT, INVALID_HANDLE. */
+DPATTN_API int32_t dpattn_builder_info(dpattn_builder builder, dpattn_info *info, dpattn_error *err);
+
 /* With owner_bound this sums the owners' rows, which takes as long as at release.
  * Status: OK, INVALID_ARGUMENT, INVALID_HANDLE, CONSUMED. */
 DPATTN_API int32_t dpattn_builder_diagnostics(dpattn_builder builder, dpattn_diagnostics *diagnostics,
@@ -784,6 +789,7 @@ typedef struct dpattn_plugin_v1 {
     int32_t (*ledger_load)(dpattn_ledger, const char *, dpattn_release *, dpattn_error *);
     int32_t (*ledger_show)(dpattn_ledger, char *, size_t, size_t *, dpattn_error *);
     int32_t (*ledger_close)(dpattn_ledger, dpattn_error *);
+    int32_t (*builder_info)(dpattn_builder, dpattn_info *, dpattn_error *);
 } dpattn_plugin_v1;
 
 #ifdef __cplusplus

@@ -230,11 +230,13 @@ var _ = [...]struct{{}}{{
 
 
 def go_import(package: str) -> str:
+    """The import of a package below core, under the name that capi has for it."""
     path = '"dpattn/core"' if package == "core" else f'"dpattn/core/{package}"'
     return f"{GO_ALIASES[package]} {path}" if package in GO_ALIASES else path
 
 
 def aliased(go: str) -> str:
+    """A constant by the name that capi has for its package."""
     package, name = go.split(".")
     return f"{GO_ALIASES.get(package, package)}.{name}"
 

@@ -140,6 +140,7 @@ TEST(null_error)
     CHECK(dpattn_builder_merge(0, 0, NULL) == DPATTN_INVALID_HANDLE);
     CHECK(dpattn_builder_export_secret(0, NULL, 0, NULL, NULL) == DPATTN_INVALID_HANDLE);
     CHECK(dpattn_builder_import_secret(NULL, 0, NULL, NULL) == DPATTN_INVALID_ARGUMENT);
+    CHECK(dpattn_builder_info(0, NULL, NULL) == DPATTN_INVALID_HANDLE);
     CHECK(dpattn_builder_diagnostics(0, NULL, NULL) == DPATTN_INVALID_HANDLE);
     CHECK(dpattn_builder_release(0, NULL, NULL, NULL, NULL) == DPATTN_INVALID_HANDLE);
     CHECK(dpattn_builder_free(0, NULL) == DPATTN_INVALID_HANDLE);

@@ -51,6 +51,11 @@ static int32_t fork_diagnostics(void)
     dpattn_diagnostics diagnostics = { .struct_size = sizeof diagnostics };
     return dpattn_builder_diagnostics(a_builder, &diagnostics, &err);
 }
+static int32_t fork_builder_info(void)
+{
+    dpattn_info info = { .struct_size = sizeof info };
+    return dpattn_builder_info(a_builder, &info, &err);
+}
 static int32_t fork_release(void)
 {
     dpattn_budget budget = typical_budget();
@@ -116,6 +121,7 @@ static int32_t (*const calls[])(void) = {
     fork_export,      fork_import,       fork_diagnostics, fork_release,     fork_builder_free, fork_attend,
     fork_attend_head, fork_info,         fork_certificate, fork_state,       fork_save,         fork_load,
     fork_retain,      fork_release_free, fork_merge,       fork_plugin_init, fork_others,
+    fork_builder_info,
 };
 
 /* One child a call: a hang is ended by its alarm and counts for that call alone. */

@@ -18,6 +18,8 @@ static void bad_builder(dpattn_builder builder, dpattn_builder good)
     FAILS(DPATTN_INVALID_HANDLE, "into", dpattn_builder_merge(builder, good, &err));
     FAILS(DPATTN_INVALID_HANDLE, "from", dpattn_builder_merge(good, builder, &err));
     FAILS(DPATTN_INVALID_HANDLE, "builder", dpattn_builder_export_secret(builder, NULL, 0, &needed, &err));
+    dpattn_info info = { .struct_size = sizeof info };
+    FAILS(DPATTN_INVALID_HANDLE, "builder", dpattn_builder_info(builder, &info, &err));
     FAILS(DPATTN_INVALID_HANDLE, "builder", dpattn_builder_diagnostics(builder, &diagnostics, &err));
     FAILS(DPATTN_INVALID_HANDLE, "builder", dpattn_builder_release(builder, &budget, NULL, &release, &err));
     FAILS(DPATTN_INVALID_HANDLE, "builder", dpattn_builder_free(builder, &err));

@@ -114,7 +114,7 @@ TEST(progress_sizes)
     OK(dpattn_builder_free(builder, &err));
 }
 
-/* The three output structs fill alike: call() asks for one of any size in `memory`. */
+/* Output structs fill alike: call() asks for one of any size in `memory`. */
 static void check_output_struct(const char *name, size_t full, int32_t (*call)(void *memory))
 {
     unsigned char memory[512], whole[512];
@@ -156,6 +156,11 @@ static int32_t call_diagnostics(void *memory)
     return dpattn_builder_diagnostics(a_builder, memory, &err);
 }
 
+static int32_t call_builder_info(void *memory)
+{
+    return dpattn_builder_info(a_builder, memory, &err);
+}
+
 static int32_t call_info(void *memory)
 {
     return dpattn_release_info(a_release, memory, &err);
@@ -169,6 +174,7 @@ TEST(output_structs)
     check_output_struct("result", sizeof(dpattn_plan_result), call_plan);
     check_output_struct("diagnostics", sizeof(dpattn_diagnostics), call_diagnostics);
     check_output_struct("info", sizeof(dpattn_info), call_info);
+    check_output_struct("info", sizeof(dpattn_info), call_builder_info);
     OK(dpattn_builder_free(a_builder, &err));
     OK(dpattn_release_free(a_release, &err));
 }

@@ -185,6 +185,40 @@ TEST(save_and_load)
     free_data(d);
 }
 
+/* A builder from a partial says of itself what its release says, but for what only a release has. */
+TEST(builder_info)
+{
+    dpattn_params all[2] = { whole_params(), typical_params() };
+    all[1].mechanism = DPATTN_DPTREE;
+    all[1].key_bound = all[1].value_bound = all[1].query_bound = all[1].scale = 0;
+    all[1].range = all[1].value_range = 1;
+    all[1].rows = all[1].copies = 16;
+    for (int i = 0; i < 2; i++) {
+        dpattn_builder template = 0, builder = 0;
+        OK(dpattn_builder_create(&all[i], &template, &err));
+        bytes partial = export_of(template);
+        OK(dpattn_builder_import_secret(partial.data, partial.size, &builder, &err));
+        dpattn_info early = { .struct_size = sizeof early }, again = early;
+        OK(dpattn_builder_info(builder, &early, &err));
+
+        dpattn_release release = 0;
+        dpattn_budget budget = typical_budget();
+        OK(dpattn_builder_release(builder, &budget, NULL, &release, &err));
+        OK(dpattn_builder_info(builder, &again, &err));
+        CHECK(memcmp(&early, &again, sizeof early) == 0);
+
+        dpattn_info late = info_of(release);
+        CHECK(early.epsilon == 0 && early.delta == 0 && early.mu == 0 && early.save_bytes == 0);
+        CHECK(early.state_bytes == late.state_bytes && early.mechanism == late.mechanism);
+        CHECK(memcmp(&early.heads, &late.heads, offsetof(dpattn_info, scale) - offsetof(dpattn_info, heads)) == 0);
+        CHECK(memcmp(&early.owner_bound, &late.owner_bound, sizeof late - offsetof(dpattn_info, owner_bound)) == 0);
+        OK(dpattn_release_free(release, &err));
+        OK(dpattn_builder_free(builder, &err));
+        OK(dpattn_builder_free(template, &err));
+        free(partial.data);
+    }
+}
+
 TEST(info_and_state)
 {
     dpattn_params params = whole_params();

@@ -314,7 +314,10 @@ static void diagnose(void)
 {
     dpattn_diagnostics d = { .struct_size = size_of(sizeof d) };
     dpattn_error *e = error();
-    checked(dpattn_builder_diagnostics(handle(builders, releases), &d, e), e);
+    uint64_t builder = handle(builders, releases);
+    checked(dpattn_builder_diagnostics(builder, &d, e), e);
+    dpattn_info info = { .struct_size = d.struct_size };
+    checked(dpattn_builder_info(builder, &info, e), e);
 }
 
 static void release(void)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import dataclasses
-import math
-import struct
-from typing import Any, NamedTuple, NoReturn, Optional, Tuple
+from typing import Any, NoReturn, Optional, Tuple
 
 from ._c import abi, jobs, tensor
 from ._c.buffers import address_and_size, read_bytes
@@ -20,26 +18,6 @@ from ._release import Release
 
 # One exactly sampled number takes about as long as this many multiplications.
 _NOISE_COST = 300
-
-# In a secret partial (docs/format.md): the number of its origins, after 16 bytes of magic and a u32 version, and after
-# those, of 16 bytes each, the shape.
-_PARTIAL_ORIGINS = struct.Struct("<16s I Q")
-_PARTIAL_SHAPE = struct.Struct("<5I")
-
-
-class _Shape(NamedTuple):
-    """What `add` checks its arguments against."""
-
-    heads: int
-    key_dim: int
-    value_dim: int
-    degree: int
-    mechanism: int
-
-    @classmethod
-    def of(cls, params: Params) -> _Shape:
-        number = abi.MECHANISM[params.mechanism]
-        return cls(params.heads, params.key_dim, params.value_dim, params.degree or 2, number)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,11 +89,12 @@ class Builder(Handle):
             raise InvalidArgumentError(f"params is a {type(params).__name__}; it must be a dpattn.Params")
         handle = ctypes.c_uint64()
         call("dpattn_builder_create", ctypes.byref(params._to_c()), ctypes.byref(handle))
-        self._adopt(handle.value, _Shape.of(params))
+        self._adopt(handle.value)
 
-    def _adopt(self, handle: int, shape: _Shape) -> None:
+    def _adopt(self, handle: int) -> None:
         self._own(handle)
-        self._shape = shape
+        self._facts = abi.Info(struct_size=ctypes.sizeof(abi.Info))
+        call("dpattn_builder_info", handle, ctypes.byref(self._facts))
 
     @classmethod
     def import_secret(cls, data: Any) -> Builder:
@@ -135,12 +114,11 @@ class Builder(Handle):
         LimitError
             If it has rows of more than 2**20 partials.
         """
-        address, size, kept = address_and_size(data, "data")
+        address, size, _owner = address_and_size(data, "data")
         handle = ctypes.c_uint64()
         call("dpattn_builder_import_secret", address, size, ctypes.byref(handle))
         builder = cls.__new__(cls)
-        *_, origins = _PARTIAL_ORIGINS.unpack_from(kept)
-        builder._adopt(handle.value, _Shape(*_PARTIAL_SHAPE.unpack_from(kept, _PARTIAL_ORIGINS.size + 16 * origins)))
+        builder._adopt(handle.value)
         return builder
 
     def add(
@@ -311,7 +289,7 @@ class Builder(Handle):
 
     def __repr__(self) -> str:
         state = "open" if self._handle else "closed"
-        shape = " ".join(f"{name}={value}" for name, value in self._shape._asdict().items() if name != "mechanism")
+        shape = " ".join(f"{name}={getattr(self._facts, name)}" for name in ("heads", "key_dim", "value_dim", "degree"))
         return f"<dpattn.Builder SECRET: un-noised sums of private rows; {shape}; {state}>"
 
     def __reduce__(self) -> NoReturn:
@@ -322,7 +300,7 @@ class Builder(Handle):
 
     def _check_shapes(self, keys: Tuple[int, ...], values: Tuple[int, ...], head: Optional[int]) -> int:
         """The C head number, after naming K, V or head as what is wrong."""
-        heads, key_dim, value_dim, *_ = self._shape
+        heads, key_dim, value_dim = self._facts.heads, self._facts.key_dim, self._facts.value_dim
         if len(keys) != len(values) or keys[:-1] != values[:-1]:
             raise InvalidArgumentError(
                 f"K has shape {keys} and V has shape {values}; they must agree in all but the last axis"
@@ -345,7 +323,4 @@ class Builder(Handle):
 
     def _state_size(self) -> int:
         """Numbers in the state."""
-        heads, key_dim, value_dim, degree, mechanism = self._shape
-        if mechanism != abi.MECHANISM["gaussian"]:
-            return jobs.LONG  # trees: as much as anything
-        return heads * math.comb(key_dim + degree, degree) * (value_dim + 1)
+        return int(self._facts.state_bytes) // 8

@@ -266,6 +266,7 @@ PROTOTYPES: Dict[str, Tuple[Any, List[Any]]] = {
     "dpattn_builder_merge": (c_int32, [c_uint64, c_uint64, c_void_p]),
     "dpattn_builder_export_secret": (c_int32, [c_uint64, c_void_p, c_size_t, POINTER(c_size_t), c_void_p]),
     "dpattn_builder_import_secret": (c_int32, [c_void_p, c_size_t, POINTER(c_uint64), c_void_p]),
+    "dpattn_builder_info": (c_int32, [c_uint64, POINTER(Info), c_void_p]),
     "dpattn_builder_diagnostics": (c_int32, [c_uint64, POINTER(Diagnostics), c_void_p]),
     "dpattn_builder_release": (c_int32, [c_uint64, POINTER(Budget), POINTER(Progress), POINTER(c_uint64), c_void_p]),
     "dpattn_builder_free": (c_int32, [c_uint64, c_void_p]),
