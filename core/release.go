@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"io"
+	"slices"
 	"sync"
 
 	"dpattn/core/fault"
@@ -22,6 +23,9 @@ type Release struct {
 	size      int       // of the saved release
 	spare     sync.Pool // *answers
 	calls     sync.Pool // *together
+
+	certified   sync.Once
+	certificate []byte
 }
 
 func newRelease(m mechanism.Mechanism, budget privacy.Budget) *Release {
@@ -70,8 +74,14 @@ func (r *Release) Info() Info {
 	return i
 }
 
-// Certificate returns the certificate as JSON.
+// Certificate returns the certificate as JSON. Read-only. It is made once, since it takes longer than
+// the release and callers through C ask twice: for its size, and for its bytes.
 func (r *Release) Certificate() []byte {
+	r.certified.Do(func() { r.certificate = slices.Clip(r.makeCertificate()) })
+	return r.certificate
+}
+
+func (r *Release) makeCertificate() []byte {
 	p := r.mechanism.Params()
 	head := mechanism.Certificate{
 		Format: "dpattn-certificate/1", Library: version, ID: hex.EncodeToString(r.id[:]),
