@@ -36,7 +36,7 @@ class Mutant:
 
 
 SQUARED = "out.Squared = square.Mul(square, m.Mul(m, m))"
-DRAWN = "done += len(part)"
+DRAWN = "return s, nil\n}\n\nfunc (d *Design) newState("
 
 MUTANTS = (
     Mutant(
@@ -75,9 +75,9 @@ MUTANTS = (
     Mutant(
         "noise-in-two-coordinates",
         "the same noise in the last two coordinates",
-        "core/moment",
+        "core/gaussian",
         DRAWN,
-        "part[len(part)-1] = part[len(part)-2]\n\t\t\t" + DRAWN,
+        "s.Noisy[len(s.Noisy)-1] = s.Noisy[len(s.Noisy)-2]\n\t" + DRAWN,
         (("row", 300),),
     ),
     Mutant(
@@ -92,17 +92,17 @@ MUTANTS = (
     Mutant(
         "coordinate-bare",
         "one coordinate without noise",
-        "core/moment",
+        "core/gaussian",
         DRAWN,
-        "part[0] = 0\n\t\t\t" + DRAWN,
+        "s.Noisy[0] = 0\n\t" + DRAWN,
         (("row", 300),),
     ),
     Mutant(
         "sigma-low",
         "the noise 1 % below the sigma of the certificate",
-        "core/moment",
-        "noise.Gaussian(part, r.heads[h].sigma, ",
-        "noise.Gaussian(part, r.heads[h].sigma*99/100, ",
+        "core/gaussian",
+        "noise.Gaussian(part, sigma, ",
+        "noise.Gaussian(part, sigma*99/100, ",
         (("row", 6_000),),
     ),
     Mutant(
@@ -126,7 +126,7 @@ MUTANTS = (
     Mutant(
         "heads-uncomposed",
         "every head spends the whole budget",
-        "core/moment",
+        "core/gaussian",
         "t.Mul(t, sum).Quo(t, w)",
         "t.Mul(t, w).Quo(t, w)",
         (("two heads, mu 4", 3_000),),

@@ -20,7 +20,7 @@ func (b *sums) Add(c mechanism.Rows, p *mechanism.Progress) (counts mechanism.Di
 	// have changed meanwhile. So it is summed aside.
 	aside := d.shared.OwnerRows == 0 && p != nil
 	if aside {
-		need := uint64(len(c.Keys)) * 8 * uint64(d.stateLen())
+		need := uint64(len(c.Keys)) * 8 * uint64(d.Len)
 		if err := memory.Fits("progress: summing a cancellable call aside", need); err != nil {
 			return counts, err
 		}

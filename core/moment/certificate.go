@@ -1,34 +1,25 @@
 package moment
 
 import (
-	"math/big"
-
+	"dpattn/core/gaussian"
 	"dpattn/core/mechanism"
-	"dpattn/core/privacy"
 	"dpattn/core/quant"
 )
 
 // certificate is the certificate of the Gaussian moment release.
 type certificate struct {
 	mechanism.Certificate
-	Mu float64 `json:"mu"` // rounded up
-	// MuSquared is sum_h sensitivity^2/sigma_h^2, two decimal integers: exact for up to 64 different
-	// sigmas, else each term is rounded up to a multiple of 2^-256.
-	MuSquared   fraction     `json:"mu_squared"`
-	Sensitivity sensitivity  `json:"sensitivity"`
-	Noise       distribution `json:"noise"`
-	Shape       shape        `json:"shape"`
-	Bounds      normBounds   `json:"bounds"`
-	FeatureMap  featureMap   `json:"feature_map"`
-	Grid        integerGrid  `json:"grid"`
-	Rows        []uint64     `json:"rows"` // a head, where public; else null
-	Curve       []curvePoint `json:"curve"`
-	Groups      []group      `json:"groups"`
-}
-
-type fraction struct {
-	Numerator   string `json:"numerator"`
-	Denominator string `json:"denominator"`
+	Mu          float64           `json:"mu"` // rounded up
+	MuSquared   gaussian.Fraction `json:"mu_squared"`
+	Sensitivity sensitivity       `json:"sensitivity"`
+	Noise       gaussian.Noise    `json:"noise"`
+	Shape       shape             `json:"shape"`
+	Bounds      normBounds        `json:"bounds"`
+	FeatureMap  featureMap        `json:"feature_map"`
+	Grid        integerGrid       `json:"grid"`
+	Rows        []uint64          `json:"rows"` // a head, where public; else null
+	Curve       []gaussian.Point  `json:"curve"`
+	Groups      []gaussian.Group  `json:"groups"`
 }
 
 type sensitivity struct {
@@ -39,16 +30,6 @@ type sensitivity struct {
 	Lambda        int16  `json:"lambda"`
 	SharperBound  bool   `json:"sharper_replace_bound"`
 	KernelFloorOK bool   `json:"kernel_floor_proven"`
-}
-
-type distribution struct {
-	Name  string      `json:"law"`
-	Terms []noiseTerm `json:"terms"`
-}
-
-type noiseTerm struct {
-	Heads int    `json:"heads"`
-	Sigma uint64 `json:"sigma"`
 }
 
 type shape struct {
@@ -85,28 +66,17 @@ type integerGrid struct {
 	ValueStep  float64 `json:"value_step"`
 }
 
-type curvePoint struct {
-	Delta   float64 `json:"delta"`
-	Epsilon float64 `json:"epsilon"`
-}
-
-type group struct {
-	Units   int     `json:"units"`
-	Epsilon float64 `json:"epsilon"`
-	Delta   float64 `json:"delta"`
-}
-
 // Certificate implements mechanism.State.
 func (r *state) Certificate(head mechanism.Certificate) any {
-	d, p := r.design, r.phi.Polynomial()
+	d, p := r.design, r.design.phi.Polynomial()
 	b, integers := d.bounds(), d.phi.Integers()
-	c := certificate{
-		Certificate: head, Mu: r.mu, MuSquared: fractionOf(d.muSquared(r.heads)),
+	return certificate{
+		Certificate: head, Mu: r.Mu, MuSquared: r.Fraction(),
 		Sensitivity: sensitivity{
-			Norm: "L2", Squared: d.sensitivity.Squared.String(), PhiSquared: b.Phi2, ValueSquared: b.Value2,
+			Norm: "L2", Squared: d.Squared.String(), PhiSquared: b.Phi2, ValueSquared: b.Value2,
 			Lambda: b.Lambda, SharperBound: d.sensitivity.Sharper, KernelFloorOK: b.Floor < 1,
 		},
-		Noise: distribution{Name: "round(N(0, sigma^2)), independent on each integer"},
+		Noise: r.Noise(),
 		Shape: shape{d.shared.Heads, d.shared.KeyDim, d.shared.ValueDim, d.own.Degree, d.features},
 		Bounds: normBounds{
 			d.own.KeyBound, d.own.ValueBound, d.own.QueryBound, d.own.Scale, d.lambdaValue(), d.own.logitBound(),
@@ -116,23 +86,6 @@ func (r *state) Certificate(head mechanism.Certificate) any {
 			d.own.Rotation.String(), len(d.own.Center) > 0,
 		},
 		Grid: integerGrid{quant.KeyScale, quant.ValueScale, d.valueStep()},
+		Rows: r.PublicRows(), Curve: r.Curve(), Groups: r.Groups(head.Delta),
 	}
-	for _, t := range d.muTerms(r.heads) {
-		c.Noise.Terms = append(c.Noise.Terms, noiseTerm{t.Parts, t.Sigma})
-	}
-	if d.shared.RowsPublic() {
-		for _, h := range r.heads {
-			c.Rows = append(c.Rows, h.rows)
-		}
-	}
-	for _, point := range privacy.Table(r.mu) {
-		c.Curve = append(c.Curve, curvePoint{point.Delta, point.Epsilon})
-	}
-	for _, line := range privacy.GroupTable(r.mu, head.Delta, 1, 2, 5, 10, 100) {
-		c.Groups = append(c.Groups, group{line.Units, line.Epsilon, line.Delta})
-	}
-	return c
 }
-
-// fractionOf writes a fraction as two decimal integers.
-func fractionOf(x *big.Rat) fraction { return fraction{x.Num().String(), x.Denom().String()} }

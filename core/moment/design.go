@@ -9,6 +9,7 @@ import (
 
 	"dpattn/core/fault"
 	"dpattn/core/featuremap"
+	"dpattn/core/gaussian"
 	"dpattn/core/internal/memory"
 	"dpattn/core/mechanism"
 	"dpattn/core/poly"
@@ -25,6 +26,7 @@ var Kind = mechanism.Kind{Number: Number, Name: "gaussian", Settings: readSettin
 // design is everything public that follows from the parameters: the polynomial, the integer feature
 // map, the grids and the sensitivity. Its secret half is sums, its public half state.
 type design struct {
+	*gaussian.Design
 	shared      mechanism.Params
 	own         Params
 	features    int   // r
@@ -87,6 +89,10 @@ func (d *design) derive(phi featuremap.Map, lambda int16) {
 		d.clip = d.bounds().Clip(d.own.OwnerBound)
 		d.sensitivity = ClippedSensitivity(replace, d.clip)
 	}
+	d.Design = &gaussian.Design{
+		Heads: d.shared.Heads, Len: d.features * d.cols, Squared: d.sensitivity.Squared,
+		Weights: d.own.HeadWeights, RowsPublic: d.shared.RowsPublic(),
+	}
 }
 
 // bounds are what the gates enforce on every contribution.
@@ -114,12 +120,6 @@ func (d *design) Head() mechanism.Head {
 		Heads: d.shared.Heads, KeyDim: d.shared.KeyDim, ValueDim: d.shared.ValueDim, Degree: d.own.Degree,
 	}
 }
-
-// stateLen is the number of integers of one head.
-func (d *design) stateLen() int { return d.features * d.cols }
-
-// StateBytes implements mechanism.Mechanism.
-func (d *design) StateBytes() uint64 { return 8 * uint64(d.shared.Heads) * uint64(d.stateLen()) }
 
 // center returns head h's centre, or nil.
 func (d *design) center(h int) []float64 {

@@ -133,39 +133,16 @@ func decode(r *wire.Reader, head mechanism.Head, withState bool) (mechanism.Mech
 	return d, nil
 }
 
-// StateLen implements mechanism.Mechanism.
-func (d *design) StateLen() uint64 { return 16*uint64(d.shared.Heads) + d.StateBytes() }
-
-// Encode implements mechanism.State.
-func (r *state) Encode(w *wire.Writer) {
-	for _, h := range r.heads {
-		w.U64(h.sigma)
-		w.U64(h.rows)
-	}
-	w.I64s(r.noisy)
-}
-
 // DecodeState implements mechanism.Mechanism.
 func (d *design) DecodeState(r *wire.Reader, budget privacy.Budget) (mechanism.State, error) {
 	if err := memory.Fits("data: the state and its form for queries", 2*d.StateBytes()); err != nil {
 		return nil, err
 	}
-	out := &state{design: d, heads: make([]published, d.shared.Heads)}
-	for h := range out.heads {
-		s := published{sigma: r.U64(), rows: r.U64()}
-		if s.sigma < 1 || s.sigma > privacy.MaxSigma || s.rows > mechanism.MaxRows ||
-			s.rows != 0 && !d.shared.RowsPublic() {
-			return nil, wire.Corrupt("a head's sigma or number of rows is out of range")
-		}
-		out.heads[h] = s
+	noisy, err := d.Design.DecodeState(r, budget)
+	if err != nil {
+		return nil, err
 	}
-	if !privacy.Keeps(budget, d.muTerms(out.heads)) {
-		return nil, wire.Corrupt("its noise is too small for the epsilon and delta that it claims")
-	}
-	out.noisy = make([]int64, d.shared.Heads*d.stateLen())
-	r.I64s(out.noisy)
-	out.open()
-	return out, nil
+	return d.open(noisy), nil
 }
 
 // Len implements mechanism.Sums.
@@ -173,7 +150,7 @@ func (b *sums) Len() (needed int) {
 	for h := range b.heads {
 		needed += 8
 		if o := b.heads[h].owners; o == nil {
-			needed += 8 * b.stateLen()
+			needed += 8 * b.Design.Len
 		} else {
 			needed += o.EncodedLen(b.shared.KeyDim + b.shared.ValueDim)
 		}
@@ -188,7 +165,7 @@ func (b *sums) Encode(w *wire.Writer) {
 		if o := b.heads[h].owners; o != nil {
 			o.Encode(w)
 		} else {
-			integers := make([]int64, b.stateLen())
+			integers := make([]int64, b.Design.Len)
 			b.heads[h].exact.AddTo(integers)
 			w.I64s(integers)
 			clear(integers)
@@ -224,7 +201,7 @@ func (b *sums) decode(r *wire.Reader) error {
 			return wire.Corrupt("a head has too many rows")
 		}
 		if head.owners == nil {
-			integers := make([]int64, b.stateLen())
+			integers := make([]int64, b.Design.Len)
 			r.I64s(integers)
 			head.exact.Set(integers)
 			clear(integers)

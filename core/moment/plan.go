@@ -64,15 +64,15 @@ func (d *design) bias() float64 {
 }
 
 func (d *design) plan(rows uint64, budget privacy.Budget, target float64) (mechanism.PlanResult, error) {
-	heads, err := d.calibrate(budget)
+	sigmas, err := d.Calibrate(budget)
 	if err != nil {
 		return mechanism.PlanResult{}, err
 	}
 	noisiest := 0.0
-	for _, h := range heads {
-		noisiest = max(noisiest, float64(h.sigma))
+	for _, sigma := range sigmas {
+		noisiest = max(noisiest, float64(sigma))
 	}
-	sensitivity, _ := new(big.Float).Sqrt(new(big.Float).SetInt(d.sensitivity.Squared)).Float64()
+	sensitivity, _ := new(big.Float).Sqrt(new(big.Float).SetInt(d.Squared)).Float64()
 	// At |q| = B_q, |psi| |phi| = p+(b) with |phi| the integer length of a key at its bound; a
 	// numerator carries sigma |psi| ValueStep.
 	phi, _ := new(big.Float).Sqrt(new(big.Float).SetUint64(d.phi.Norm2())).Float64()
@@ -82,7 +82,7 @@ func (d *design) plan(rows uint64, budget privacy.Budget, target float64) (mecha
 		Degree: d.own.Degree, Features: uint64(d.features),
 		StateBytes: d.StateBytes(), ReleaseBytes: mechanism.ReleaseLen(d),
 		LogitBound: b, PolynomialError: d.phi.Polynomial().RelativeError,
-		Mu: privacy.RootUp(d.muSquared(heads)), SigmaOverSensitivity: noisiest / sensitivity,
+		Mu: privacy.RootUp(d.MuSquared(sigmas)), SigmaOverSensitivity: noisiest / sensitivity,
 		NoiseStddev: numerator / n, NoiseStddevWorst: numerator / n * math.Exp(b),
 		RowsForError: mechanism.RowsFor(numerator, target),
 	}, nil

@@ -38,13 +38,13 @@ func addRows(t testing.TB, b *sums, h int, keys, values tensor.Tensor, ids []uin
 
 // all is the exact sums of all heads, owners' rows summed.
 func (b *sums) all() []int64 {
-	state := make([]int64, len(b.heads)*b.stateLen())
+	state := make([]int64, len(b.heads)*b.Design.Len)
 	for h := range b.heads {
 		s := b.heads[h].exact
 		if s == nil {
 			s = b.sumOwners(h, func(int) bool { return true })
 		}
-		s.AddTo(state[h*b.stateLen():])
+		s.AddTo(state[h*b.Design.Len:])
 	}
 	return state
 }

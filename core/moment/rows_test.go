@@ -33,7 +33,7 @@ func TestNoRowMovesMoreThanItMay(t *testing.T) {
 		if d.sensitivity.Squared.BitLen() > 60 {
 			t.Fatal("the bound is too large for this test's sums")
 		}
-		most, state := d.sensitivity.Squared.Uint64(), make([]int64, d.stateLen())
+		most, state := d.sensitivity.Squared.Uint64(), make([]int64, d.Len)
 		k, v := make([]float64, c.dim), make([]float64, c.values)
 		memory := make([]byte, 8*(c.dim+c.values))
 		largest := uint64(0)

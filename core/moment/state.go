@@ -3,48 +3,36 @@ package moment
 import (
 	"math"
 
+	"dpattn/core/gaussian"
 	"dpattn/core/mechanism"
-	"dpattn/core/privacy"
 	"dpattn/simd"
 )
 
-// state is the public half of a release: the noisy sums of each head.
+// state is the public half of a release: the noisy sums of each head, and their readers.
 type state struct {
-	*design
-	heads   []published
-	noisy   []int64 // [heads, r, d_v+1]
-	mu      float64 // rounded up
+	*gaussian.State
+	design  *design
 	readers []*Reader
 }
 
-// of is head h's part of the state.
-func (r *state) of(h int) []int64 {
-	n := r.stateLen()
-	return r.noisy[h*n : (h+1)*n]
-}
-
 // open makes what queries need.
-func (r *state) open() {
-	d := r.design
+func (d *design) open(noisy *gaussian.State) *state {
 	b := d.own.logitBound()
 	public := Public{
 		Map: d.phi, Cols: d.cols, ValueBound: d.own.ValueBound, ValueStep: d.valueStep(), Lambda: d.lambda,
 		LogitBound: b, Top: max(d.phi.Polynomial().At(b), math.Exp(b)),
 	}
-	r.mu = privacy.RootUp(d.muSquared(r.heads))
-	r.readers = make([]*Reader, d.shared.Heads)
+	r := &state{noisy, d, make([]*Reader, d.shared.Heads)}
 	for h := range r.readers {
-		public.Sigma, public.Rows = float64(r.heads[h].sigma), r.heads[h].rows
-		r.readers[h] = NewReader(public, r.of(h))
+		public.Sigma, public.Rows = float64(noisy.Sigmas[h]), noisy.Rows[h]
+		r.readers[h] = NewReader(public, noisy.Of(h))
 	}
+	return r
 }
-
-// Integers implements mechanism.State.
-func (r *state) Integers() []int64 { return r.noisy }
 
 // Wipe implements mechanism.State. The readers' copies are of noisy numbers too, and go with it.
 func (r *state) Wipe() {
-	clear(r.noisy)
+	r.State.Wipe()
 	r.readers = nil
 }
 
@@ -78,11 +66,11 @@ func (r *state) Attend(h int, queries [][]float64, answers []mechanism.Answer, t
 
 // Describe implements mechanism.State.
 func (r *state) Describe(i *mechanism.Info) {
-	own := r.own
-	own.Lambda = r.lambdaValue()
+	d, own := r.design, r.design.own
+	own.Lambda = d.lambdaValue()
 	i.Mechanism, i.Degree, i.Scale = own, own.Degree, own.Scale
-	i.LogitBound, i.PolynomialError = own.logitBound(), r.phi.Polynomial().RelativeError
-	i.Mu, i.Features = r.mu, uint64(r.features)
+	i.LogitBound, i.PolynomialError = own.logitBound(), d.phi.Polynomial().RelativeError
+	i.Mu, i.Features = r.Mu, uint64(d.features)
 }
 
 // norm is the Euclidean length; finite vectors longer than the largest float count as not finite.

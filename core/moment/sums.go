@@ -1,12 +1,11 @@
 package moment
 
 import (
-	"dpattn/core/fault"
+	"dpattn/core/gaussian"
 	"dpattn/core/internal/memory"
 	"dpattn/core/internal/owners"
 	"dpattn/core/internal/parallel"
 	"dpattn/core/mechanism"
-	"dpattn/core/noise"
 	"dpattn/core/privacy"
 	"dpattn/core/quant"
 )
@@ -111,74 +110,57 @@ func (b *sums) dropBatch() {
 // Release implements mechanism.Sums.
 func (b *sums) Release(budget privacy.Budget, p *mechanism.Progress) (mechanism.State, error) {
 	d := b.design
-	heads, err := d.calibrate(budget)
-	if err != nil {
-		return nil, err
-	}
 	// The noisy state, and the readers' copy of it, which is at most as large; and before that, where
 	// owners are clipped, one owner's sums.
 	need := 2 * d.StateBytes()
 	if d.clip != nil {
-		need += 8 * uint64(d.stateLen())
+		need += 8 * uint64(d.Len)
 	}
 	if err := memory.Fits("release: the noisy state and its form for queries", need); err != nil {
 		return nil, err
 	}
 	b.dropBatch()
-	r := &state{design: d, heads: heads, noisy: make([]int64, d.shared.Heads*d.stateLen())}
-	if err := b.fill(r, p); err != nil {
-		clear(r.noisy)
-		return nil, err
-	}
-	r.open()
-	return r, nil
-}
-
-// fill makes the state noise first, all of it, and only then reads the sums. Rounded noise commutes
-// with integer shifts, so this is the rounding of sum + Gaussian (PROOF.md).
-func (b *sums) fill(r *state, p *mechanism.Progress) error {
-	const slab = 1 << 20
-	d := b.design
 	// A head of owners counts as much as its noise: how many rows it has is private, and totals are
 	// seen by whoever sees a progress bar.
-	done, total := 0, len(r.noisy)
+	done, total := d.shared.Heads*d.Len, d.shared.Heads*d.Len
 	for h := range b.heads {
 		if b.heads[h].owners != nil {
-			total += d.stateLen()
+			total += d.Len
 		}
 	}
-	for h := range r.heads {
-		integers := r.of(h)
-		for lo := 0; lo < len(integers); lo += slab {
-			if !p.Step(done, total) {
-				return mechanism.ErrCancelled
-			}
-			part := integers[lo:min(lo+slab, len(integers))]
-			if err := noise.Gaussian(part, r.heads[h].sigma, parallel.Threads()); err != nil {
-				return fault.NoEntropy(err, "nothing was released")
-			}
-			done += len(part)
-		}
+	noisy, err := d.Draw(budget, func(done int) bool { return p.Step(done, total) })
+	if err != nil {
+		return nil, err
 	}
+	if err := b.addTo(noisy, p, done, total); err != nil {
+		noisy.Wipe()
+		return nil, err
+	}
+	return d.open(noisy), nil
+}
+
+// addTo completes a state that is noise, and reads the sums only now. Rounded noise commutes with
+// integer shifts, so what comes out is the rounding of sum + Gaussian (PROOF.md).
+func (b *sums) addTo(noisy *gaussian.State, p *mechanism.Progress, done, total int) error {
 	if !p.Step(done, total) {
 		return mechanism.ErrCancelled
 	}
-	for h := range r.heads {
+	for h := range b.heads {
 		s := b.heads[h].exact
 		if o := b.heads[h].owners; o != nil {
-			share := float64(d.stateLen()) / float64(max(1, o.Count()))
+			share := float64(b.Design.Len) / float64(max(1, o.Count()))
 			report := func(rows int) bool { return p.Step(done+int(share*float64(rows)), total) }
 			if s = b.sumOwners(h, report); s == nil {
 				return mechanism.ErrCancelled
 			}
-			done += d.stateLen()
+			done += b.Design.Len
 		}
-		s.AddTo(r.of(h))
+		s.AddTo(noisy.Of(h))
 		if b.heads[h].owners != nil {
 			s.Wipe()
 		}
-		if d.shared.RowsPublic() {
-			r.heads[h].rows = b.heads[h].rows
+		if b.RowsPublic {
+			noisy.Rows[h] = b.heads[h].rows
 		}
 	}
 	return nil

@@ -1,0 +1,75 @@
+package gaussian
+
+import (
+	"dpattn/core/internal/wire"
+	"dpattn/core/mechanism"
+)
+
+// Sums are exact sums [Heads, Len] with the number of rows of each head: the secret half of a builder
+// whose sums need no form of their own. SECRET.
+type Sums struct {
+	Exact []int64
+	rows  []uint64
+}
+
+// NewSums makes empty sums.
+func (d *Design) NewSums() Sums {
+	return Sums{make([]int64, d.Heads*d.Len), make([]uint64, d.Heads)}
+}
+
+// Rows implements mechanism.Sums.
+func (s *Sums) Rows(h int) uint64 { return s.rows[h] }
+
+// CountRows adds to the number of rows of head h.
+func (s *Sums) CountRows(h, n int) { s.rows[h] += uint64(n) }
+
+// Absorb adds other sums.
+func (s *Sums) Absorb(from *Sums) {
+	for h, n := range from.rows {
+		s.rows[h] += n
+	}
+	for i, v := range from.Exact {
+		s.Exact[i] += v
+	}
+}
+
+// AddTo completes a state that is noise.
+func (s *Sums) AddTo(to *State) {
+	for i, v := range s.Exact {
+		to.Noisy[i] += v
+	}
+	if to.RowsPublic {
+		copy(to.Rows, s.rows)
+	}
+}
+
+// Len implements mechanism.Sums.
+func (s *Sums) Len() int { return 8 * (len(s.rows) + len(s.Exact)) }
+
+// Encode implements mechanism.Sums.
+func (s *Sums) Encode(w *wire.Writer) {
+	for _, n := range s.rows {
+		w.U64(n)
+	}
+	w.I64s(s.Exact)
+}
+
+// Decode reads what Encode wrote, which is all of r.
+func (s *Sums) Decode(r *wire.Reader) error {
+	if len(r.Buf) != s.Len() {
+		return wire.Corrupt("its length does not fit its shapes")
+	}
+	for h := range s.rows {
+		if s.rows[h] = r.U64(); s.rows[h] > mechanism.MaxRows {
+			return wire.Corrupt("a head has too many rows")
+		}
+	}
+	r.I64s(s.Exact)
+	return nil
+}
+
+// Wipe implements mechanism.Sums.
+func (s *Sums) Wipe() {
+	clear(s.Exact)
+	clear(s.rows)
+}
