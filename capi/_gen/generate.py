@@ -38,6 +38,7 @@ GO_NAMES = {
     "DPATTN_MAX_OWNER_ROWS": "mechanism.MaxOwnerRows",
     "DPATTN_MAX_ROWS": "mechanism.MaxRows",
     "DPATTN_MAX_LOGIT_BOUND": "moment.MaxLogitBound",
+    "DPATTN_MIN_OWNER_BOUND": "moment.MinOwnerBound",
     "DPATTN_MAX_LEAVES": "dptree.MaxLeaves",
     "DPATTN_MAX_TREE_LEAVES": "dptree.MaxTreeLeaves",
     "DPATTN_MAX_COPIES": "dptree.MaxCopies",
@@ -46,9 +47,8 @@ GO_NAMES = {
 # capi has a variable of the name of this package.
 GO_ALIASES = {"trees": "treemech"}
 
-# Numbers of the library itself, and a fraction, of which cgo knows six digits.
+# Numbers of the library itself.
 C_ONLY = re.compile(r"DPATTN_(VERSION_\w+|PLUGIN_ABI)")
-UNCHECKED = {"DPATTN_MIN_OWNER_BOUND"}
 
 # ctypes of C scalars, and the letters of Python's struct module.
 CTYPES = {
@@ -198,15 +198,16 @@ def go_file(header: Header) -> str:
                 if value != 0:
                     raise SystemExit(f"{name} is {value}; a default is 0")
                 continue
-            pairs.append((go_name(enum, name), name))
-    for name in header.numbers:
-        if not C_ONLY.fullmatch(name) and name not in UNCHECKED:
+            pairs.append((go_name(enum, name), f"C.{name}"))
+    for name, value in header.numbers.items():
+        if not C_ONLY.fullmatch(name):
             if name not in GO_NAMES:
                 raise SystemExit(f"{name} has no counterpart in Go: capi/_gen/generate.py must name it in GO_NAMES")
-            pairs.append((GO_NAMES[name], name))
+            # cgo keeps six digits of a fraction.
+            pairs.append((GO_NAMES[name], f"C.{name}" if isinstance(value, int) else repr(value)))
     used = sorted({go.split(".")[0] for go, _ in pairs})
     imports = "\n".join(f"\t{go_import(package)}" for package in used)
-    checks = "\n".join(f"\tsame[{aliased(go)}-C.{name}]," for go, name in pairs)
+    checks = "\n".join(f"\tsame[{aliased(go)}-{number}]," for go, number in pairs)
     return f"""\
 // Code generated from include/dpattn.h by capi/_gen/generate.py. DO NOT EDIT.
 
