@@ -108,12 +108,12 @@ func go_dpattn_tree_create(params *C.const_structure_params, values *C.const_dou
 		return finish(missing("tree", "the place for a handle"), err)
 	}
 	n := int(rows)
-	t, tally, e := dptree.NewTree(p, view[int](unsafe.Pointer(positions), n), view[float64](unsafe.Pointer(values), n),
+	t, counts, e := dptree.NewTree(p, view[int](unsafe.Pointer(positions), n), view[float64](unsafe.Pointer(values), n),
 		view[uint64](unsafe.Pointer(owners), n), m.budget, m.report)
 	if e != nil {
 		return finish(e, err)
 	}
-	m.tell(tally)
+	m.tell(counts)
 	*tree = C.dpattn_tree(trees.put(t))
 	return C.DPATTN_OK
 }
@@ -187,11 +187,11 @@ func go_dpattn_distance_create(params *C.const_structure_params, points, weights
 	if distance == nil {
 		return finish(missing("distance", "the place for a handle"), err)
 	}
-	d, tally, e := dptree.NewHighDim(p, x, w, ids, m.budget, m.report)
+	d, counts, e := dptree.NewHighDim(p, x, w, ids, m.budget, m.report)
 	if e != nil {
 		return finish(e, err)
 	}
-	m.tell(tally)
+	m.tell(counts)
 	*distance = C.dpattn_distance(distances.put(d))
 	return C.DPATTN_OK
 }

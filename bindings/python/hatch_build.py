@@ -1,7 +1,8 @@
 """Puts the C library into the wheel and its sources into the source distribution.
 
-Only ctypes touches the library, so the wheel's tag is py3-none-<platform>. The library is DPATTN_LIBRARY, or what `make
-build` makes of the sources: those of the checkout, or those that a source distribution has in its folder native/.
+Only ctypes touches the library, so the wheel's tag is py3-none-<platform>. The library is
+DPATTN_LIBRARY, or what `make build` makes of the sources: those of the checkout, or those that a
+source distribution has in its folder native/.
 """
 
 import os
@@ -57,7 +58,7 @@ class LibraryHook(BuildHookInterface):
 
 
 def sources(root):
-    """The files that the C library is built from, without their tests and without the generators of assembly."""
+    """The files that the C library is built from, without their tests and generators."""
     yield from (root / name for name in FILES)
     for folder in FOLDERS:
         for path in sorted((root / folder).rglob("*")):

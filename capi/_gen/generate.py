@@ -1,10 +1,13 @@
-"""Write what mirrors include/dpattn.h: capi/generated.h, capi/generated.go and Python's dpattn/_c/abi.py.
+"""Write what mirrors include/dpattn.h.
+
+These are capi/generated.h, capi/generated.go and, for Python, dpattn/_c/abi.py.
 
 Usage: generate.py ROOT, the tree that has the header and gets the files.
 
-A C preprocessor (CC, else cc) and pycparser read the header. It keeps to a regular style: enumerators have numbers,
-limits are numeric macros, a struct is a typedef, and every function but dpattn_plugin_init has a slot in
-dpattn_plugin_v1. Whatever has no counterpart here ends in an error that names it.
+A C preprocessor (CC, else cc) and pycparser read the header. It keeps to a regular style:
+enumerators have numbers, limits are numeric macros, a struct is a typedef, and every function but
+dpattn_plugin_init has a slot in dpattn_plugin_v1. Whatever has no counterpart here ends in an error
+that names it.
 """
 
 from __future__ import annotations
@@ -22,8 +25,9 @@ from pycparser import c_ast, c_generator, c_parser
 
 PREFIX = "dpattn_"
 
-# Where Go has the counterparts of an enum, and the names there that are not the C name in Go's spelling. Those of
-# enum dpattn_mechanism are the Number of a package in core, whose name is the C name unless it is here.
+# Where Go has the counterparts of an enum, and the names there that are not the C name in Go's
+# spelling. Those of enum dpattn_mechanism are the Number of a package in core, whose name is the C
+# name unless it is here.
 GO_PACKAGES = {"status": "fault", "dtype": "tensor", "polynomial": "moment", "rotation": "moment", "trees": "trees"}
 GO_NAMES = {
     "DPATTN_GAUSSIAN": "moment.Number",
@@ -63,7 +67,8 @@ CTYPES = {
 }
 LETTERS = {"int32_t": "i", "int64_t": "q"}
 
-# The preprocessor's own headers are full of compilers' extensions; these are all the types that ours needs.
+# The preprocessor's own headers are full of compilers' extensions; these are all the types that
+# ours needs.
 PRELUDE = "".join(f"typedef int {name};\n" for name in CTYPES if name.endswith("_t"))
 
 
@@ -152,7 +157,7 @@ def wrapped(text: str, indent: str = "    ") -> str:
     return "\n".join(lines)
 
 
-# ---- C -----------------------------------------------------------------------------------------------------------
+# ---- C -----------------------------------------------------------------------------------------
 
 
 def c_file(header: Header) -> str:
@@ -186,7 +191,7 @@ def macro(name: str, items: Sequence[str]) -> str:
     return f"#define {name}(X) \\\n" + lines.replace("\n", " \\\n")
 
 
-# ---- Go ----------------------------------------------------------------------------------------------------------
+# ---- Go ----------------------------------------------------------------------------------------
 
 
 def go_file(header: Header) -> str:
@@ -260,7 +265,7 @@ def short(enum: str, name: str) -> str:
     return name.removeprefix("DPATTN_").removeprefix(enum.upper() + "_")
 
 
-# ---- Python ------------------------------------------------------------------------------------------------------
+# ---- Python ------------------------------------------------------------------------------------
 
 
 def python_file(header: Header) -> str:

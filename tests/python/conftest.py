@@ -1,4 +1,4 @@
-"""Runs the package of this checkout, installed or not, against the library of its build folder (or DPATTN_LIBRARY)."""
+"""Tests run the checkout's package with the library of its build folder, or DPATTN_LIBRARY."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ sys.path.insert(0, str(PACKAGE))
 
 import dpattn  # noqa: E402
 
-# A shell starts what it runs in the background with SIGINT ignored; the tests of Ctrl-C are about what is usual.
+# A shell starts what it runs in the background with SIGINT ignored; the tests of Ctrl-C are about
+# what is usual.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -52,7 +53,7 @@ def make_release(
 
 
 def held(builder: dpattn.Builder) -> bytes:
-    """Everything in a builder's partial but the random origins of its rows, and the checksum (docs/format.md).
+    """Everything in a builder's partial but the random origins of its rows, and the checksum.
 
     The same bytes for the same rows, whichever builders they are in.
     """

@@ -1,7 +1,8 @@
 """Our accounting against Google's dp_accounting: two libraries, two methods, the same numbers.
 
-Theirs are closed formulas in float64 for one Gaussian, and discretised privacy loss distributions for several, which
-err on the safe side by at most the interval for each event. Ours are exact, rounded up.
+Theirs are closed formulas in float64 for one Gaussian, and discretised privacy loss distributions
+for several, which err on the safe side by at most the interval for each event. Ours are exact,
+rounded up.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ def test_a_ledger_composes(tmp_path) -> None:
 
 
 def test_other_mechanisms_add_plainly() -> None:
-    """What is set aside for mechanisms without a mu is added: never less than their composition of the same events."""
+    """What is set aside for mechanisms without a mu is added: never less than their composition."""
     theirs = pld.PLDAccountant(dp_accounting.NeighboringRelation.ADD_OR_REMOVE_ONE, INTERVAL)
     theirs.compose(dp_accounting.LaplaceDpEvent(1 / 0.5))  # 0.5-DP
     sigma = dp_accounting.get_sigma_gaussian(1.5, 1e-6)

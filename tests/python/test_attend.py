@@ -312,11 +312,11 @@ def test_many_threads(release, rng) -> None:
     assert wrong == []
 
 
-# ---- DLPack ------------------------------------------------------------------------------------------------------
+# ---- DLPack ------------------------------------------------------------------------------------
 
 
 class Foreign:
-    """Somebody else's array: nothing but DLPack, as numpy gives it or made by hand (bfloat16, devices)."""
+    """Somebody else's array: nothing but DLPack, numpy's or made by hand (bfloat16, devices)."""
 
     def __init__(self, array: np.ndarray, device: int = 1) -> None:
         self.array, self.device, self.given = array, device, 0
@@ -394,7 +394,7 @@ def test_dlpack_integers_are_converted(quiet) -> None:
     np.testing.assert_array_equal(quiet[0].attend(WithArray(np.eye(5, dtype=int))), quiet[0].attend(np.eye(5)))
 
 
-# ---- Merge -------------------------------------------------------------------------------------------------------
+# ---- Merge -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("shape", [(5,), (6, 5), (2, 6, 5)])

@@ -1,4 +1,4 @@
-"""Bad input: each a status and a message that names the argument, what it was and what it must be."""
+"""Bad input: each a status, and a message with the argument, what it was and what it must be."""
 
 from __future__ import annotations
 

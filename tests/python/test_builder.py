@@ -150,7 +150,8 @@ def test_a_partial_merged_twice_is_refused(rows, changes) -> None:
             into.merge(source)
         assert (into.export_secret(), source.export_secret()) == before
     assert whole.diagnostics().rows == 20
-    # Rows of another builder are other rows, even if they are equal; and an empty partial may be merged at will.
+    # Rows of another builder are other rows, even if they are equal; and an empty partial may be
+    # merged at will.
     whole.merge(again(secret(params, (K[:10], V[:10]), owners=owners)))
     empty = secret(params)
     for template in (again(empty), again(empty)):
@@ -189,7 +190,7 @@ def test_owners(rows) -> None:
 
 
 def test_owners_of_bounded_norm(rows) -> None:
-    """All rows of an owner are kept, and their sum is clipped: to the direction of a sum that is not."""
+    """All rows of an owner are kept, and their sum is clipped in the direction that it has."""
     K, V = rows
     owners = np.repeat(np.arange(5), 100)
     owners[:2] = 77  # two rows alone, within the bound of two
@@ -217,8 +218,8 @@ def test_owners_of_bounded_norm(rows) -> None:
     with dpattn.Builder(make_params()) as builder:
         builder.add(K[one], V[one])
         whole = builder.release(epsilon=1e6, delta=1e-6)
-    # The clipped sum has the norm of two aligned rows, but for noise (of its square, 0.14 % is one standard deviation),
-    # and the direction of the whole sum.
+    # The clipped sum has the norm of two aligned rows, but for noise (of its square, 0.14 % is one
+    # standard deviation), and the direction of the whole sum.
     state, free = alone.state().ravel().astype(float), whole.state().ravel().astype(float)
     bound = int(alone.certificate()["sensitivity"]["squared"])
     assert state @ state == pytest.approx(bound, rel=0.02)
@@ -316,7 +317,7 @@ def test_pickling_and_copying_are_refused() -> None:
             call()
 
 
-# ---- Progress and cancelling -------------------------------------------------------------------------------------
+# ---- Progress and cancelling -------------------------------------------------------------------
 
 # Zero strides: many rows in no memory, far more than are added before a test cancels.
 MANY = np.broadcast_to(np.full(64, 0.1, np.float32), (100_000_000, 64))

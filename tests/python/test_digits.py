@@ -39,9 +39,9 @@ def build(digits, **more):
 def test_accuracy_at_epsilon_1(digits):
     """Mean accuracy of 100 releases at (1, 1e-5) is at least 0.86.
 
-    The true mean is 0.869 with a standard deviation of 0.020 a release, so that the mean of 100 falls below 0.86 with a
-    chance of about 3e-6. A small lambda shifts noise to the denominator, which all columns share and which cannot
-    change the arg-max.
+    The true mean is 0.869 with a standard deviation of 0.020 a release, so that the mean of 100
+    falls below 0.86 with a chance of about 3e-6. A small lambda shifts noise to the denominator,
+    which all columns share and which cannot change the arg-max.
     """
     _, _, queries, labels = digits
     partial = build(digits, lambda_=0.15)
@@ -67,10 +67,11 @@ def test_quantisation_is_small_against_the_noise(digits):
 
 
 def test_clipped_sums_serve_owners_better(digits):
-    """Owners are blocks of ten pictures: at equal epsilon, clipping their sums beats keeping some of their rows.
+    """Owners are blocks of ten pictures: clipping their sums beats keeping some of their rows.
 
-    At (2, 1e-5) the means are 0.83 and 0.62 (docs/owners.md), with standard deviations of 0.03 and 0.06 a release, so
-    that the difference of two means of 6 is 0.21 with a standard error of 0.027: below 0.06 with a chance of 1e-8.
+    At (2, 1e-5) the means are 0.83 and 0.62 (docs/owners.md), with standard deviations of 0.03 and
+    0.06 a release, so that the difference of two means of 6 is 0.21 with a standard error of 0.027:
+    below 0.06 with a chance of 1e-8.
     """
     keys, values, queries, labels = digits
     owners = np.random.default_rng(0).permutation(1797)[: len(keys)] // 10

@@ -1,4 +1,4 @@
-"""The paper's structures in Python: attention behind Params(mechanism="dptree"), range sums, distances."""
+"""The paper's structures: attention by Params(mechanism="dptree"), range sums, distances."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """The examples run as a user would run them, and what they print is useful.
 
-Bounds are some five standard deviations of a release below the mean, so that a failure is no bad luck.
+Bounds are some five standard deviations of a release below the mean, so that a failure is no bad
+luck.
 """
 
 from __future__ import annotations

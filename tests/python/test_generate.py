@@ -1,4 +1,4 @@
-"""The generator of what mirrors include/dpattn.h takes what the header gains, and refuses what has no counterpart."""
+"""The generator of mirrors takes what dpattn.h gains, and refuses what has no counterpart."""
 
 from __future__ import annotations
 

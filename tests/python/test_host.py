@@ -16,7 +16,8 @@ import pytest
 import dpattn
 from conftest import PACKAGE, make_params, make_release
 
-# A worker answers from a release file, which every process loads for itself; the parent has used the library before.
+# A worker answers from a release file, which every process loads for itself; the parent has used
+# the library before.
 POOL = """
 import multiprocessing, sys
 import numpy as np
@@ -56,7 +57,7 @@ if __name__ == "__main__":
 
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_multiprocessing(method: str, run_python, tmp_path) -> None:
-    """A forked worker is told so at once; a spawned one works; releases of the same rows differ, for noise is fresh."""
+    """A forked worker is told so at once; a spawned one works, and its noise is fresh."""
     script, path = tmp_path / "pool.py", tmp_path / "c.dpa"
     script.write_text(POOL)
     make_release().save(path)
@@ -66,7 +67,7 @@ def test_multiprocessing(method: str, run_python, tmp_path) -> None:
 
 
 def test_fork_before_first_use_is_fine(run_python) -> None:
-    """`import dpattn` loads nothing, so a child that is the first to use the package has a library of its own."""
+    """`import dpattn` loads nothing: a child that is first to use it has its own library."""
     done = run_python(
         "-W",
         "ignore::DeprecationWarning",
@@ -118,7 +119,7 @@ def test_builders_in_many_threads() -> None:
 
 
 def test_signals_between_and_during_calls() -> None:
-    """Handlers run, from a timer that fires thousands of times a second while the library works; answers stay right."""
+    """A timer fires thousands of times a second during work: handlers run, answers stay right."""
     release, Q = make_release(), np.full((2000, 5), 0.3)
     want = release.attend(Q)
     fired = 0
@@ -140,7 +141,7 @@ def test_signals_between_and_during_calls() -> None:
 
 
 def test_default_signals_still_end_the_process(tmp_path) -> None:
-    """The library takes no signal away: SIGTERM ends the process as it would have, SIGINT raises KeyboardInterrupt."""
+    """The library takes no signal away: SIGTERM ends the process, SIGINT interrupts Python."""
     program = "import dpattn, time; dpattn.build_info(); print('ready', flush=True); time.sleep(60)"
     for number, code in ((signal.SIGTERM, -signal.SIGTERM), (signal.SIGINT, -signal.SIGINT)):
         process = subprocess.Popen(

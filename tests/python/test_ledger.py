@@ -1,4 +1,4 @@
-"""Ledgers from Python: budgets are spent once, in one process and in several, and the account adds up independently."""
+"""Ledgers: budgets are spent once, also by several processes, and the account adds up."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_damage_is_corrupt(path) -> None:
 
 
 def test_disk_full(path) -> None:
-    """A limit on file sizes stands for a full disk; Python ignores the signal that would come with it."""
+    """A limit on file sizes stands for a full disk; Python ignores the signal of that limit."""
     program = f"""if True:
         import resource, sys
         import dpattn
@@ -215,7 +215,8 @@ def test_account_adds_up(path) -> None:
     with mpmath.workdps(40):
         mu = mpmath.mpf(report.facts["mu"])
         assert mu <= statement["spent"]["mu"] <= mu * (1 + mpmath.mpf("1e-15"))
-        # Nothing is understated, and what is left is nearly all: the statement's own epsilon gives delta.
+        # Nothing is understated, and what is left is nearly all: the statement's own epsilon gives
+        # delta.
         delta = verify.gaussian_delta(mu, statement["spent"]["epsilon"])
         assert mpmath.mpf("0.999") * 1e-5 < delta <= 1e-5
     allowance = statement["allowance"]
@@ -225,7 +226,7 @@ def test_account_adds_up(path) -> None:
 
 
 def resealed(path, change) -> verify.Report:
-    """The report of a ledger with entries and header changed by somebody who knows the format, but not in the pages."""
+    """The report of a ledger with entries and header changed by somebody who knows the format."""
     from dpattn import _bolt
 
     pairs = _bolt.read(memoryview(path.read_bytes()), b"dpattn")

@@ -147,3 +147,11 @@ def test_names_are_documented() -> None:
     for name in dpattn.__all__:
         if not name.startswith("__"):
             assert re.match(r"\S", getattr(dpattn, name).__doc__ or ""), name
+
+
+def test_completion_offers_public_names_only(run_python) -> None:
+    assert dir(dpattn) == sorted([*dpattn.__all__, "torch", "verify"])
+    done = run_python("-c", "import dpattn; print(dpattn.verify.verify(b'').ok)")
+    assert done.stdout.strip() == "False", done.stderr
+    with pytest.raises(AttributeError, match="no attribute 'verified'"):
+        dpattn.verified  # noqa: B018 (reading it is the test)

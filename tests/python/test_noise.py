@@ -13,11 +13,12 @@ RELEASES, DIM, VALUES = 400, 4, 24
 
 @pytest.mark.parametrize("adjacency", ["add_remove", "replace"])
 def test_predicted_stddev_is_measured(adjacency: str) -> None:
-    """400 releases, 24 output coordinates, three query norms: predicted and measured differ by at most 5 %.
+    """400 releases, 24 coordinates, three query norms: prediction and measurement within 5 %.
 
-    The 24 coordinates of a query have noise that is independent but for the denominator's share, which is small beside
-    it here (outputs near 0). So a measured standard deviation has a relative error of about 1/sqrt(2*400*24) = 0.72 %;
-    5 % is 6.9 of those: false alarm below 1e-11 a comparison, 6 comparisons.
+    The 24 coordinates of a query have noise that is independent but for the denominator's share,
+    which is small beside it here (outputs near 0). So a measured standard deviation has a relative
+    error of about 1/sqrt(2*400*24) = 0.72 %; 5 % is 6.9 of those: false alarm below 1e-11 a
+    comparison, 6 comparisons.
     """
     rng = np.random.default_rng(11)
     n = 4000

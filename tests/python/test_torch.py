@@ -1,4 +1,4 @@
-"""Tensors in and out without a copy, attention as torch calls it, private and public context merged."""
+"""Tensors without a copy, attention as torch calls it, private and public context merged."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def no_copies(monkeypatch) -> None:
     monkeypatch.setattr(tensor, "copied", refuse)
 
 
-# ---- Zero copy -----------------------------------------------------------------------------------------------------
+# ---- Zero copy ---------------------------------------------------------------------------------
 
 
 @pytest.mark.usefixtures("no_copies")
@@ -163,7 +163,7 @@ def test_merge_gives_tensors() -> None:
     assert mixed.dtype == torch.float32
 
 
-# ---- Attention as torch calls it -----------------------------------------------------------------------------------
+# ---- Attention as torch calls it ---------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", ["torch", "numpy"])
@@ -214,7 +214,7 @@ def test_attention_refusals() -> None:
         dpattn.scaled_dot_product_attention(K.detach(), "context.dpa")
 
 
-# ---- Exact attention with its denominator --------------------------------------------------------------------------
+# ---- Exact attention with its denominator ------------------------------------------------------
 
 
 @pytest.mark.parametrize("n", [1, 5, 1024, 2500])
@@ -254,7 +254,7 @@ def test_exact_attention_of_nothing_is_an_empty_set() -> None:
     assert lse[1] == -torch.inf
 
 
-# ---- Private and public context together -----------------------------------------------------------------------------
+# ---- Private and public context together -------------------------------------------------------
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
@@ -283,7 +283,8 @@ def test_private_context_is_attention_over_the_union(dtype, centre) -> None:
         )
         out, lse = context(query, key, value, return_lse=True, **masks, **arguments)
         assert out.dtype == dtype
-        # Degree 5 at b = 1.3 has a relative error below 1e-3; the rest is rounding of rows and of the answer.
+        # Degree 5 at b = 1.3 has a relative error below 1e-3; the rest is rounding of rows and of
+        # the answer.
         torch.testing.assert_close(out.float(), wanted, rtol=0, atol=4e-3 + torch.finfo(dtype).eps)
         torch.testing.assert_close(lse.float(), wanted_lse, rtol=0, atol=4e-3)
     alone = context(query, **arguments)

@@ -1,4 +1,4 @@
-"""The independent verifier: right on golden values, agrees with the library, and catches what is tampered with."""
+"""The independent verifier: right on golden values, agrees with the library, catches changes."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def test_delta_is_that_of_enumeration(num: int, den: int, support: int, shift: i
         mass = {x: mpmath.exp(-rate * abs(x)) for x in range(-support, support + 1)}
         total = sum(mass.values())
         grow = mpmath.exp(rate * shift)
-        # Two laws with the same quotient differ by rounding only: what is below 10^-50 is none.
+        # Two noises with the same quotient differ by rounding only: what is below 10^-50 is none.
         excess = [mass[x] - grow * mass.get(x - shift, mpmath.mpf(0)) for x in mass]
         slow = sum(e for e in excess if e > mpmath.mpf(10) ** -50) / total
         fast = trees.laplace_delta(mpmath, num, den, support, shift)
@@ -98,11 +98,11 @@ def guarantee_at(thing: Any, data: bytes) -> int:
 def test_smaller_noise_is_found(name: str) -> None:
     thing = made(name)
     data = thing.to_bytes()
-    laws = guarantee_at(thing, data) + 4 + 8 + 5 * 8
+    scales = guarantee_at(thing, data) + 4 + 8 + 5 * 8
     for at, change, word in (
-        (laws, -1 << 20, "noise of"),  # a smaller lambda
-        (laws + 16, -2, "noise of"),  # a smaller support
-        (laws - 5 * 8 - 8, 1, "composition"),  # another number of mechanisms
+        (scales, -1 << 20, "noise of"),  # a smaller lambda
+        (scales + 16, -2, "noise of"),  # a smaller support
+        (scales - 5 * 8 - 8, 1, "composition"),  # another number of mechanisms
     ):
         bad = bytearray(data)
         (value,) = struct.unpack_from("<Q", bad, at)
@@ -110,7 +110,7 @@ def test_smaller_noise_is_found(name: str) -> None:
         report = verify.verify(resealed(bytes(bad)))
         assert not report.ok
         assert any(word in problem for problem in report.problems), report
-    for at in (laws - 5 * 8, laws - 4 * 8):  # a smaller epsilon or delta, in the release's head too
+    for at in (scales - 5 * 8, scales - 4 * 8):  # a smaller epsilon or delta, in the release's head too
         bad = bytearray(data)
         (value,) = struct.unpack_from("<d", bad, at)
         smaller = struct.pack("<d", value * 0.999)

@@ -1,27 +1,29 @@
 """Attention over private keys and values under (epsilon, delta)-differential privacy.
 
-Rows go into a `Builder` (SECRET) once, `Builder.release` spends the budget once, and the `Release` (PUBLIC) answers any
-number of queries, however they depend on earlier answers:
+Rows go into a `Builder` (SECRET) once, `Builder.release` spends the budget once, and the `Release`
+(PUBLIC) answers any number of queries, however they depend on earlier answers:
 
     import dpattn
 
-    params = dpattn.Params(key_dim=64, value_dim=64, key_bound=1.0, query_bound=2.0, value_bound=1.0,
-                           adjacency="add_remove", scale=1.0)
+    params = dpattn.Params(
+        key_dim=64, value_dim=64, key_bound=1.0, query_bound=2.0, value_bound=1.0,
+        adjacency="add_remove", scale=1.0,
+    )
     builder = dpattn.Builder(params)
     builder.add(K, V)
     release = builder.release(epsilon=1.0, delta=1e-6)
     out = release.attend(Q)
 
-`plan` says beforehand what a release costs and how accurate it is. `scaled_dot_product_attention` is the call that
-torch users know, on [batch, heads, m, d]; `dpattn.torch.PrivateContext` is an nn.Module that merges private context
-with public keys and values, as `merge` does for two answers. `Release.bind` is for loops over one buffer.
+`plan` says beforehand what a release costs and how accurate it is. `scaled_dot_product_attention`
+is the call that torch users know, on [batch, heads, m, d]; `dpattn.torch.PrivateContext` is an
+nn.Module that merges private context with public keys and values, as `merge` does for two answers.
+`Release.bind` is for loops over one buffer. `dpattn.verify` recomputes what a file guarantees.
 
-The guarantee is about rows (k_j, v_j) as given, or about owners of up to `owner_rows` rows. All bounds must be chosen
-without looking at the private data. Importing this package loads nothing; the C library is loaded on first use.
+The guarantee is about rows (k_j, v_j) as given, or about owners of up to `owner_rows` rows. Choose
+all bounds without looking at the private data. The C library is loaded on first use, not on import.
 """
 
-import importlib
-from typing import Any
+from types import ModuleType as _ModuleType
 
 from ._attention import scaled_dot_product_attention
 from ._builder import Builder, Diagnostics
@@ -93,8 +95,18 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """`dpattn.torch` without an import of its own; torch is imported then."""
-    if name == "torch":
-        return importlib.import_module(".torch", __name__)
+_MODULES = ("torch", "verify")
+
+
+def __getattr__(name: str) -> _ModuleType:
+    """`dpattn.torch` and `dpattn.verify` without an import of their own; they are imported then."""
+    if name in _MODULES:
+        from importlib import import_module
+
+        return import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> "list[str]":
+    """The public names."""
+    return sorted([*__all__, *_MODULES])

@@ -22,20 +22,23 @@ def scaled_dot_product_attention(
     out_dtype: Any = None,
     return_lse: bool = False,
 ) -> Any:
-    """Attend to a private context, as ``torch.nn.functional.scaled_dot_product_attention`` does to keys and values.
+    """Attend to a private context as torch's function of this name does to keys and values.
 
     Parameters
     ----------
     query : array
-        (..., query_heads, m, key_dim), as torch has it, or (m, key_dim) for one head. A numpy array or a CPU array with
-        DLPack; a torch tensor must not require a gradient, since none flows through a release.
+        (..., query_heads, m, key_dim), as torch has it, or (m, key_dim) for one head. A numpy array
+        or a CPU array with DLPack; a torch tensor must not require a gradient, since none flows
+        through a release.
     release : Release
         In the place of key and value.
     scale : float, optional
-        As in torch: None means 1 / sqrt(key_dim). It must be the scale that the release was made with.
+        As in torch: None means 1 / sqrt(key_dim). It must be the scale that the release was made
+        with.
     enable_gqa : bool
-        As in torch: query_heads may be a multiple of the release's heads, and each of these serves query_heads / heads
-        query heads that follow each other. A release of one head then serves all.
+        As in torch: query_heads may be a multiple of the release's heads, and each of these serves
+        query_heads / heads query heads that follow each other. A release of one head then serves
+        all.
     out_dtype : dtype, optional
         Of the answer, numpy's or torch's as the query; None: that of the query.
     return_lse : bool
@@ -44,7 +47,8 @@ def scaled_dot_product_attention(
     Returns
     -------
     array or tuple
-        (..., query_heads, m, value_dim): a torch tensor for a torch tensor, else numpy's; or a tuple of it and the lse.
+        (..., query_heads, m, value_dim): a torch tensor for a torch tensor, else numpy's; or a
+        tuple of it and the lse.
 
     Raises
     ------
@@ -53,8 +57,9 @@ def scaled_dot_product_attention(
 
     Notes
     -----
-    One pass over the release serves the whole batch. Queries of a batch of one, or of one head, are read in place
-    where their strides allow it; otherwise they are laid side by side first. The release itself is never copied.
+    One pass over the release serves the whole batch. Queries of a batch of one, or of one head, are
+    read in place where their strides allow it; otherwise they are laid side by side first. The
+    release itself is never copied.
     """
     if not isinstance(release, Release):
         raise InvalidArgumentError(f"release is a {type(release).__name__}; it must be a dpattn.Release")

@@ -60,8 +60,8 @@ def diagnostics_of(raw: abi.Diagnostics) -> Diagnostics:
 class Builder(Handle):
     """Collects private rows in one trusted process. SECRET until `release` has spent the budget.
 
-    The sum does not depend on the order, chunks or threads in which rows come. Memory does not grow with their number
-    (with owners it grows with the number of rows that are kept).
+    The sum does not depend on the order, chunks or threads in which rows come. Memory does not grow
+    with their number (with owners it grows with the number of rows that are kept).
 
     Parameters
     ----------
@@ -131,22 +131,25 @@ class Builder(Handle):
     ) -> None:
         """Add private rows.
 
-        Data never cause an error: longer rows are scaled to the bounds, and rows with NaN or Inf count as zero; see
-        `diagnostics`.
+        Data never cause an error: longer rows are scaled to the bounds, and rows with NaN or Inf
+        count as zero; see `diagnostics`.
 
         Parameters
         ----------
         K : array_like
-            Keys, (n, key_dim), or (heads, n, key_dim) for all heads at once; row j is the same unit in every head.
+            Keys, (n, key_dim), or (heads, n, key_dim) for all heads at once; row j is the same unit
+            in every head.
         V : array_like
             Values, (n, value_dim) or (heads, n, value_dim).
         owners : array_like of int, optional
-            (n,): the owner of each row. Required if `owner_rows` of the parameters is set, refused otherwise.
+            (n,): the owner of each row. Required if `owner_rows` of the parameters is set, refused
+            otherwise.
         head : int, optional
             The head that (n, d) rows belong to; needed only if there are several.
         progress : callable or bool, optional
-            Called as progress(done, total) in this thread; or True for a progress bar. If it raises, the work is
-            cancelled, no row of this call stays added, and the exception goes on. So does Ctrl-C.
+            Called as progress(done, total) in this thread; or True for a progress bar. If it
+            raises, the work is cancelled, no row of this call stays added, and the exception goes
+            on. So does Ctrl-C.
 
         Raises
         ------
@@ -159,7 +162,8 @@ class Builder(Handle):
 
         Notes
         -----
-        float32, float64, float16 and bfloat16 in CPU memory are read in place, whatever their strides.
+        float32, float64, float16 and bfloat16 in CPU memory are read in place, whatever their
+        strides.
         """
         keys = tensor.view(K, "K", 2)
         values = tensor.view(V, "V", 2)
@@ -175,15 +179,18 @@ class Builder(Handle):
         jobs.run(work, progress, "adding rows", rows * self._state_size())
 
     def merge(self, other: Builder) -> None:
-        """Add everything in `other`, which is consumed and wiped: the same sums as if all rows had come here.
+        """Add everything in `other`, which is consumed and wiped.
+
+        The sums are those of one builder that was given all rows.
 
         Raises
         ------
         MismatchError
             If the two have different parameters.
         InvalidArgumentError
-            If `other` is this builder itself, or holds rows of a partial that this one has already (a shard that was
-            sent twice, a builder and its own export): they would count twice. Neither is changed.
+            If `other` is this builder itself, or holds rows of a partial that this one has already
+            (a shard that was sent twice, a builder and its own export): they would count twice.
+            Neither is changed.
         LimitError
             If a head would get more than 2**30 rows, or the whole rows of more than 2**20 partials.
         """
@@ -192,11 +199,14 @@ class Builder(Handle):
         call("dpattn_builder_merge", self._open(), other._open())
 
     def export_secret(self) -> bytes:
-        """Give the SECRET partial sums, un-noised, for another trusted process. Protect them like the data.
+        """Give the SECRET partial sums, un-noised, for another trusted process.
 
-        The first export of a builder with rows names them by a random origin, by which `merge` refuses to count them
-        twice. So another builder of the same rows gives other bytes, and its rows are other rows: a worker that runs
-        twice over the same input and exports twice is not noticed. A builder without rows gives a template for many.
+        Protect them like the data.
+
+        The first export of a builder with rows names them by a random origin, by which `merge`
+        refuses to count them twice. So another builder of the same rows gives other bytes, and its
+        rows are other rows: a worker that runs twice over the same input and exports twice is not
+        noticed. A builder without rows gives a template for many.
 
         Raises
         ------
@@ -206,7 +216,7 @@ class Builder(Handle):
         return read_bytes("dpattn_builder_export_secret", self._open())
 
     def diagnostics(self) -> Diagnostics:
-        """Give SECRET counts of rows seen, clipped, zeroed and dropped. For the owner of the data only.
+        """Give SECRET counts of rows seen, clipped, zeroed and dropped.
 
         With `owner_bound` it sums the owners' rows, which takes as long as at `release`.
         """
@@ -232,12 +242,12 @@ class Builder(Handle):
         delta : float
             In (0, 1); choose it well below 1 / number of units.
         ledger : Ledger, optional
-            The account of the data set. The release is made only if the ledger can afford it, and is on disk there
-            before it is returned.
+            The account of the data set. The release is made only if the ledger can afford it, and
+            is on disk there before it is returned.
         label : str, optional
-            Names the release in the ledger, in up to 255 bytes. A label that the ledger has gives its release once
-            more, the same bytes, at no further cost; data that have changed need a new label. Without one the release's
-            id is its label.
+            Names the release in the ledger, in up to 255 bytes. A label that the ledger has gives
+            its release once more, the same bytes, at no further cost; data that have changed need a
+            new label. Without one the release's id is its label.
         progress : callable or bool, optional
             As in `add`. If it raises, the builder stays as it was.
 
@@ -258,7 +268,8 @@ class Builder(Handle):
         OverspentError
             If the ledger cannot afford it; no noise was drawn.
         MismatchError
-            If the ledger has this label with other parameters or another budget, or is for other neighbours.
+            If the ledger has this label with other parameters or another budget, or is for other
+            neighbours.
         FileError, BusyError, CorruptError
             If there is trouble with the ledger's file; the builder stays as it was.
         """

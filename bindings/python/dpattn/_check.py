@@ -1,4 +1,4 @@
-"""Checks of plain arguments, with messages that name the argument, what it was and what it must be."""
+"""Checks of plain arguments; messages name the argument, what it was and what it must be."""
 
 from __future__ import annotations
 
@@ -55,6 +55,6 @@ def budget(epsilon: Any, delta: Any) -> tuple[float, float]:
 
 
 def exact(value: float) -> str:
-    """All digits that tell this number from others: a guarantee is not rounded down to look better."""
+    """All digits of a number: a guarantee is not rounded down to look better."""
     text = repr(float(value))
     return text[:-2] if text.endswith(".0") else text

@@ -1,6 +1,6 @@
 """One exception class a status of the C library, all below DpattnError.
 
-A message names the argument, what it was and what it must be. It never holds a value of a private row.
+A message names the argument, what it was and what it must be, and never a private value.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ class DpattnError(Exception):
     Attributes
     ----------
     status : int
-        The number in ``enum dpattn_status`` of ``include/dpattn.h``; -1 when the C library could not be loaded.
+        The number in ``enum dpattn_status`` of ``include/dpattn.h``; -1 when the C library could
+        not be loaded.
     """
 
     status: int = -1

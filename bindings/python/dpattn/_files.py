@@ -15,7 +15,7 @@ PathLike = Union[str, "os.PathLike[str]"]
 
 @contextlib.contextmanager
 def atomic(path: PathLike) -> Iterator[IO[bytes]]:
-    """Open a temporary file beside `path`; on success sync it and rename it to `path`, on any error remove it.
+    """Open a temporary file beside `path`; on success it becomes `path`, on any error it goes.
 
     A file at `path` is replaced, unless it is a ledger: that raises FileExistsError.
     """
@@ -53,7 +53,7 @@ def is_ledger(path: PathLike) -> bool:
 
 
 def refuse_ledger(path: PathLike) -> None:
-    """FileExistsError if `path` holds a ledger: what was spent must not be forgotten, whoever asks for it."""
+    """FileExistsError if `path` holds a ledger: what was spent must not be forgotten."""
     if is_ledger(path):
         raise FileExistsError(f"{os.fspath(path)} is a ledger; a ledger is never replaced")
 

@@ -18,27 +18,29 @@ from ._release import Release
 
 
 class Ledger(Handle):
-    """The account of one private data set: what its releases may cost together, what each has cost, and their bytes.
+    """The account of one private data set: what its releases may cost together, and what each has.
 
-    A release through it (`Builder.release` with `ledger`) is on disk before it is handed out, so that whatever crashes,
-    what was spent is at least what was released. That all releases of the data set go through its ledger, and those of
-    no other, is your part: a builder has no name for its data. An older copy of the file has forgotten what was spent
-    since.
+    It keeps the bytes of the releases, too.
+
+    A release through it (`Builder.release` with `ledger`) is on disk before it is handed out, so
+    that whatever crashes, what was spent is at least what was released. That all releases of the
+    data set go through its ledger, and those of no other, is your part: a builder has no name for
+    its data. An older copy of the file has forgotten what was spent since.
 
     Between calls nothing is open or locked: any number of processes may use one file.
 
     Parameters
     ----------
     path : str or path-like
-        The file. Without an allowance it must exist; with one it is made if it does not, and must have this one if it
-        does.
+        The file. Without an allowance it must exist; with one it is made if it does not, and must
+        have this one if it does.
     epsilon, delta : float, optional
         What all releases may cost together, adaptively chosen.
     mu : float, optional
         Instead of epsilon and delta, for releases by the Gaussian mechanism only.
     other_epsilon, other_delta : float, optional
-        The part of epsilon and delta that is set aside for mechanisms other than the Gaussian, which have no mu and add
-        up plainly.
+        The part of epsilon and delta that is set aside for mechanisms other than the Gaussian,
+        which have no mu and add up plainly.
 
     Raises
     ------
@@ -54,7 +56,9 @@ class Ledger(Handle):
     Examples
     --------
     >>> ledger = Ledger("people.ledger", epsilon=2.0, delta=1e-6)  # doctest: +SKIP
-    >>> release = builder.release(epsilon=1.0, delta=1e-6, ledger=ledger, label="v1")  # doctest: +SKIP
+    >>> release = builder.release(
+    ...     epsilon=1.0, delta=1e-6, ledger=ledger, label="v1"
+    ... )  # doctest: +SKIP
     """
 
     _kind = "ledger"
@@ -101,7 +105,7 @@ class Ledger(Handle):
         return os.fsdecode(self._path)
 
     def show(self) -> Dict[str, Any]:
-        """Give the statement: ``allowance``, ``spent``, ``left``, ``shares`` and ``releases`` (docs/format.md)."""
+        """Give the statement: allowance, spent, left, shares and releases (docs/format.md)."""
         text = read_bytes("dpattn_ledger_show", self._open())
         statement: Dict[str, Any] = json.loads(text.rstrip(b"\0"))
         return statement

@@ -17,19 +17,20 @@ Partial = Tuple[Any, Any]
 def merge(a: Partial, b: Partial) -> Tuple[Any, Any]:
     """Merge two partial attention results over disjoint key sets, as flash attention does.
 
-    ``out = (e^la out_a + e^lb out_b) / (e^la + e^lb)`` and ``lse = ln(e^la + e^lb)``, so that a private context (a
-    release) and a public one (exact attention) combine.
+    ``out = (e^la out_a + e^lb out_b) / (e^la + e^lb)`` and ``lse = ln(e^la + e^lb)``, so that a
+    private context (a release) and a public one (exact attention) combine.
 
     Parameters
     ----------
     a, b : tuple of array_like
-        (out, lse): out is (d_v,), (m, d_v) or (heads, m, d_v), and lse has the same shape without the last axis: the
-        natural log of the denominator. An lse of -inf means an empty set.
+        (out, lse): out is (d_v,), (m, d_v) or (heads, m, d_v), and lse has the same shape without
+        the last axis: the natural log of the denominator. An lse of -inf means an empty set.
 
     Returns
     -------
     out : array
-        Of the shape of both outs, and of the wider of their types; a torch tensor if a's is one, else numpy's.
+        Of the shape of both outs, and of the wider of their types; a torch tensor if a's is one,
+        else numpy's.
     lse : array of float64
 
     Raises

@@ -16,62 +16,70 @@ from ._errors import InvalidArgumentError
 
 @dataclasses.dataclass(frozen=True, init=False, repr=False, eq=False)
 class Params:
-    """Shapes, norm bounds and adjacency: everything that is public, chosen without looking at the private data.
+    """Everything that is public: shapes, bounds, adjacency. Choose it without looking at the data.
 
-    The attention that is approximated is ``out(q) = sum_j w_j v_j / sum_j w_j`` with ``w_j = exp(scale * <q, k_j>)``.
-    All arguments are keyword-only, and the object is immutable.
+    The attention that is approximated is ``out(q) = sum_j w_j v_j / sum_j w_j`` with
+    ``w_j = exp(scale * <q, k_j>)``. All arguments are keyword-only, and the object is immutable.
 
     Parameters
     ----------
     key_dim, value_dim : int
         Length of a key (and query) and of a value, 1..65536.
     key_bound, value_bound, query_bound : float
-        Bounds on the Euclidean norm of a (centred) key, a value and a query, > 0. Longer ones are scaled to the bound.
+        Bounds on the Euclidean norm of a (centred) key, a value and a query, > 0. Longer ones are
+        scaled to the bound.
     adjacency : {"add_remove", "replace"}
-        What the guarantee hides: that one unit is present (the number of rows is private then), or what one unit is
-        (the number of rows is public then; with owner_rows it is not published). There is no default.
+        What the guarantee hides: that one unit is present (the number of rows is private then), or
+        what one unit is (the number of rows is public then; with owner_rows it is not published).
+        There is no default.
     heads : int
         1..65536. Row j is one unit across all heads: one budget covers them all.
     degree : int, optional
         Degree of the polynomial that stands for exp, 1..8; None: 2, except that `plan` chooses.
     mechanism : {"gaussian", "dptree"}
-        The Gaussian moment release; or DPTreeCrossAttention of arXiv 2407.14717, a reference whose error is larger by
-        orders of magnitude (docs/paper.md). That one takes `range` and `value_range` instead of the three bounds, its
-        logit is <q, k> / key_dim, and polynomial, rotate, scale, lambda_, owner_bound, center and head_weights are not
-        for it.
+        The Gaussian moment release; or DPTreeCrossAttention of arXiv 2407.14717, a reference whose
+        error is larger by orders of magnitude (docs/paper.md). That one takes `range` and
+        `value_range` instead of the three bounds, its logit is <q, k> / key_dim, and polynomial,
+        rotate, scale, lambda_, owner_bound, center and head_weights are not for it.
     polynomial : {"minimax", "taylor"}
-        "minimax" has the smallest relative error; "taylor" often serves better when only the arg-max matters.
+        "minimax" has the smallest relative error; "taylor" often serves better when only the
+        arg-max matters.
     owner_rows : int
-        0: the unit is one row. m in 1..1048576: the unit is one owner (a document, a person), of whom at most m rows a
-        head are kept, and `Builder.add` requires `owners`.
+        0: the unit is one row. m in 1..1048576: the unit is one owner (a document, a person), of
+        whom at most m rows a head are kept, and `Builder.add` requires `owners`.
     owner_bound : float, optional
-        How many rows' worth of norm the kept rows of one owner may add to a head together, where a row at its bounds is
-        1; a longer sum is scaled to it. The noise is that of one row times `owner_bound`, however many rows are kept.
-        None: `owner_rows`, so that no sum is longer; else 1/1024..owner_rows.
+        How many rows' worth of norm the kept rows of one owner may add to a head together, where a
+        row at its bounds is 1; a longer sum is scaled to it. The noise is that of one row times
+        `owner_bound`, however many rows are kept. None: `owner_rows`, so that no sum is longer;
+        else 1/1024..owner_rows.
     rotate : bool
-        Rotate keys and queries by a fixed public Hadamard rotation, which spreads outlier coordinates.
+        Rotate keys and queries by a fixed public Hadamard rotation, which spreads outlier
+        coordinates.
     scale : float, optional
-        A logit is scale * <q, k>; > 0; None: 1 / sqrt(key_dim). scale * query_bound * key_bound must be <= 64.
+        A logit is scale * <q, k>; > 0; None: 1 / sqrt(key_dim). scale * query_bound * key_bound
+        must be <= 64.
     lambda_ : float, optional
         Weight of the denominator column in units of a value, value_bound/64 .. value_bound*16;
         None: value_bound * value_dim**(-1/4). `lam` is the same under a shorter name.
     center : array_like, optional
         A public vector subtracted from every key: (key_dim,), or (heads, key_dim).
     head_weights : array_like, optional
-        (heads,) positive numbers: head h gets the share w_h / sum(w) of the squared privacy loss; None: equal shares.
+        (heads,) positive numbers: head h gets the share w_h / sum(w) of the squared privacy loss;
+        None: equal shares.
     range, value_range : float
-        "dptree" only, required there: entries of keys and queries are in [0, range], range**2 <= 64; entries of values
-        in [-value_range, value_range]. Others are clipped.
+        "dptree" only, required there: entries of keys and queries are in [0, range], range**2 <=
+        64; entries of values in [-value_range, value_range]. Others are clipped.
     rows : int, optional
-        "dptree": a public number of rows, the default of `leaves`; never one counted in private data.
+        "dptree": a public number of rows, the default of `leaves`; never one counted in private
+        data.
     leaves : int, optional
         "dptree": points of the fixed grid under the trees, 1..2**20.
     copies : int, optional
         "dptree": independent copies whose median answers; None: the paper's
         ceil(copy_factor * r * ln(key_dim * range / (relative_error * failure_probability))).
     copy_factor, relative_error, failure_probability : float, optional
-        "dptree": c, eps_s and p_f of that formula; None: 1, 0.1, 0.01. eps_s chooses the degree where that is None, and
-        p_f bounds accuracy only: neither enters the guarantee.
+        "dptree": c, eps_s and p_f of that formula; None: 1, 0.1, 0.01. eps_s chooses the degree
+        where that is None, and p_f bounds accuracy only: neither enters the guarantee.
     trees : bool
         "dptree": False releases the linear sums that the trees' distances come down to.
 
@@ -193,7 +201,7 @@ class Params:
 
     @property
     def logit_bound(self) -> float:
-        """The bound b on a logit: scale * query_bound * key_bound, or range**2 with mechanism "dptree"."""
+        """The bound b on a logit: scale * query_bound * key_bound; with "dptree" range**2."""
         if self.mechanism == "dptree":
             return (self.range or 0.0) ** 2
         scale = self.scale if self.scale is not None else 1.0 / math.sqrt(self.key_dim)

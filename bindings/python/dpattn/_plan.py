@@ -20,8 +20,8 @@ class Plan:
     Attributes
     ----------
     degree : int
-        The degree of the parameters, or, if they leave it open, the one of 1..4 with the least total error. A builder
-        does not plan: give it this degree, it takes 2 otherwise.
+        The degree of the parameters, or, if they leave it open, the one of 1..4 with the least
+        total error. A builder does not plan: give it this degree, it takes 2 otherwise.
     features : int
         Polynomial features a head, C(key_dim + degree, degree).
     state_bytes, release_bytes : int
@@ -35,8 +35,8 @@ class Plan:
     sigma_over_sensitivity : float
         1 / mu (with several heads: of the head with the most noise).
     noise_stddev : float
-        Predicted standard deviation of one output coordinate near 0, in units of a value, for |q| = query_bound and
-        mean attention weight 1.
+        Predicted standard deviation of one output coordinate near 0, in units of a value, for |q| =
+        query_bound and mean attention weight 1.
     noise_stddev_worst : float
         The same with every weight at its least, e^-b.
     rows_for_error : int
@@ -97,7 +97,9 @@ def plan(params: Params, *, n: int, epsilon: float, delta: float, target_error: 
 
     Examples
     --------
-    >>> params = Params(key_dim=64, value_dim=64, key_bound=1, query_bound=1, value_bound=1, adjacency="replace")
+    >>> params = Params(
+    ...     key_dim=64, value_dim=64, key_bound=1, query_bound=1, value_bound=1, adjacency="replace"
+    ... )
     >>> plan(params, n=100_000, epsilon=1.0, delta=1e-6).features  # doctest: +SKIP
     47905
     """

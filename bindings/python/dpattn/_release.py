@@ -1,4 +1,4 @@
-"""The PUBLIC side: the noisy state. Everything done with it is post-processing and costs no further privacy."""
+"""The PUBLIC side: the noisy state. All that is done with it costs no further privacy."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 _ndarray, _new = np.ndarray, np.empty
 _CODES, _addressof, _from_buffer, _pack = tensor.CODES, ctypes.addressof, tensor.from_buffer, abi.TENSOR.pack
 
-# One C call cannot be interrupted; more work than this (some tenths of a second) is cut into several.
+# One C call cannot be interrupted; more work than some tenths of a second is cut into several.
 _CHUNK_COST = 1_000_000_000
 
 
@@ -34,7 +34,9 @@ class Info:
 
     Attributes
     ----------
-    heads, key_dim, value_dim, degree, mechanism, polynomial, adjacency, owner_rows, owner_bound, rotate : object
+    heads, key_dim, value_dim, degree, mechanism, polynomial : object
+        As in `Params`.
+    adjacency, owner_rows, owner_bound, rotate : object
         As in `Params`.
     key_bound, value_bound, query_bound, scale, lambda_ : float
         As in `Params`, defaults filled in.
@@ -53,8 +55,8 @@ class Info:
     id : str
         32 hexadecimal digits, random and public: the release's name.
     range, value_range, leaves, copies, trees : object
-        With mechanism "dptree", as in `Params` with defaults filled in (the norm bounds are 0 then, and so is mu); else
-        0 and False.
+        With mechanism "dptree", as in `Params` with defaults filled in (the norm bounds are 0 then,
+        and so is mu); else 0 and False.
     """
 
     heads: int
@@ -110,7 +112,7 @@ def promise(info: Any) -> str:
 
 
 class Bound:
-    """What `Release.bind` gives: a call without arguments that reads the bound Q and writes the bound out."""
+    """What `Release.bind` gives: a call without arguments that reads Q and writes out."""
 
     __slots__ = ("_arguments", "_attend", "_owners", "_release", "out")
 
@@ -156,7 +158,7 @@ class Release(Handle):
         """Own a C handle."""
         self = cls.__new__(cls)
         self._own(handle)
-        # Without a prototype, arguments that are ready for C (bytes, None, c_uint64) go through faster.
+        # Without a prototype, arguments that are ready for C (bytes, None, c_uint64) pass faster.
         self._attend = library()["dpattn_release_attend"]
         self._c_handle = ctypes.c_uint64(handle)
         self.info = _info(handle)
@@ -192,7 +194,7 @@ class Release(Handle):
         return read_bytes("dpattn_release_save", self._open())
 
     def save(self, path: _files.PathLike) -> None:
-        """Write the release file at `path` atomically, replacing a file that is there, but never a ledger."""
+        """Write the release file at `path` atomically; it may replace a file, but no ledger."""
         _files.write(path, self.to_bytes())
 
     @overload
@@ -216,28 +218,33 @@ class Release(Handle):
         return_std: bool = False,
         return_clipped: bool = False,
     ) -> Any:
-        """Answer queries: approximately ``sum_j w_j v_j / sum_j w_j``, ``w_j = exp(scale * <q, k_j>)``.
+        """Answer queries: approximately ``sum_j w_j v_j / sum_j w_j``.
+
+        There ``w_j = exp(scale * <q, k_j>)``.
 
         Parameters
         ----------
         Q : array_like
-            (key_dim,) or (m, key_dim) for one head, (heads, m, key_dim) for one or several. Queries longer than
-            `query_bound` are scaled to it; a query with NaN or Inf gets NaN.
+            (key_dim,) or (m, key_dim) for one head, (heads, m, key_dim) for one or several. Queries
+            longer than `query_bound` are scaled to it; a query with NaN or Inf gets NaN.
         out : array, optional
-            Written and returned: shaped as Q with value_dim as last axis; a numpy array, or a CPU array with DLPack, of
-            float32, float64, float16 or bfloat16, of any strides.
+            Written and returned: shaped as Q with value_dim as last axis; a numpy array, or a CPU
+            array with DLPack, of float32, float64, float16 or bfloat16, of any strides.
         return_lse : bool
-            Also return the natural log of the denominator, float64, shaped as Q without its last axis; for `merge`.
+            Also return the natural log of the denominator, float64, shaped as Q without its last
+            axis; for `merge`.
         return_std : bool
-            Also return the predicted standard deviation of the noise in the answer, shaped as the answer.
+            Also return the predicted standard deviation of the noise in the answer, shaped as the
+            answer.
         return_clipped : bool
             Also return how many queries were longer than `query_bound` or not finite.
 
         Returns
         -------
         ndarray or tuple
-            The answer, in the query's own float type (float32 for bfloat16 through DLPack, float64 for integers and
-            lists); or a tuple of it and whatever was asked for, in the order lse, std, clipped.
+            The answer, in the query's own float type (float32 for bfloat16 through DLPack, float64
+            for integers and lists); or a tuple of it and whatever was asked for, in the order lse,
+            std, clipped.
 
         Raises
         ------
@@ -271,15 +278,17 @@ class Release(Handle):
         return (out, *extras) if extras else out
 
     def bind(self, Q: Any, out: Any) -> Bound:
-        """Check once, call often: a callable that answers what Q holds when it is called, into `out`.
+        """Check once, call often: a callable that answers what Q then holds, into `out`.
 
-        Each call costs the C call and nothing else; it goes to C as one piece, which Ctrl-C does not interrupt.
+        Each call costs the C call and nothing else; it goes to C as one piece, which Ctrl-C does
+        not interrupt.
 
         Parameters
         ----------
         Q : array
-            As in `attend`, but read in place at every call: a numpy array, or a CPU array with DLPack, of float32,
-            float64, float16 or bfloat16. Its memory must stay where it is: no resizing while it is bound.
+            As in `attend`, but read in place at every call: a numpy array, or a CPU array with
+            DLPack, of float32, float64, float16 or bfloat16. Its memory must stay where it is: no
+            resizing while it is bound.
         out : array
             As in `attend`; it must not overlap Q.
 
@@ -315,9 +324,10 @@ class Release(Handle):
         return certificate
 
     def state(self) -> np.ndarray[Any, np.dtype[np.int64]]:
-        """The noisy integers, int64 (heads, features, value_dim + 1); sigma and grid step are in the certificate.
+        """The noisy integers, int64 (heads, features, value_dim + 1).
 
-        With mechanism "dptree" one axis: head after head the numbers of each term of the certificate.
+        Sigma and grid step are in the certificate. With mechanism "dptree" one axis: head after
+        head the numbers of each term of the certificate.
         """
         shape = (self._heads, self.info.features, self._value_dim + 1)
         state = np.empty((self.info.state_bytes // 8,) if self.info.mechanism == "dptree" else shape, np.int64)
@@ -363,10 +373,10 @@ class Release(Handle):
         return (Release.from_bytes, (self.to_bytes(),))
 
     def _attend_plain(self, Q: Array, out: Any) -> Optional[Array]:
-        """The usual call, kept short: one head, dense numpy arrays. None: the long way must look at it.
+        """The usual call, kept short: one head, dense numpy arrays; None: it is not one.
 
-        Nothing is kept for the next call: the two packed tensors are immutable and made anew, so that neither threads
-        nor signal handlers can meet in them.
+        Nothing is kept for the next call: the two packed tensors are immutable and made anew, so
+        that neither threads nor signal handlers can meet in them.
         """
         shape, key_dim, value_dim = Q.shape, self._key_dim, self._value_dim
         if len(shape) != 2 or shape[1] != key_dim or (rows := shape[0]) > self._chunk:

@@ -1,4 +1,4 @@
-"""The paper's smaller structures: noisy range sums, and noisy distances. PUBLIC once they are made."""
+"""The paper's smaller structures: noisy range sums and distances. PUBLIC once they are made."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from ._release import Release, promise
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
-# A file begins with 16 bytes of magic and a u32 version; a structure's goes on with the u32 kind of the structure.
+# A file begins with 16 bytes of magic and a u32 version; a structure's goes on with the u32 kind of
+# the structure.
 _MAGIC = b"DPATTN dptree\0\0\0"
 _KIND = slice(20, 24)
 
@@ -108,11 +109,11 @@ class _Structure(Handle):
         return read_bytes(f"dpattn_{self._kind}_save", self._open())
 
     def save(self, path: _files.PathLike) -> None:
-        """Write the file at `path` atomically, replacing what is there, but never a ledger; `dpattn.load` reads it."""
+        """Write the file at `path` atomically; it may replace a file, but no ledger."""
         _files.write(path, self.to_bytes())
 
     def certificate(self) -> Dict[str, Any]:
-        """Everything needed to recompute the guarantee: composition, and the law of every term, as a dict."""
+        """Everything needed to recompute the guarantee: composition, and every term's noise."""
         text = read_bytes(f"dpattn_{self._kind}_certificate", self._open())
         certificate: Dict[str, Any] = json.loads(text.rstrip(b"\0"))
         return certificate
@@ -192,16 +193,19 @@ class DPTree(_Structure):
     values : array_like
         (n,) private numbers; NaN and Inf contribute nothing.
     epsilon, delta : float
-        The budget, spent once. A `Ledger` does not know of it: count it beside what the ledger allows.
+        The budget, spent once. A `Ledger` does not know of it: count it beside what the ledger
+        allows.
     adjacency : {"add_remove", "replace"}
-        Neighbours have one value more or less, or one value changed with its position; the others keep their places:
-        give `positions` where values may be deleted from the middle, since without them all later ones move up.
+        Neighbours have one value more or less, or one value changed with its position; the others
+        keep their places: give `positions` where values may be deleted from the middle, since
+        without them all later ones move up.
     leaves : int
         Length of the list, 1..2**28: a public number, never one counted in private data.
     weight : float
         Values are in [-weight, weight]; others are clipped.
     positions : array_like of int, optional
-        (n,): the place of each value, 0..leaves-1 (values elsewhere contribute nothing); None: value i has place i.
+        (n,): the place of each value, 0..leaves-1 (values elsewhere contribute nothing); None:
+        value i has place i.
     owners : array_like of int, optional
         (n,): the owner of each value; required with `owner_rows`.
     owner_rows : int
@@ -285,7 +289,7 @@ class DPTree(_Structure):
 
 
 class DPTreeDistance(_Structure):
-    """The paper's DPTreeDistance, in any dimension (DPTreeHighDim): noisy sums of distances to private points.
+    """The paper's DPTreeDistance, and DPTreeHighDim: noisy sums of distances to private points.
 
     PUBLIC, immutable: the points are read once, and every query after that is post-processing.
 
@@ -304,8 +308,8 @@ class DPTreeDistance(_Structure):
     weight : float
         Weights are in [-weight, weight]; others are clipped.
     leaves : int
-        Points of the fixed grid that every coordinate is rounded to, 1..2**20: a public number. Rounding moves a
-        coordinate by at most range / (2 * leaves).
+        Points of the fixed grid that every coordinate is rounded to, 1..2**20: a public number.
+        Rounding moves a coordinate by at most range / (2 * leaves).
     squared : bool
         Keep what `l2` needs, which costs budget.
     owners, owner_rows, on_diagnostics, progress : object
@@ -362,8 +366,8 @@ class DPTreeDistance(_Structure):
         Parameters
         ----------
         Y : array_like
-            (m, dim) queries, or (dim,) for one; with dim 1 also a number or (m,) numbers. Entries outside [0, range]
-            are clipped, and NaN gives NaN.
+            (m, dim) queries, or (dim,) for one; with dim 1 also a number or (m,) numbers. Entries
+            outside [0, range] are clipped, and NaN gives NaN.
 
         Returns
         -------
@@ -373,7 +377,7 @@ class DPTreeDistance(_Structure):
         return self._query(Y, 0)
 
     def l2(self, Y: Any) -> Any:
-        """Noisy sums of weight * |point - y|^2, for a structure that was made with ``squared=True``; as `l1`."""
+        """Noisy sums of weight * |point - y|^2, for a structure with ``squared=True``; as `l1`."""
         return self._query(Y, 1)
 
     def _query(self, Y: Any, which: int) -> Any:

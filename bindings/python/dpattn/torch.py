@@ -1,4 +1,4 @@
-"""Private context inside a torch model. Importing this module imports torch; `import dpattn` alone does not."""
+"""Private context inside a torch model. Importing this module imports torch."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ _BLOCK = 1024
 
 
 class PrivateContext(nn.Module):
-    """Attention over a private context, or over it and the caller's own public keys and values together.
+    """Attention over a private context, or over it and public keys and values together.
 
-    Holds one release. The release takes part in `state_dict`, as one uint8 tensor, so that `torch.save` of a model
-    keeps its private context and `load_state_dict` brings it back; it holds no parameter and stays in CPU memory.
+    Holds one release. The release takes part in `state_dict`, as one uint8 tensor, so that
+    `torch.save` of a model keeps its private context and `load_state_dict` brings it back; it holds
+    no parameter and stays in CPU memory.
 
     Parameters
     ----------
@@ -52,16 +53,20 @@ class PrivateContext(nn.Module):
         Parameters
         ----------
         query : Tensor
-            (..., query_heads, m, key_dim) in CPU memory. It must not require a gradient, since none flows through a
-            release: use `torch.no_grad()` or `detach`. Key and value may: their gradients are right.
+            (..., query_heads, m, key_dim) in CPU memory. It must not require a gradient, since none
+            flows through a release: use `torch.no_grad()` or `detach`. Key and value may: their
+            gradients are right.
         key, value : Tensor, optional
-            Public: (..., heads, n, key_dim) and (..., heads, n, value_dim). Without them: the private context alone.
+            Public: (..., heads, n, key_dim) and (..., heads, n, value_dim). Without them: the
+            private context alone.
         attn_mask : Tensor, optional
-            For the public keys, broadcast to (..., query_heads, m, n): bool (True: attend) or added to the logits.
+            For the public keys, broadcast to (..., query_heads, m, n): bool (True: attend) or added
+            to the logits.
         is_causal : bool
             Query i sees the public keys 0..i. Every query sees the private context.
         scale : float, optional
-            As in torch: None means 1 / sqrt(key_dim). It must be the scale that the release was made with.
+            As in torch: None means 1 / sqrt(key_dim). It must be the scale that the release was
+            made with.
         enable_gqa : bool
             As in torch, for the release's heads and for those of key and value.
         return_lse : bool
@@ -74,7 +79,8 @@ class PrivateContext(nn.Module):
 
         Notes
         -----
-        Queries longer than the release's `query_bound` are scaled to it for the private context only.
+        Queries longer than the release's `query_bound` are scaled to it for the private context
+        only.
         """
         if self.release is None:
             raise InvalidArgumentError("this PrivateContext holds no release yet; give it one, or load_state_dict")
@@ -119,10 +125,10 @@ def exact_attention(
     scale: Optional[float] = None,
     enable_gqa: bool = False,
 ) -> Tuple[Tensor, Tensor]:
-    """``torch.nn.functional.scaled_dot_product_attention`` with its denominator, which that function keeps to itself.
+    """``torch.nn.functional.scaled_dot_product_attention``, and the denominator that it hides.
 
-    Takes what that function takes, goes over the keys in blocks, and computes in float32 at least. A query that sees no
-    key gets 0 and an lse of -inf, which `merge` reads as an empty set.
+    Takes what that function takes, goes over the keys in blocks, and computes in float32 at least.
+    A query that sees no key gets 0 and an lse of -inf, which `merge` reads as an empty set.
 
     Returns
     -------

@@ -16,7 +16,7 @@ _new_bytes.restype = ctypes.py_object
 
 
 def read_bytes(name: str, handle: int) -> bytes:
-    """Call a function (handle, data, capacity, *needed, err) twice: for the size, then for the bytes."""
+    """Call a function (handle, data, capacity, *needed, err) for the size, then for the bytes."""
     needed = ctypes.c_size_t()
     data = b""
     while True:  # once more where another process made the answer longer meanwhile
@@ -28,7 +28,7 @@ def read_bytes(name: str, handle: int) -> bytes:
 
 
 def address_and_size(data: Any, name: str) -> Tuple[int, int, Any]:
-    """Address and length of any bytes-like object without a copy, and an object that keeps them alive."""
+    """Address and length of a bytes-like object, uncopied, and an object that keeps it alive."""
     try:
         array = np.frombuffer(data, np.uint8) if memoryview(data).nbytes else np.empty(1, np.uint8)[:0]
     except (TypeError, ValueError, BufferError):

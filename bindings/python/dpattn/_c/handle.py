@@ -1,4 +1,4 @@
-"""What Builder, Release and Ledger have in common: each owns one handle of the C library and frees it once."""
+"""The base of Builder, Release and Ledger: each owns one handle and frees it once."""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
 """Long work in C that Ctrl-C and a progress callback can stop.
 
-While C runs, the interpreter of the calling thread does not, so no signal handler would run either; and an exception
-raised inside a C callback is lost. So the C function runs in a helper thread, and the calling thread waits where
-Python delivers signals, shows progress, and lets exceptions go their normal way: any of them sets the cancel flag,
-waits until C has stopped and undone its work, and then continues.
+While C runs, the interpreter of the calling thread does not, so no signal handler would run either;
+and an exception raised inside a C callback is lost. So the C function runs in a helper thread, and
+the calling thread waits where Python delivers signals, shows progress, and lets exceptions go their
+normal way: any of them sets the cancel flag, waits until C has stopped and undone its work, and
+then continues.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ _QUIET = 0.02
 
 
 def run(work: _Work, progress: ProgressLike, label: str, cost: int) -> None:
-    """Do `work(pointer to dpattn_progress or None)`, reporting to `progress`; `cost` estimates multiplications."""
+    """Do `work(pointer to dpattn_progress or None)`; `cost` estimates its multiplications."""
     if progress is True:
         with Bar(label) as bar:
             _run_in_thread(work, bar)
@@ -57,8 +58,9 @@ def _run_in_thread(work: _Work, report: Optional[Report]) -> None:
 
     def step(_user: Any, done: int, total: int) -> int:
         nonlocal latest, quiet_until
-        # The first and the last step are always shown, and C waits for the outcome: an exception in the last one, too,
-        # cancels. `shown` is cleared before `cancel` is read, so that the caller's cancel-then-set is never missed.
+        # The first and the last step are always shown, and C waits for the outcome: an exception in
+        # the last one, too, cancels. `shown` is cleared before `cancel` is read, so that the
+        # caller's cancel-then-set is never missed.
         shown.clear()
         if cancel.value == 0 and (done >= total or time.monotonic() >= quiet_until):
             latest = (done, total)

@@ -17,7 +17,7 @@ from .abi import __version__
 
 OVERRIDE = "DPATTN_LIBRARY"
 
-# Names of the library, the last for the system's own search, and the folders of a prefix that may hold it.
+# Names of the library, the last for the system's own search, and folders of a prefix.
 if sys.platform == "darwin":
     _FILES, _FOLDERS = ("libdpattn.dylib", "libdpattn.0.dylib"), ("lib",)
 elif sys.platform == "win32":
@@ -30,7 +30,7 @@ _library: Optional[ctypes.CDLL] = None
 
 
 def candidates() -> List[str]:
-    """Every name to try, in order: the override alone if there is one; else package, checkout, prefix, system."""
+    """Every name to try: the override alone, or those of package, checkout, prefix and system."""
     override = os.environ.get(OVERRIDE)
     if override:
         return [override]
@@ -100,7 +100,7 @@ def call(name: str, *arguments: Any) -> None:
 
 
 def free(name: str, handle: int) -> None:
-    """Free a handle. Finalizers come here, even at exit and in a forked child: nothing can be done on failure."""
+    """Free a handle. Finalizers do, even at exit and in forked children: failure is ignored."""
     if _library is not None:
         getattr(_library, name)(handle, None)
 
@@ -129,7 +129,8 @@ def build_info() -> Dict[str, Any]:
     Returns
     -------
     dict
-        ``version``, ``go``, ``os``, ``arch``, ``simd`` (the instruction set in use), ``kernels``, ``threads``.
+        ``version``, ``go``, ``os``, ``arch``, ``simd`` (the instruction set in use), ``kernels``,
+        ``threads``.
 
     Raises
     ------

@@ -1,8 +1,8 @@
-"""Arrays to dpattn_tensor without a copy where the memory is on this machine's CPU and holds f32, f64, f16 or bf16.
+"""Arrays as dpattn_tensor, without a copy where CPU memory holds f32, f64, f16 or bf16.
 
-numpy arrays of any strides go in as they are; so does anything else with DLPack (torch, jax, ...), bfloat16 included.
-Other numbers (integers, bool, foreign byte order, long double) are converted: exactly to float32 if they have at most
-16 bits, else to float64.
+numpy arrays of any strides go in as they are; so does anything else with DLPack (torch, jax, ...),
+bfloat16 included. Other numbers (integers, bool, foreign byte order, long double) are converted:
+exactly to float32 if they have at most 16 bits, else to float64.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ _SIZES: Dict[int, int] = {F32: 4, F64: 8, F16: 2, BF16: 2}
 class View:
     """A borrowed strided array: address of element 0, element type, shape, strides in bytes.
 
-    `dtype` is the numpy type that answers to it should have (float32 for bfloat16 that came through DLPack), and
-    `owner` keeps the memory alive.
+    `dtype` is the numpy type that answers to it should have (float32 for bfloat16 that came through
+    DLPack), and `owner` keeps the memory alive.
     """
 
     __slots__ = ("address", "code", "dtype", "owner", "shape", "strides")
@@ -163,7 +163,7 @@ def address(x: np.ndarray[Any, Any]) -> int:
 
 
 def owners(x: Any, rows: int) -> np.ndarray[Any, Any]:
-    """Owner ids as dense uint64; negative ones keep their bits, so that different ids stay different."""
+    """Owner ids as dense uint64; negative ones keep their bits, so that ids stay different."""
     try:
         ids = np.asarray(x)
     except Exception as error:
@@ -210,11 +210,11 @@ def _converted(x: np.ndarray[Any, Any], name: str) -> Tuple[np.ndarray[Any, Any]
     return x, CODES[x.dtype]
 
 
-# ---- DLPack ------------------------------------------------------------------------------------------------------
+# ---- DLPack ------------------------------------------------------------------------------------
 
 
 class _DLTensor(ctypes.Structure):
-    """DLTensor of dlpack.h; it is the first field of DLManagedTensor, which a capsule named "dltensor" points to."""
+    """DLTensor of dlpack.h, the first field of what a capsule named "dltensor" points to."""
 
     _fields_ = [
         ("data", ctypes.c_void_p),
@@ -247,7 +247,8 @@ _capsule_pointer.restype = ctypes.c_void_p
 def _from_dlpack(x: Any, name: str, least: int) -> Optional[View]:
     """Borrow from a DLPack producer, or None when it has no float type that C reads.
 
-    The capsule is never renamed to "used_dltensor", so its own destructor gives the memory back when the view dies.
+    The capsule is never renamed to "used_dltensor", so its own destructor gives the memory back
+    when the view dies.
     """
     if not hasattr(x, "__dlpack__"):
         return None

@@ -61,7 +61,8 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     except _INPUT_ERRORS as error:
         return _complain(str(error), USAGE)
     except BrokenPipeError:
-        # The reader of our stdout has gone (`dpattn inspect ... | head`); keep Python from complaining at exit.
+        # The reader of our stdout has gone (`dpattn inspect ... | head`); keep Python from
+        # complaining at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return TROUBLE
     except (DpattnError, OSError, MemoryError) as error:

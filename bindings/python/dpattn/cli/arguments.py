@@ -21,7 +21,7 @@ exit codes:
 
 
 class Commands:
-    """The commands of a parser; each has --json, --quiet and --threads, and says what exit codes mean."""
+    """The commands of a parser; each has --json, --quiet, --threads, and a list of exit codes."""
 
     def __init__(self, parser: argparse.ArgumentParser, dest: str = "command") -> None:
         self._parsers = parser.add_subparsers(title="commands", dest=dest, required=True, metavar="COMMAND")

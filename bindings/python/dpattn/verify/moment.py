@@ -1,6 +1,7 @@
 """The release of the Gaussian mechanism: polynomial moments with rounded Gaussian noise.
 
-The file (docs/format.md) says which integers bound a contribution and which sigma the noise has. From these follow
+The file (docs/format.md) says which integers bound a contribution and which sigma the noise has.
+From these follow
 
     sensitivity^2   of one head to one unit, an integer
     mu^2            = sum over heads of sensitivity^2 / sigma_h^2, an exact fraction
@@ -34,11 +35,11 @@ _MIN_OWNER_BOUND = 1 / 1024
 _KEY_SCALE, _VALUE_SCALE, _VALUE2 = 32766, 1022, 1 << 20
 
 
-# ---- The file ----------------------------------------------------------------------------------------------------
+# ---- The file ----------------------------------------------------------------------------------
 
 
 class File:
-    """A release file, read as docs/format.md says. What it claims is checked later, by `verify_claim`."""
+    """A release file, read as docs/format.md says; `verify_claim` checks what it claims."""
 
     heads: int
     key_dim: int
@@ -108,7 +109,7 @@ class File:
         return f"owner with up to {self.owner_rows} rows{within}"
 
 
-# ---- The guarantee -----------------------------------------------------------------------------------------------
+# ---- The guarantee -----------------------------------------------------------------------------
 
 
 def verify_claim(file: File, report: Report) -> None:
@@ -170,7 +171,7 @@ def verify_claim(file: File, report: Report) -> None:
 
 
 def sensitivity_squared(file: File) -> int:
-    """Squared L2 sensitivity of one head's integer state to one unit; core/moment/PROOF.md has the argument."""
+    """Squared L2 sensitivity of one head's integer state to one unit (core/moment/PROOF.md)."""
     phi2 = _phi_squared(file)
     right = _VALUE2 + file.lambda_ * file.lambda_
     if file.owner_bound:  # the sum of an owner's rows is clipped to this; two such sums are at most twice as far apart
@@ -199,7 +200,7 @@ def _terms(file: File) -> Dict[int, int]:
 
 
 def _mu_squared(file: File, squared: int) -> Fraction:
-    """sum_h sensitivity^2/sigma_h^2; with many different sigmas each term is rounded up to a multiple of 2^-256."""
+    """sum_h sensitivity^2/sigma_h^2; of many sigmas, each rounded up to a multiple of 2^-256."""
     terms = [Fraction(squared * heads, sigma * sigma) for sigma, heads in _terms(file).items()]
     if len(terms) > _MAX_FRACTION:
         terms = [Fraction(math.ceil(term * 2**256), 2**256) for term in terms]
@@ -207,7 +208,10 @@ def _mu_squared(file: File, squared: int) -> Fraction:
 
 
 def _sharper(file: File) -> bool:
-    """Whether 2 sqrt(P) |v| bounds a replacement: (1 + eta)(V + lambda^2) <= 2 V with <phi(x), phi(y)> >= -eta P."""
+    """Whether 2 sqrt(P) |v| bounds a replacement.
+
+    It does if (1 + eta)(V + lambda^2) <= 2 V, where <phi(x), phi(y)> >= -eta P.
+    """
     eta = file.kernel_floor
     return eta is not None and bool((1 + eta) * (_VALUE2 + file.lambda_**2) <= 2 * _VALUE2)
 
@@ -215,7 +219,8 @@ def _sharper(file: File) -> bool:
 def _kernel_floor(file: File) -> Any:
     """eta, below 1, with <phi(x), phi(y)> >= -eta P for all admitted keys; None if none is proven.
 
-    The features without rounding have the kernel w_0^2 + sum_t gain_t^2/t y^t, y in [-1, 1]; eta is what rounding adds.
+    The features without rounding have the kernel w_0^2 + sum_t gain_t^2/t y^t, y in [-1, 1]; eta is
+    what rounding adds.
     """
     kernel = [Fraction(file.constant**2)] + [Fraction(gain * gain, t) for t, gain in enumerate(file.gains, 1)]
     if not _not_negative(kernel):
@@ -237,9 +242,11 @@ def _kernel_floor(file: File) -> Any:
 
 
 def _not_negative(coefficients: Sequence[Fraction]) -> bool:
-    """Whether sum_t c_t y^t >= 0 on [-1, 1], for c_t >= 0: proven by Bernstein coefficients on halved intervals.
+    """Whether sum_t c_t y^t >= 0 on [-1, 1], for c_t >= 0.
 
-    Non-negative coefficients leave only [-1, 0] to prove: there it is sum_t c_t (-1)^t u^t with u in [0, 1].
+    It is proven by Bernstein coefficients on halved intervals.
+    Non-negative coefficients leave only [-1, 0] to prove: there it is sum_t c_t (-1)^t u^t with u
+    in [0, 1].
     """
     degree = len(coefficients) - 1
     power = [c * (-1) ** t for t, c in enumerate(coefficients)]
@@ -263,7 +270,7 @@ def _not_negative(coefficients: Sequence[Fraction]) -> bool:
     return True
 
 
-# ---- The certificate ---------------------------------------------------------------------------------------------
+# ---- The certificate ---------------------------------------------------------------------------
 
 
 # What `verify_numbers` checks, and what is no claim about the release.
@@ -332,7 +339,7 @@ def expected(file: File) -> Dict[str, Any]:
 
 
 def verify_numbers(file: File, claims: Any, report: Report) -> None:
-    """Check what the certificate computes: exact integers exactly, floats so that they never understate the loss."""
+    """Check what the certificate computes: integers exactly, floats never below the loss."""
     mp = mpmath()
     squared = int(report.facts["sensitivity_squared"])
 

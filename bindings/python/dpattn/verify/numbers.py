@@ -28,8 +28,9 @@ def real(value: Fraction) -> Any:
 
 
 def gaussian_delta(mu: Any, epsilon: Any) -> Any:
-    """delta(epsilon) of mu-Gaussian differential privacy (Balle & Wang 2018, Theorem 8), in the current precision.
+    """delta(epsilon) of mu-Gaussian differential privacy, in the current precision.
 
+    Balle & Wang 2018, Theorem 8: Phi(mu/2 - epsilon/mu) - e^epsilon Phi(-mu/2 - epsilon/mu).
     Far out, where mpmath does not go, an upper bound: delta <= Phi(a) <= e^(-a^2/2), or 1.
     """
     mp = mpmath()

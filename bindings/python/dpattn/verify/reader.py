@@ -1,4 +1,4 @@
-"""What all files have in common: magic, version, checksum, and little-endian numbers between them."""
+"""What all files have in common: magic, version, checksum, and little-endian numbers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class BadFileError(Exception):
 
 
 class Reader:
-    """A file of which magic, version and checksum are right; what it holds is taken from its front."""
+    """A file whose magic, version and checksum are right; what it holds is taken from its front."""
 
     def __init__(self, data: memoryview) -> None:
         self.magic = bytes(data[:16])

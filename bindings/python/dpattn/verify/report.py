@@ -62,7 +62,7 @@ def read_certificate(certificate: Certificate) -> Any:
 
 
 def compare(expected: Dict[str, Any], computed: Collection[str], claims: Any, report: Report) -> None:
-    """Compare a certificate's fields with the `expected` ones; nothing else but the `computed` ones may be there."""
+    """Compare a certificate's fields with the `expected`; besides, only `computed` may be there."""
     for name, value in expected.items():
         found = lookup(claims, name)
         if found != value or isinstance(found, bool) != isinstance(value, bool):
@@ -110,7 +110,8 @@ def _once(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
 
 def _unknown(claims: Any, known: Collection[str], path: Tuple[str, ...] = ()) -> Iterator[str]:
     """Names in a certificate that nothing compares: whatever they claim, it is not verified."""
-    # A name in a list is known with its index ("terms.3.name"), or without, if it is compared on every line.
+    # A name in a list is known with its index ("terms.3.name"), or without, if it is compared on
+    # every line.
     if ".".join(path) in known or ".".join(step for step in path if not step.isdecimal()) in known:
         return
     inner = claims.items() if isinstance(claims, dict) else enumerate(claims) if isinstance(claims, list) else None

@@ -1,14 +1,19 @@
-"""The part of `verify` that recomputes what files of the DPTree family promise: releases, range-sum trees, distances.
+"""What files of the DPTree family promise: releases, range-sum trees, distances.
 
-A release is many mechanisms, each of which adds truncated Laplace noise to integers of which one unit moves a list by
-at most `sensitivity` in the l1 norm. The law with scale lambda = num/den on |x| <= support makes one of them
+A release is many mechanisms, each of which adds truncated Laplace noise to integers, of which one
+unit moves a list by at most `sensitivity` in the l1 norm. Noise of scale lambda = num/den on
+|x| <= support, where P(X = x) ~ exp(-|x|/lambda), makes one of them private with
 
     epsilon_t = sensitivity / lambda
-    delta_t   = P(X > support - sensitivity),   P(X = x) ~ exp(-|x|/lambda)
+    delta_t   = P(X > support - sensitivity)
 
-private, and they add up by basic composition, (k e0, k d0), or by advanced composition,
-(sqrt(2 k ln(1/d')) e0 + k e0 (exp(e0) - 1), k d0 + d'). The sensitivities and k follow from the file's shapes
-(core/dptree/PROOF.md); nothing is believed but the shapes and the laws. No code is shared with the C library.
+and they add up by basic or by advanced composition:
+
+    (k e0, k d0)
+    (sqrt(2 k ln(1/d')) e0 + k e0 (exp(e0) - 1), k d0 + d')
+
+Sensitivities and k follow from the file's shapes (core/dptree/PROOF.md): nothing is believed but
+the shapes and the scales of the noise.
 """
 
 from __future__ import annotations
@@ -34,14 +39,15 @@ _TREE, _SOFTMAX, _ADAPTIVE, _ATTENTION = 1, 4, 5, 6
 _ADJACENCY = {1: "add_remove", 2: "replace"}
 _RULES = {1: "basic", 2: "advanced"}
 
-# The integer grids: a weight at its bound, a point at the end of its range, a value of a DPTree at its bound.
+# The integer grids: a weight at its bound, a point at the end of its range, a value of a DPTree at
+# its bound.
 _WEIGHT, _POINT, _VALUE = 1 << 10, 1 << 20, 1 << 20
 _MAX_SUPPORT, _MAX_ROWS = 1 << 56, 1 << 30
 
 
 @dataclasses.dataclass
 class Term:
-    """One kind of noisy integers: how many mechanisms, how many numbers, how far a unit moves one, its law."""
+    """One kind of noisy integers: their number, what a unit moves, and the noise's distribution."""
 
     name: str
     mechanisms: int
@@ -158,7 +164,7 @@ class File:
 
 
 def laplace_delta(mp: Any, num: int, den: int, support: int, shift: int) -> Any:
-    """The exact delta of the law for a shift: P(X > support - shift), in the current precision.
+    """The exact delta of the noise for a shift: P(X > support - shift), in the current precision.
 
     With r = exp(-den/num) the mass of y..support is r^y (1 - r^(support-y+1)) / (Z (1 - r)), and
     Z (1 - r) = 1 + r - 2 r^(support+1).
@@ -332,7 +338,7 @@ def _unit(file: File, term: Term) -> float:
 
 
 def verify_numbers(file: File, claims: Any, report: Report) -> None:
-    """Check the certificate's rounded numbers: at least the exact ones, and at most a little more."""
+    """Check the certificate's rounded numbers: at least the exact ones, at most a little more."""
 
     def fields(value: Any) -> Dict[str, Any]:
         return value if isinstance(value, dict) else {}
