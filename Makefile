@@ -42,7 +42,7 @@ demo: build $(VENV)/ready ## release real data privately and show what comes out
 	$(VENV_PYTHON) bindings/python/examples/digits.py
 
 .PHONY: test
-test: test-go test-arm64 test-abi test-asan test-cpp test-python test-readme test-install test-wheel ggml test-audit ## all tests: Go, C, C++ and Python
+test: test-go test-extending test-arm64 test-abi test-asan test-cpp test-python test-readme test-install test-wheel ggml test-audit ## all tests: Go, C, C++ and Python
 	@echo "make test: every suite passed"
 
 .PHONY: clean

@@ -10,15 +10,21 @@ import (
 	"dpattn/core/tensor"
 )
 
-// Attend answers queries [m, d] (one head) or [heads, m, d] into out [.., m, d_v] and, where not nil, lse [.., m, 1] (natural log of the
-// denominator) and stddev (shaped as out: the predicted standard deviation of the noise in out). Queries longer than QueryBound are scaled to
-// it, and the answers to queries with NaN or Inf are NaN; clipped counts both.
+// Attend answers queries [m, d] (one head) or [heads, m, d] into out [.., m, d_v] and, where not
+// nil, lse [.., m, 1] (natural log of the denominator) and stddev (shaped as out: the predicted
+// standard deviation of the noise in out). Queries longer than QueryBound are scaled to it, and the
+// answers to queries with NaN or Inf are NaN; clipped counts both.
 func (r *Release) Attend(queries, out tensor.Tensor, lse, stddev *tensor.Tensor) (clipped uint64, err error) {
 	return r.attend(0, r.mechanism.Params().Heads, queries, out, lse, stddev)
 }
 
-// AttendHead is Attend for head h alone, as if the release had no other, so that callers with threads of their own may share out heads.
-func (r *Release) AttendHead(h int, queries, out tensor.Tensor, lse, stddev *tensor.Tensor) (clipped uint64, err error) {
+// AttendHead is Attend for head h alone, as if the release had no other, so that callers with
+// threads of their own may share out heads.
+func (r *Release) AttendHead(
+	h int,
+	queries, out tensor.Tensor,
+	lse, stddev *tensor.Tensor,
+) (clipped uint64, err error) {
 	if heads := r.mechanism.Params().Heads; h < 0 || h >= heads {
 		return 0, fault.Invalid("head is %d; it must be 0..%d", h, heads-1)
 	}
@@ -26,7 +32,11 @@ func (r *Release) AttendHead(h int, queries, out tensor.Tensor, lse, stddev *ten
 }
 
 // attend answers for the given number of heads from first on.
-func (r *Release) attend(first, heads int, queries, out tensor.Tensor, lse, stddev *tensor.Tensor) (clipped uint64, err error) {
+func (r *Release) attend(
+	first, heads int,
+	queries, out tensor.Tensor,
+	lse, stddev *tensor.Tensor,
+) (clipped uint64, err error) {
 	m, err := r.checkAttend(heads, &queries, &out, lse, stddev)
 	if err != nil || m == 0 {
 		return 0, err
@@ -34,7 +44,8 @@ func (r *Release) attend(first, heads int, queries, out tensor.Tensor, lse, stdd
 	threads := parallel.Threads()
 	b := blocks{first: first, m: m, size: mechanism.Block}
 	if threads > 1 {
-		// Blocks have nothing to tell each other, so that is how threads share queries, as long as each has as many as are answered side by side.
+		// Blocks have nothing to tell each other, so that is how threads share queries, as long as
+		// each has as many as are answered side by side.
 		share := (heads*m + threads - 1) / threads
 		b.size = min(b.size, (share+leastShare-1)/leastShare*leastShare)
 	}
@@ -49,16 +60,19 @@ func (r *Release) attend(first, heads int, queries, out tensor.Tensor, lse, stdd
 	return r.sideBySide(b, heads*b.count, &queries, &out, lse, stddev), nil
 }
 
-// blocks says how a call's queries are shared out: count blocks a head, of size queries, m in all, for the heads from first on.
+// blocks says how a call's queries are shared out: count blocks a head, of size queries, m in all,
+// for the heads from first on.
 type blocks struct{ first, m, size, count int }
 
 // leastShare is how many queries are worth a thread.
 const leastShare = 16
 
-// short bounds the calls that do not wake threads, in bytes of state for all their queries: a millisecond's work.
+// short bounds the calls that do not wake threads, in bytes of state for all their queries: a
+// millisecond's work.
 const short = 1 << 30
 
-// together is one call of Attend whose blocks are answered side by side. It is used again, so that what its goroutines share costs no allocation.
+// together is one call of Attend whose blocks are answered side by side. It is used again, so that
+// what its goroutines share costs no allocation.
 type together struct {
 	release               *Release
 	blocks                blocks
@@ -139,7 +153,12 @@ func (r *Release) checkAttend(heads int, queries, out, lse, stddev *tensor.Tenso
 		return 0, fault.Invalid("queries.shape[0] is %d; it must be heads = %d", queries.Shape[0], heads)
 	}
 	if queries.Shape[ndim-1] != d.KeyDim {
-		return 0, fault.Invalid("queries.shape[%d] is %d; it must be key_dim = %d", ndim-1, queries.Shape[ndim-1], d.KeyDim)
+		return 0, fault.Invalid(
+			"queries.shape[%d] is %d; it must be key_dim = %d",
+			ndim-1,
+			queries.Shape[ndim-1],
+			d.KeyDim,
+		)
 	}
 	for _, err := range [...]error{
 		checkOutput("out", out, queries, d.ValueDim), checkOutput("lse", lse, queries, 1), checkOutput("stddev", stddev, queries, d.ValueDim),
@@ -172,7 +191,8 @@ func wrongShape(name string, got [tensor.MaxDim]int, gotDim int, want [tensor.Ma
 	return fault.Invalid("%s.shape is %v; it must be %v, like queries", name, got[:gotDim], want[:wantDim])
 }
 
-// answers is one block of queries of one head on its way through. It is used again, so that attending allocates nothing.
+// answers is one block of queries of one head on its way through. It is used again, so that
+// attending allocates nothing.
 type answers struct {
 	state   mechanism.State
 	head    int

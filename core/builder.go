@@ -9,8 +9,8 @@ import (
 	"dpattn/core/tensor"
 )
 
-// Builder takes private rows in and gives one release out. SECRET. Its methods may be called from any
-// goroutine and take turns.
+// Builder takes private rows in and gives one release out. SECRET. Its methods may be called from
+// any goroutine and take turns.
 type Builder struct {
 	mu        sync.Mutex
 	id        uint64 // orders the locks of two builders
@@ -23,8 +23,8 @@ type Builder struct {
 
 var builders atomic.Uint64
 
-// NewBuilder checks p and makes an empty builder. A state that does not fit memory is refused before
-// anything is allocated.
+// NewBuilder checks p and makes an empty builder. A state that does not fit memory is refused
+// before anything is allocated.
 func NewBuilder(p Params) (*Builder, error) {
 	m, err := newMechanism(p)
 	if err != nil {
@@ -137,8 +137,8 @@ func (b *Builder) Merge(from *Builder) error {
 	return nil
 }
 
-// Diagnostics returns the counts so far. SECRET. Where owners' sums are clipped, it sums their rows to
-// find which, which takes as long as at release.
+// Diagnostics returns the counts so far. SECRET. Where owners' sums are clipped, it sums their rows
+// to find which, which takes as long as at release.
 func (b *Builder) Diagnostics() (Diagnostics, error) {
 	defer b.unlock()
 	if err := b.lock("builder"); err != nil {

@@ -30,11 +30,21 @@ func units() map[string]settings {
 }
 
 func smallParams() settings {
-	return settings{KeyDim: 5, ValueDim: 3, Degree: 3, Adjacency: AddRemove, KeyBound: 1, ValueBound: 2, QueryBound: 2, Scale: 1}
+	return settings{
+		KeyDim:     5,
+		ValueDim:   3,
+		Degree:     3,
+		Adjacency:  AddRemove,
+		KeyBound:   1,
+		ValueBound: 2,
+		QueryBound: 2,
+		Scale:      1,
+	}
 }
 
-// Promise 3: the exact sums, and the state that comes of them, are the same bits for every chunking, order, number of threads and split into partials; with rows
-// and with owners as units. 1,000 orders and 1 to 64 partials at full size.
+// Promise 3: the exact sums, and the state that comes of them, are the same bits for every
+// chunking, order, number of threads and split into partials; with rows and with owners as units.
+// 1,000 orders and 1 to 64 partials at full size.
 func TestSumsDoNotDependOnTheWay(t *testing.T) {
 	const n = 1003
 	k, v := testkit.Ball(testkit.Rand(1), n, 5, 1.3), testkit.Ball(testkit.Rand(2), n, 3, 2.5)
@@ -116,7 +126,8 @@ func TestSumsDoNotDependOnTheWay(t *testing.T) {
 	}
 }
 
-// Promise 10: an owner with 10,000 rows moves the state by at most the owner bound, and near it, by either rule.
+// Promise 10: an owner with 10,000 rows moves the state by at most the owner bound, and near it, by
+// either rule.
 func TestOwnerBound(t *testing.T) {
 	for _, c := range []struct {
 		rows          int
@@ -133,15 +144,27 @@ func TestOwnerBound(t *testing.T) {
 		p.OwnerRows, p.OwnerBound = c.rows, c.bound
 		moved, squared := worstOwner(t, p, c.kept, c.clipped)
 		if moved.Cmp(squared) > 0 {
-			t.Errorf("%d rows, bound %v: an owner moves the state by %v, over the squared bound %v", c.rows, c.bound, moved, squared)
+			t.Errorf(
+				"%d rows, bound %v: an owner moves the state by %v, over the squared bound %v",
+				c.rows,
+				c.bound,
+				moved,
+				squared,
+			)
 		}
 		if ratio, _ := new(big.Rat).SetFrac(moved, squared).Float64(); ratio < c.least {
-			t.Errorf("%d rows, bound %v: the worst owner moves the state by %v of the squared bound", c.rows, c.bound, ratio)
+			t.Errorf(
+				"%d rows, bound %v: the worst owner moves the state by %v of the squared bound",
+				c.rows,
+				c.bound,
+				ratio,
+			)
 		}
 	}
 }
 
-// worstOwner returns by how much 10,000 rows of one owner, all the worst one, move the state, squared, and the squared sensitivity.
+// worstOwner returns by how much 10,000 rows of one owner, all the worst one, move the state,
+// squared, and the squared sensitivity.
 func worstOwner(t *testing.T, p settings, kept, clipped uint64) (moved, squared *big.Int) {
 	const n = 10000
 	// All rows of the owner equal the worst one: aligned contributions of full length.
@@ -154,7 +177,8 @@ func worstOwner(t *testing.T, p settings, kept, clipped uint64) (moved, squared 
 	if err := with.Add(0, k.View(), v.View(), owner, nil); err != nil {
 		t.Fatal(err)
 	}
-	if d, _ := with.Diagnostics(); d.Rows != n || d.RowsDropped != n-kept || d.Owners != 1 || d.OwnersClipped != clipped {
+	if d, _ := with.Diagnostics(); d.Rows != n || d.RowsDropped != n-kept || d.Owners != 1 ||
+		d.OwnersClipped != clipped {
 		t.Fatalf("diagnostics %+v", d)
 	}
 	a := silent(t, with)
@@ -171,8 +195,10 @@ func distance2(a, b []int64) *big.Int {
 	return sum
 }
 
-// An owner is replaced by another one, or comes and goes, among others: the state moves by at most the sensitivity, for owners of all kinds: similar rows, opposite
-// values, rows that cancel, few, many, hostile ones. And some pairs come near the bound, so that one a little smaller would be found out.
+// An owner is replaced by another one, or comes and goes, among others: the state moves by at most
+// the sensitivity, for owners of all kinds: similar rows, opposite values, rows that cancel, few,
+// many, hostile ones. And some pairs come near the bound, so that one a little smaller would be
+// found out.
 func TestReplacedOwners(t *testing.T) {
 	r := testkit.Rand(90)
 	for _, c := range []struct {
@@ -218,14 +244,28 @@ func TestReplacedOwners(t *testing.T) {
 				}
 				moved := distance2(before, after)
 				if moved.Cmp(bound) > 0 {
-					t.Fatalf("%v, %d rows, bound %v, trial %d: the state moved by %v, more than %v", adjacency, c.rows, c.bound, trial, moved, bound)
+					t.Fatalf(
+						"%v, %d rows, bound %v, trial %d: the state moved by %v, more than %v",
+						adjacency,
+						c.rows,
+						c.bound,
+						trial,
+						moved,
+						bound,
+					)
 				}
 				ratio, _ := new(big.Rat).SetFrac(moved, bound).Float64()
 				largest = max(largest, ratio)
 			}
 			t.Logf("%v, %d rows, bound %v: up to %.4f of the squared bound", adjacency, c.rows, c.bound, largest)
 			if largest < c.least {
-				t.Errorf("%v, %d rows, bound %v: no pair came closer than %v to the squared bound", adjacency, c.rows, c.bound, largest)
+				t.Errorf(
+					"%v, %d rows, bound %v: no pair came closer than %v to the squared bound",
+					adjacency,
+					c.rows,
+					c.bound,
+					largest,
+				)
 			}
 		}
 	}
@@ -252,7 +292,8 @@ func owner(r *random.Rand, kind int) (k, v testkit.Matrix) {
 	return k, v
 }
 
-// A row of NaN or Inf is no error, contributes zero and is counted; finite rows of any size are scaled to the bounds.
+// A row of NaN or Inf is no error, contributes zero and is counted; finite rows of any size are
+// scaled to the bounds.
 func TestHostileRows(t *testing.T) {
 	const n = 10000
 	k, v := testkit.Zeros(n, 5), testkit.Zeros(n, 3)
@@ -313,7 +354,13 @@ func TestCancel(t *testing.T) {
 			t.Fatal(err)
 		}
 		add := func(stop int) (calls int, err error) {
-			err = b.Add(0, k.View(), v.View(), owners, &Progress{Report: func(done, total uint64) bool { calls++; return calls <= stop }})
+			err = b.Add(
+				0,
+				k.View(),
+				v.View(),
+				owners,
+				&Progress{Report: func(done, total uint64) bool { calls++; return calls <= stop }},
+			)
 			return calls, err
 		}
 		calls, err := add(1 << 30)
@@ -339,8 +386,9 @@ func TestCancel(t *testing.T) {
 	}
 }
 
-// Promise 7: no randomness, no output; the builder stays as it was and can be released later. The kernel's reader fails at once, after the id, amid the seed of the
-// noise, at the second head's; for every kind of unit.
+// Promise 7: no randomness, no output; the builder stays as it was and can be released later. The
+// kernel's reader fails at once, after the id, amid the seed of the noise, at the second head's;
+// for every kind of unit.
 func TestEntropyFailure(t *testing.T) {
 	for name, p := range units() {
 		p.Heads = 2
@@ -417,7 +465,8 @@ func TestReleaseConsumesAndWipes(t *testing.T) {
 	}
 }
 
-// A panic half-way through the sums wipes the builder: it must not be released with a sum of unknown sensitivity.
+// A panic half-way through the sums wipes the builder: it must not be released with a sum of
+// unknown sensitivity.
 func TestPanicWipes(t *testing.T) {
 	b := built(t, smallParams(), testkit.Ball(testkit.Rand(11), 10, 5, 1), testkit.Ball(testkit.Rand(12), 10, 3, 1))
 	func() {
@@ -460,13 +509,15 @@ func TestBadParams(t *testing.T) {
 		p := smallParams()
 		change(&p)
 		_, err := newSettings(p)
-		if code := fault.CodeOf(err); code != fault.InvalidArgument && code != fault.Unsupported || !bytes.Contains([]byte(err.Error()), []byte(name)) {
+		if code := fault.CodeOf(err); code != fault.InvalidArgument && code != fault.Unsupported ||
+			!bytes.Contains([]byte(err.Error()), []byte(name)) {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
 	p := smallParams()
 	p.KeyDim, p.Degree = 60000, 3
-	if _, err := NewBuilder(p.params()); fault.CodeOf(err) != fault.OutOfMemory || !bytes.Contains([]byte(err.Error()), []byte("bytes")) {
+	if _, err := NewBuilder(p.params()); fault.CodeOf(err) != fault.OutOfMemory ||
+		!bytes.Contains([]byte(err.Error()), []byte("bytes")) {
 		t.Errorf("a state that fits no memory: %v", err)
 	}
 }

@@ -7,7 +7,8 @@ import (
 	"dpattn/core/privacy"
 )
 
-// decodeMechanism reads a mechanism and checks all of it. state says that a release's state follows.
+// decodeMechanism reads a mechanism and checks all of it. state says that a release's state
+// follows.
 func decodeMechanism(r *wire.Reader, state bool) (mechanism.Mechanism, error) {
 	head := mechanism.Head{
 		Heads: int(r.U32()), KeyDim: int(r.U32()), ValueDim: int(r.U32()), Degree: int(r.U32()),
@@ -63,14 +64,18 @@ func Load(data []byte) (*Release, error) {
 }
 
 // ExportSecret writes the un-noised sums to dst and returns how many bytes they take; if dst is
-// shorter, it writes nothing. SECRET. The same builder gives the same bytes until rows are added; two
-// builders with the same rows differ in their origins.
+// shorter, it writes nothing. SECRET. The same builder gives the same bytes until rows are added;
+// two builders with the same rows differ in their origins.
 func (b *Builder) ExportSecret(dst []byte) (needed int, err error) {
 	defer b.unlock()
 	if err := b.lock("builder"); err != nil {
 		return 0, err
 	}
-	needed = wire.Overhead + b.originsLen() + mechanism.EncodedLen(b.mechanism) + 8*len(counts(&b.counts)) + b.sums.Len()
+	needed = wire.Overhead + b.originsLen() + mechanism.EncodedLen(
+		b.mechanism,
+	) + 8*len(
+		counts(&b.counts),
+	) + b.sums.Len()
 	if len(dst) < needed {
 		return needed, tooSmall(len(dst), "partial", needed)
 	}

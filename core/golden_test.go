@@ -68,16 +68,26 @@ func dense(rows [][]float64) testkit.Matrix {
 	return m
 }
 
-// The mechanism in real numbers agrees with the golden Taylor columns to 1e-12, and Attend of a release without noise to 1e-3 of the
-// output scale: what is left is the rounding to int16.
+// The mechanism in real numbers agrees with the golden Taylor columns to 1e-12, and Attend of a
+// release without noise to 1e-3 of the output scale: what is left is the rounding to int16.
 func TestGoldenAttention(t *testing.T) {
 	for i, c := range loadGolden(t) {
 		k, v, q, scale := dense(c.K), dense(c.V), dense(c.Q), testkit.Float(t, c.Scale)
 		for s, want := range c.taylor {
 			for _, rotation := range []moment.Rotation{moment.Hadamard, moment.NoRotation} {
 				t.Run(fmt.Sprintf("case%d/taylor%d/%v", i, s, rotation), func(t *testing.T) {
-					p := settings{KeyDim: k.Cols, ValueDim: v.Cols, Degree: s, Polynomial: moment.Taylor, Adjacency: AddRemove, Rotation: rotation, Scale: scale,
-						KeyBound: k.MaxNorm(), ValueBound: v.MaxNorm(), QueryBound: q.MaxNorm()}
+					p := settings{
+						KeyDim:     k.Cols,
+						ValueDim:   v.Cols,
+						Degree:     s,
+						Polynomial: moment.Taylor,
+						Adjacency:  AddRemove,
+						Rotation:   rotation,
+						Scale:      scale,
+						KeyBound:   k.MaxNorm(),
+						ValueBound: v.MaxNorm(),
+						QueryBound: q.MaxNorm(),
+					}
 					r := silent(t, built(t, p, k, v))
 					out, lse, _ := attended(t, r, q)
 					real, den := reference{taylor(s), scale}.attend(k, v, q)
@@ -95,7 +105,14 @@ func TestGoldenAttention(t *testing.T) {
 								t.Errorf("query %d column %d: reference %v, golden %v", j, col, real.Row(j)[col], o)
 							}
 							if e := math.Abs(out.Row(j)[col] - o); e > 1e-3*p.ValueBound {
-								t.Errorf("query %d column %d: got %v, golden %v, off by %.2g of the output scale", j, col, out.Row(j)[col], o, e/p.ValueBound)
+								t.Errorf(
+									"query %d column %d: got %v, golden %v, off by %.2g of the output scale",
+									j,
+									col,
+									out.Row(j)[col],
+									o,
+									e/p.ValueBound,
+								)
 							}
 						}
 					}

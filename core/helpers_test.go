@@ -20,8 +20,8 @@ import (
 	"dpattn/tests/testkit"
 )
 
-// settings are the parameters of both mechanisms side by side, as tests vary them. 0 as Mechanism is
-// the moment release.
+// settings are the parameters of both mechanisms side by side, as tests vary them. 0 as Mechanism
+// is the moment release.
 type settings struct {
 	Heads, KeyDim, ValueDim, Degree                 int
 	Mechanism                                       int32
@@ -65,7 +65,8 @@ func (s settings) params() Params {
 	return p
 }
 
-// newSettings makes a builder the way of a caller in C, who is told of parameters that are not read.
+// newSettings makes a builder the way of a caller in C, who is told of parameters that are not
+// read.
 func newSettings(s settings) (*Builder, error) {
 	p, err := ReadParams(s.params(), s.Mechanism, s.fields())
 	if err != nil {
@@ -112,8 +113,8 @@ func drafted(b *Builder, budget privacy.Budget, seed uint64) (r *Release) {
 	return r
 }
 
-// exact is the sums of all heads: what a release has, less its noise, which the same randomness gives
-// to an empty builder.
+// exact is the sums of all heads: what a release has, less its noise, which the same randomness
+// gives to an empty builder.
 func exact(b *Builder) []int64 {
 	none, err := b.mechanism.NewSums()
 	if err != nil {
@@ -201,8 +202,8 @@ func squaredOf(t testing.TB, m mechanism.Mechanism) *big.Int {
 	return c.squared()
 }
 
-// reach visits the memory that a value reaches through pointers, slices, maps, interfaces and structs,
-// but not through functions and channels; numbers says that it is a slice of numbers.
+// reach visits the memory that a value reaches through pointers, slices, maps, interfaces and
+// structs, but not through functions and channels; numbers says that it is a slice of numbers.
 func reach(v reflect.Value, visit func(p unsafe.Pointer, bytes uintptr, numbers bool)) {
 	seen := map[unsafe.Pointer]bool{}
 	var walk func(v reflect.Value)

@@ -43,7 +43,8 @@ var (
 	plain  [64]byte
 )
 
-// search looks for the needles in all memory that this process can write, and counts where it finds each.
+// search looks for the needles in all memory that this process can write, and counts where it finds
+// each.
 func search(t *testing.T, needles []needle) (found []int) {
 	t.Helper()
 	found = make([]int, len(needles))
@@ -70,7 +71,8 @@ func search(t *testing.T, needles []needle) (found []int) {
 	for lines := bufio.NewScanner(bytes.NewReader(maps)); lines.Scan(); {
 		var lo, hi uintptr
 		var rights string
-		if _, err := fmt.Sscanf(lines.Text(), "%x-%x %s", &lo, &hi, &rights); err != nil || !strings.HasPrefix(rights, "rw") {
+		if _, err := fmt.Sscanf(lines.Text(), "%x-%x %s", &lo, &hi, &rights); err != nil ||
+			!strings.HasPrefix(rights, "rw") {
 			continue
 		}
 		for at := lo; at < hi; at += uintptr(len(window) - overlap) {
@@ -98,8 +100,10 @@ func search(t *testing.T, needles []needle) (found []int) {
 	return found
 }
 
-// Promise 12: after release, nothing of the rows is left in this process's memory: not as they were given (the caller's own copy apart), not rounded, as one row or beside other
-// rows, no rank, no sums; in whatever buffer, live or forgotten. Rows came by Add and by import and merge, and were exported. Before release the same search does find them.
+// Promise 12: after release, nothing of the rows is left in this process's memory: not as they were
+// given (the caller's own copy apart), not rounded, as one row or beside other rows, no rank, no
+// sums; in whatever buffer, live or forgotten. Rows came by Add and by import and merge, and were
+// exported. Before release the same search does find them.
 func TestNoSecretIsLeftInMemory(t *testing.T) {
 	for name, p := range units() {
 		nothingIsLeft(t, name, p, 40)
@@ -135,7 +139,10 @@ func nothingIsLeft(t *testing.T, name string, p settings, owners int) {
 		}
 	}
 	part := exact(other)
-	needles := []needle{hide("sums of a column of a partial", part, 4, p.ValueDim+1), hide("sums of a partial in order", part, 4, 1)}
+	needles := []needle{
+		hide("sums of a column of a partial", part, 4, p.ValueDim+1),
+		hide("sums of a partial in order", part, 4, 1),
+	}
 	clear(part)
 	partial := exported(t, other)
 	imported := testkit.Must(ImportSecret(partial))(t)
@@ -145,7 +152,12 @@ func nothingIsLeft(t *testing.T, name string, p settings, owners int) {
 	}
 	other.Wipe()
 
-	needles = append(needles, hide("a key as given", k.Row(n-1), 3, 1), hide("a value as given", v.Row(n-1), 3, 1), hide("a key as given, from the middle", k.Row(150), 3, 1))
+	needles = append(
+		needles,
+		hide("a key as given", k.Row(n-1), 3, 1),
+		hide("a value as given", v.Row(n-1), 3, 1),
+		hide("a key as given, from the middle", k.Row(150), 3, 1),
+	)
 	state, columns := exact(whole), len(needles)
 	whole.Wipe()
 	for _, column := range []int{0, p.ValueDim} {
@@ -159,7 +171,11 @@ func nothingIsLeft(t *testing.T, name string, p settings, owners int) {
 			must = append(must, len(needles), len(needles)+1)
 			row := &kept[i][0]
 			rank := (*uint64)(unsafe.Pointer(row)) // its first field
-			needles = append(needles, hide("a rounded row", row.Data, len(row.Data), 1), hide("a rank", unsafe.Slice(rank, 1), 1, 1))
+			needles = append(
+				needles,
+				hide("a rounded row", row.Data, len(row.Data), 1),
+				hide("a rank", unsafe.Slice(rank, 1), 1, 1),
+			)
 		}
 		// Of the row that was hashed last a hash leaves traces on its stack, if it keeps any.
 		for _, last := range []int{n - 1, 199} {
@@ -201,7 +217,8 @@ func nothingIsLeft(t *testing.T, name string, p settings, owners int) {
 	runtime.KeepAlive(r)
 }
 
-// Promise 12: a release reaches no memory that the builder's secret half had, the public parameters apart.
+// Promise 12: a release reaches no memory that the builder's secret half had, the public parameters
+// apart.
 func TestReleaseReachesNoPrivateMemory(t *testing.T) {
 	for name, p := range units() {
 		m := testkit.Must(newMechanism(p.params()))(t)

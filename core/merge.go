@@ -7,12 +7,13 @@ import (
 	"dpattn/core/tensor"
 )
 
-// MergeAttention combines attention over two disjoint key sets, as flash attention combines its blocks:
+// MergeAttention combines attention over two disjoint key sets, as flash attention combines its
+// blocks:
 //
 //	out = (e^la outA + e^lb outB) / (e^la + e^lb),   lse = ln(e^la + e^lb)
 //
-// outA, outB, out [.., m, d_v]; lseA, lseB, lse [.., m, 1]; lse may be nil. An lse of -Inf means an empty set. out may be exactly outA or
-// outB, lse exactly lseA or lseB.
+// outA, outB, out [.., m, d_v]; lseA, lseB, lse [.., m, 1]; lse may be nil. An lse of -Inf means an
+// empty set. out may be exactly outA or outB, lse exactly lseA or lseB.
 func MergeAttention(outA, lseA, outB, lseB, out tensor.Tensor, lse *tensor.Tensor) error {
 	if err := out.CheckOutput("out"); err != nil {
 		return err
@@ -38,7 +39,12 @@ func MergeAttention(outA, lseA, outB, lseB, out tensor.Tensor, lse *tensor.Tenso
 			shape[out.NDim-1] = 1
 		}
 		if a.t.NDim != out.NDim || a.t.Shape != shape {
-			return fault.Invalid("%s.shape is %v; it must be %v, to match out", a.name, a.t.Shape[:a.t.NDim], shape[:out.NDim])
+			return fault.Invalid(
+				"%s.shape is %v; it must be %v, to match out",
+				a.name,
+				a.t.Shape[:a.t.NDim],
+				shape[:out.NDim],
+			)
 		}
 	}
 	heads, dim := 1, out.Shape[out.NDim-1]

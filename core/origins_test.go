@@ -57,12 +57,14 @@ func twin(t *testing.T, b *Builder) *Builder {
 	return testkit.Must(ImportSecret(exported(t, b)))(t)
 }
 
-// refused makes sure that from is not merged into into, for the reason that it has rows in common with it, and that neither changes.
+// refused makes sure that from is not merged into into, for the reason that it has rows in common
+// with it, and that neither changes.
 func refused(t *testing.T, how string, into, from *Builder) {
 	t.Helper()
 	before := [2][]byte{exported(t, into), exported(t, from)}
 	err := into.Merge(from)
-	if fault.CodeOf(err) != fault.InvalidArgument || !strings.HasPrefix(err.Error(), "from: it holds rows of a partial that into has already") {
+	if fault.CodeOf(err) != fault.InvalidArgument ||
+		!strings.HasPrefix(err.Error(), "from: it holds rows of a partial that into has already") {
 		t.Errorf("%s: %v", how, err)
 		return
 	}
@@ -81,7 +83,8 @@ func merged(t *testing.T, into *Builder, from ...*Builder) *Builder {
 	return into
 }
 
-// A partial that is merged twice, in whatever guise, is refused. (Its rows would count twice, and the sensitivity is that of one.)
+// A partial that is merged twice, in whatever guise, is refused. (Its rows would count twice, and
+// the sensitivity is that of one.)
 func TestPartialMergedTwice(t *testing.T) {
 	for name, p := range everyUnit() {
 		t.Run(name, func(t *testing.T) {
@@ -111,7 +114,8 @@ func TestPartialMergedTwice(t *testing.T) {
 	}
 }
 
-// Shards that were exported once each are merged in any order and grouping, to the sums of all rows; so are those that began with the same empty template.
+// Shards that were exported once each are merged in any order and grouping, to the sums of all
+// rows; so are those that began with the same empty template.
 func TestPartialsOnce(t *testing.T) {
 	for name, p := range everyUnit() {
 		t.Run(name, func(t *testing.T) {
@@ -128,7 +132,12 @@ func TestPartialsOnce(t *testing.T) {
 				part := testkit.Must(ImportSecret(template))(t)
 				put(t, part, 0, 4, s)
 				if s%2 == 0 {
-					part = merged(t, part, testkit.Must(ImportSecret(template))(t), testkit.Must(ImportSecret(template))(t))
+					part = merged(
+						t,
+						part,
+						testkit.Must(ImportSecret(template))(t),
+						testkit.Must(ImportSecret(template))(t),
+					)
 				}
 				files = append(files, exported(t, part))
 			}
@@ -161,7 +170,8 @@ func TestPartialsOnce(t *testing.T) {
 	}
 }
 
-// Whatever is exported, imported, continued and merged: a merge is refused exactly if both sides hold a row in common, as told by a list of rows kept beside each builder.
+// Whatever is exported, imported, continued and merged: a merge is refused exactly if both sides
+// hold a row in common, as told by a list of rows kept beside each builder.
 func TestMergeRefusesExactlyRowsInCommon(t *testing.T) {
 	type pair struct {
 		b    *Builder
@@ -226,7 +236,8 @@ func TestMergeRefusesExactlyRowsInCommon(t *testing.T) {
 	}
 }
 
-// An origin is drawn for rows, once, when they leave: not to say how large the partial is, not for nothing, and for rows of whatever fate and head.
+// An origin is drawn for rows, once, when they leave: not to say how large the partial is, not for
+// nothing, and for rows of whatever fate and head.
 func TestWhenAnOriginIsDrawn(t *testing.T) {
 	for name, p := range everyUnit() {
 		b := shard(t, p, 1)
@@ -243,7 +254,12 @@ func TestWhenAnOriginIsDrawn(t *testing.T) {
 		}
 		other := shard(t, p, 1)
 		if !bytes.Equal(held(t, b), held(t, other)) || b.origins[0] == other.origins[0] {
-			t.Errorf("%s: of two builders with the same rows, origins %x and %x, the partials must differ in these alone", name, b.origins, other.origins)
+			t.Errorf(
+				"%s: of two builders with the same rows, origins %x and %x, the partials must differ in these alone",
+				name,
+				b.origins,
+				other.origins,
+			)
 		}
 		if err := other.Merge(b); err != nil || b.origins != nil || len(other.origins) != 2 {
 			t.Errorf("%s: %v; the consumed builder has origins %x", name, err, b.origins)
@@ -263,7 +279,8 @@ func TestWhenAnOriginIsDrawn(t *testing.T) {
 	}
 }
 
-// Without randomness no partial with rows leaves, nothing is written, and the builder stays as it was. One that has its origin needs none.
+// Without randomness no partial with rows leaves, nothing is written, and the builder stays as it
+// was. One that has its origin needs none.
 func TestOriginFailsClosed(t *testing.T) {
 	for name, p := range everyUnit() {
 		b, empty := shard(t, p, 1), testkit.Must(NewBuilder(p.params()))(t)
@@ -276,7 +293,8 @@ func TestOriginFailsClosed(t *testing.T) {
 				rand.Reader = &failing{left}
 				dst := bytes.Repeat([]byte{7}, size)
 				n, err := b.ExportSecret(dst)
-				if n != 0 || fault.CodeOf(err) != fault.Entropy || !bytes.Equal(dst, bytes.Repeat([]byte{7}, size)) || b.origins != nil {
+				if n != 0 || fault.CodeOf(err) != fault.Entropy || !bytes.Equal(dst, bytes.Repeat([]byte{7}, size)) ||
+					b.origins != nil {
 					t.Errorf("%s, %d bytes of randomness: %d, %v, origins %x", name, left, n, err, b.origins)
 				}
 				exported(t, named)
@@ -289,7 +307,8 @@ func TestOriginFailsClosed(t *testing.T) {
 	}
 }
 
-// A release is the same whether its builder ever had an origin: origins are no part of any mechanism.
+// A release is the same whether its builder ever had an origin: origins are no part of any
+// mechanism.
 func TestReleasesCarryNoOrigin(t *testing.T) {
 	b, c := shard(t, smallParams(), 1), shard(t, smallParams(), 1)
 	exported(t, b)
@@ -300,7 +319,8 @@ func TestReleasesCarryNoOrigin(t *testing.T) {
 	}
 }
 
-// many is n origins in ascending order, of which no two calls with different tags have one in common.
+// many is n origins in ascending order, of which no two calls with different tags have one in
+// common.
 func many(n int, tag byte) origins {
 	s := make(origins, n)
 	for i := range s {
@@ -310,7 +330,8 @@ func many(n int, tag byte) origins {
 	return s
 }
 
-// As many origins as the limit allows work; one more is refused, and both builders stay as they were.
+// As many origins as the limit allows work; one more is refused, and both builders stay as they
+// were.
 func TestOriginsLimit(t *testing.T) {
 	p := smallParams()
 	full, one, last := shard(t, p, 1), shard(t, p, 2), shard(t, p, 3)
@@ -334,8 +355,8 @@ func TestOriginsLimit(t *testing.T) {
 	refused(t, "one in common, and over the limit", full, testkit.Must(ImportSecret(before[0]))(t))
 }
 
-// Sets of origins that no builder can have are refused, behind a right checksum too; and a number of them, however large, makes nothing be allocated that is not
-// in the file.
+// Sets of origins that no builder can have are refused, behind a right checksum too; and a number
+// of them, however large, makes nothing be allocated that is not in the file.
 func TestOriginsInFiles(t *testing.T) {
 	for name, p := range everyUnit() {
 		set := many(3, 1)

@@ -29,7 +29,16 @@ func built(t testing.TB, p settings, k, v testkit.Matrix) *Builder {
 // attended answers all queries.
 func attended(t testing.TB, r *Release, q testkit.Matrix) (out, lse, std testkit.Matrix) {
 	t.Helper()
-	out, lse, std = testkit.Zeros(q.Rows, r.mechanism.Params().ValueDim), testkit.Zeros(q.Rows, 1), testkit.Zeros(q.Rows, r.mechanism.Params().ValueDim)
+	out, lse, std = testkit.Zeros(
+		q.Rows,
+		r.mechanism.Params().ValueDim,
+	), testkit.Zeros(
+		q.Rows,
+		1,
+	), testkit.Zeros(
+		q.Rows,
+		r.mechanism.Params().ValueDim,
+	)
 	l, s := lse.View(), std.View()
 	if _, err := r.Attend(q.View(), out.View(), &l, &s); err != nil {
 		t.Fatal(err)
@@ -50,14 +59,16 @@ func exported(t testing.TB, b *Builder) []byte {
 	return buf
 }
 
-// held is everything in the builder's partial but the random origins of its rows, and the checksum: the same bytes for the same rows, whichever builders they are in.
+// held is everything in the builder's partial but the random origins of its rows, and the checksum:
+// the same bytes for the same rows, whichever builders they are in.
 func held(t testing.TB, b *Builder) []byte {
 	t.Helper()
 	_, body := parted(exported(t, b))
 	return body
 }
 
-// parted cuts a partial into its origins, number and all, and what else there is between the version and the checksum.
+// parted cuts a partial into its origins, number and all, and what else there is between the
+// version and the checksum.
 func parted(partial []byte) (origins, body []byte) {
 	start := len(wire.Partial) + 4
 	end := start + 8 + 16*int(binary.LittleEndian.Uint64(partial[start:]))
@@ -74,14 +85,15 @@ func saved(t testing.TB, r *Release) []byte {
 	return buf
 }
 
-// reference is the mechanism in real numbers, written down once more without the library: weighted monomials over all index sequences (not
-// only the sorted ones), moments, and the quotient.
+// reference is the mechanism in real numbers, written down once more without the library: weighted
+// monomials over all index sequences (not only the sorted ones), moments, and the quotient.
 type reference struct {
 	coeff []float64
 	scale float64
 }
 
-// monomials lists all products of t entries of x, in every order: <monomials(q), monomials(k)> = <q,k>^t.
+// monomials lists all products of t entries of x, in every order: <monomials(q), monomials(k)> =
+// <q,k>^t.
 func monomials(x []float64, t int) []float64 {
 	out := []float64{1}
 	for range t {

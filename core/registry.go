@@ -38,8 +38,8 @@ func known() string {
 }
 
 // ReadParams completes p with the mechanism of that number, 0 for the default, and with its
-// parameters, which have the names of dpattn_params. A field that is set and that the mechanism does
-// not read is refused.
+// parameters, which have the names of dpattn_params. A field that is set and that the mechanism
+// does not read is refused.
 func ReadParams(p Params, number int32, fields []mechanism.Field) (Params, error) {
 	kind, err := kinds[0], error(nil)
 	if number != 0 {

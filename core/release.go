@@ -13,8 +13,8 @@ import (
 	"dpattn/core/privacy"
 )
 
-// Release is the noisy state and the public parameters, and nothing else: PUBLIC. It is immutable and
-// safe for concurrent use. Everything done with it is post-processing.
+// Release is the noisy state and the public parameters, and nothing else: PUBLIC. It is immutable
+// and safe for concurrent use. Everything done with it is post-processing.
 type Release struct {
 	mechanism mechanism.Mechanism
 	state     mechanism.State
@@ -32,9 +32,9 @@ func newRelease(m mechanism.Mechanism, budget privacy.Budget) *Release {
 	return &Release{mechanism: m, budget: budget, size: int(mechanism.ReleaseLen(m))}
 }
 
-// Release spends the budget: it adds noise to the sums, consumes and wipes the builder. On any error,
-// cancelling included, the builder stays as it was and nothing is spent, for nothing leaves this
-// function.
+// Release spends the budget: it adds noise to the sums, consumes and wipes the builder. On any
+// error, cancelling included, the builder stays as it was and nothing is spent, for nothing leaves
+// this function.
 func (b *Builder) Release(budget privacy.Budget, p *Progress) (*Release, error) {
 	defer b.unlock()
 	if err := b.lock("builder"); err != nil {
@@ -74,8 +74,8 @@ func (r *Release) Info() Info {
 	return i
 }
 
-// Certificate returns the certificate as JSON. Read-only. It is made once, since it takes longer than
-// the release and callers through C ask twice: for its size, and for its bytes.
+// Certificate returns the certificate as JSON. Read-only. It is made once, since it takes longer
+// than the release and callers through C ask twice: for its size, and for its bytes.
 func (r *Release) Certificate() []byte {
 	r.certified.Do(func() { r.certificate = slices.Clip(r.makeCertificate()) })
 	return r.certificate

@@ -20,15 +20,27 @@ import (
 	"dpattn/tests/testkit"
 )
 
-// The measured standard deviation of outputs over many releases is the predicted one: at three query norms and both adjacencies.
+// The measured standard deviation of outputs over many releases is the predicted one: at three
+// query norms and both adjacencies.
 //
-// 400 releases x 12 queries x 3 columns. Columns of one query are nearly independent, queries share noise; the ratio of pooled variances has a
-// relative standard error below sqrt(2/400)/2 = 3.5 % in variance, 1.8 % in standard deviation even if the queries were one, so that 5 % is 2.8 standard
-// errors; the noise is drawn from a fixed seed (drafted), so there are no false alarms from run to run. The kernel's noise has its own tests.
+// 400 releases x 12 queries x 3 columns. Columns of one query are nearly independent, queries share
+// noise; the ratio of pooled variances has a relative standard error below sqrt(2/400)/2 = 3.5 % in
+// variance, 1.8 % in standard deviation even if the queries were one, so that 5 % is 2.8 standard
+// errors; the noise is drawn from a fixed seed (drafted), so there are no false alarms from run to
+// run. The kernel's noise has its own tests.
 func TestPredictedStddev(t *testing.T) {
 	const n, releases, queries = 3000, 400, 12
 	for _, adjacency := range []Adjacency{AddRemove, Replace} {
-		p := settings{KeyDim: 4, ValueDim: 3, Degree: 3, Adjacency: adjacency, KeyBound: 1, ValueBound: 1, QueryBound: 2, Scale: 1}
+		p := settings{
+			KeyDim:     4,
+			ValueDim:   3,
+			Degree:     3,
+			Adjacency:  adjacency,
+			KeyBound:   1,
+			ValueBound: 1,
+			QueryBound: 2,
+			Scale:      1,
+		}
 		source := built(t, p, testkit.Ball(testkit.Rand(20), n, 4, 1), testkit.Ball(testkit.Rand(21), n, 3, 1))
 		partial := exported(t, source)
 		for _, length := range []float64{2, 1, 0.25} {
@@ -56,11 +68,23 @@ func TestPredictedStddev(t *testing.T) {
 	}
 }
 
-// Several heads, centres and head weights: every head's noise and the certificate's mu fit together.
+// Several heads, centres and head weights: every head's noise and the certificate's mu fit
+// together.
 func TestHeads(t *testing.T) {
 	const n, heads = 200, 3
-	p := settings{Heads: heads, KeyDim: 4, ValueDim: 2, Degree: 4, Adjacency: Replace, KeyBound: 1, ValueBound: 1, QueryBound: 1, Scale: 0.5,
-		HeadWeights: []float64{1, 2, 5}, Center: []float64{1, 2, 3, 4, 0, 0, 0, 0, -1, 0, 0, 2}}
+	p := settings{
+		Heads:       heads,
+		KeyDim:      4,
+		ValueDim:    2,
+		Degree:      4,
+		Adjacency:   Replace,
+		KeyBound:    1,
+		ValueBound:  1,
+		QueryBound:  1,
+		Scale:       0.5,
+		HeadWeights: []float64{1, 2, 5},
+		Center:      []float64{1, 2, 3, 4, 0, 0, 0, 0, -1, 0, 0, 2},
+	}
 	k, v := make([]float64, 0, heads*n*4), make([]float64, 0, heads*n*2)
 	var ks, vs []testkit.Matrix
 	for h := range heads {
@@ -150,7 +174,8 @@ func TestNoiseOfBothAdjacencies(t *testing.T) {
 	}{
 		{"add_remove", func(p *settings) { p.Adjacency = AddRemove }, 3.7306316348159418322, false, 1e-6},
 		{"replace", func(p *settings) { p.Adjacency, p.Lambda = Replace, 2*p.ValueBound }, 7.4612632696318836644, false, 1e-6},
-		// lambda^2 = V/2 up to rounding: 2 sqrt(P V) / sqrt(P (V + V/2)) = 2 sqrt(2/3) of the ADD_REMOVE sensitivity.
+		// lambda^2 = V/2 up to rounding: 2 sqrt(P V) / sqrt(P (V + V/2)) = 2 sqrt(2/3) of the
+		// ADD_REMOVE sensitivity.
 		{"replace, sharper", func(p *settings) { p.Adjacency, p.Lambda = Replace, p.ValueBound/math.Sqrt2 }, 3.7306316348159418322 * 2 * math.Sqrt(2./3), true, 2e-3},
 		{"add_remove, owners of 5", func(p *settings) { p.Adjacency, p.OwnerRows = AddRemove, 5 }, 5 * 3.7306316348159418322, false, 1e-6},
 		{"add_remove, owners of norm 2.5", func(p *settings) { p.Adjacency, p.OwnerRows, p.OwnerBound = AddRemove, 100, 2.5 }, 2.5 * 3.7306316348159418322, false, 1e-6},
@@ -173,7 +198,16 @@ func TestNoiseOfBothAdjacencies(t *testing.T) {
 }
 
 func someRelease(t testing.TB, p settings) *Release {
-	return testkit.Must(built(t, p, testkit.Ball(testkit.Rand(70), 500, p.KeyDim, 1), testkit.Ball(testkit.Rand(71), 500, p.ValueDim, 1)).Release(someBudget, nil))(t)
+	return testkit.Must(
+		built(
+			t,
+			p,
+			testkit.Ball(testkit.Rand(70), 500, p.KeyDim, 1),
+			testkit.Ball(testkit.Rand(71), 500, p.ValueDim, 1),
+		).Release(someBudget, nil),
+	)(
+		t,
+	)
 }
 
 func TestSaveLoad(t *testing.T) {
@@ -186,7 +220,9 @@ func TestSaveLoad(t *testing.T) {
 			t.Errorf("%d bytes; Info says %d", len(file), r.Info().SaveBytes)
 		}
 		s := testkit.Must(Load(file))(t)
-		if !reflect.DeepEqual(s.Info(), r.Info()) || !bytes.Equal(s.Certificate(), r.Certificate()) || !bytes.Equal(saved(t, s), file) || !slices.Equal(s.State(), r.State()) {
+		if !reflect.DeepEqual(s.Info(), r.Info()) || !bytes.Equal(s.Certificate(), r.Certificate()) ||
+			!bytes.Equal(saved(t, s), file) ||
+			!slices.Equal(s.State(), r.State()) {
 			t.Error("the loaded release differs")
 		}
 		q := testkit.Ball(testkit.Rand(72), 100, p.KeyDim, 3)
@@ -233,7 +269,8 @@ func TestDamagedFiles(t *testing.T) {
 			}
 		}
 	}
-	if _, err := Load(exported(t, b)); fault.CodeOf(err) != fault.Corrupt || !bytes.Contains([]byte(err.Error()), []byte("secret partial")) {
+	if _, err := Load(exported(t, b)); fault.CodeOf(err) != fault.Corrupt ||
+		!bytes.Contains([]byte(err.Error()), []byte("secret partial")) {
 		t.Errorf("a partial taken for a release: %v", err)
 	}
 }
@@ -259,7 +296,8 @@ func TestFalseClaim(t *testing.T) {
 	if _, err := Load(resealed(saved(t, r))); fault.CodeOf(err) != fault.Corrupt {
 		t.Errorf("epsilon a little too small: %v", err)
 	}
-	// Sigma far too small to be seen in a rounded delta, and a delta next to 1, which any sum of rounded numbers may pass.
+	// Sigma far too small to be seen in a rounded delta, and a delta next to 1, which any sum of
+	// rounded numbers may pass.
 	for _, b := range []privacy.Budget{{Epsilon: 1e-6, Delta: 1e-9}, {Epsilon: 1, Delta: 1 - 1e-12}} {
 		r := testkit.Must(testkit.Must(NewBuilder(smallParams().params()))(t).Release(b, nil))(t)
 		if _, err := Load(saved(t, r)); err != nil {
@@ -291,7 +329,10 @@ func fuzzFile(f *testing.F, seeds [][]byte, load func(testing.TB, []byte) error,
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for _, d := range [][]byte{data, resealed(data)} {
-			if code := fault.CodeOf(load(t, d)); !slices.Contains(append(more, fault.OK, fault.Corrupt, fault.Unsupported, fault.OutOfMemory), code) {
+			if code := fault.CodeOf(load(t, d)); !slices.Contains(
+				append(more, fault.OK, fault.Corrupt, fault.Unsupported, fault.OutOfMemory),
+				code,
+			) {
 				t.Fatalf("code %d", code)
 			}
 		}
@@ -303,17 +344,21 @@ func FuzzLoad(f *testing.F) {
 	q := p
 	q.Heads, q.Center, q.HeadWeights = 2, []float64{1, 2, 3, 4}, []float64{1, 2}
 	both := testkit.Must(NewBuilder(q.params()))(f)
-	fuzzFile(f, [][]byte{saved(f, someRelease(f, p)), saved(f, testkit.Must(both.Release(someBudget, nil))(f))}, func(t testing.TB, d []byte) error {
-		r, err := Load(d)
-		if err == nil {
-			x := testkit.Zeros(3, r.mechanism.Params().KeyDim)
-			if r.mechanism.Params().Heads == 1 {
-				attended(t, r, x)
+	fuzzFile(
+		f,
+		[][]byte{saved(f, someRelease(f, p)), saved(f, testkit.Must(both.Release(someBudget, nil))(f))},
+		func(t testing.TB, d []byte) error {
+			r, err := Load(d)
+			if err == nil {
+				x := testkit.Zeros(3, r.mechanism.Params().KeyDim)
+				if r.mechanism.Params().Heads == 1 {
+					attended(t, r, x)
+				}
+				r.Certificate()
 			}
-			r.Certificate()
-		}
-		return err
-	})
+			return err
+		},
+	)
 }
 
 func FuzzImportSecret(f *testing.F) {
@@ -360,7 +405,9 @@ func TestCertificate(t *testing.T) {
 	if c.Rows != nil {
 		t.Error("ADD_REMOVE must not publish the number of rows")
 	}
-	if c.Unit != (mechanism.Unit{Kind: "owner", MaxRows: 3}) || c.Adjacency != "add_remove" || c.Groups[0].Epsilon > 1+1e-9 || c.Groups[0].Epsilon < 0.9999 {
+	if c.Unit != (mechanism.Unit{Kind: "owner", MaxRows: 3}) || c.Adjacency != "add_remove" ||
+		c.Groups[0].Epsilon > 1+1e-9 ||
+		c.Groups[0].Epsilon < 0.9999 {
 		t.Errorf("certificate %+v", c)
 	}
 	// Under owner-level REPLACE an owner's rows may become fewer: their number is no public figure.
@@ -377,10 +424,19 @@ func TestCertificate(t *testing.T) {
 	}
 }
 
-// Answers do not depend on threads, on the batch they come in, nor on the element type's width beyond its rounding; strange queries
-// have stated answers.
+// Answers do not depend on threads, on the batch they come in, nor on the element type's width
+// beyond its rounding; strange queries have stated answers.
 func TestAttend(t *testing.T) {
-	p := settings{KeyDim: 9, ValueDim: 4, Degree: 3, Adjacency: AddRemove, KeyBound: 1, ValueBound: 1, QueryBound: 2, Scale: 1}
+	p := settings{
+		KeyDim:     9,
+		ValueDim:   4,
+		Degree:     3,
+		Adjacency:  AddRemove,
+		KeyBound:   1,
+		ValueBound: 1,
+		QueryBound: 2,
+		Scale:      1,
+	}
 	r := someRelease(t, p)
 	q := testkit.Ball(testkit.Rand(90), 77, 9, 2)
 	want, lse, _ := attended(t, r, q)
@@ -439,7 +495,8 @@ func TestAttend(t *testing.T) {
 	}
 }
 
-// Merging private parts by lse is attention over the union: exact softmax computed apart and merged equals softmax of all.
+// Merging private parts by lse is attention over the union: exact softmax computed apart and merged
+// equals softmax of all.
 func TestMergeAttention(t *testing.T) {
 	r := testkit.Rand(95)
 	softmax := func(k, v, q testkit.Matrix) (out, lse testkit.Matrix) {
@@ -483,12 +540,23 @@ func TestMergeAttention(t *testing.T) {
 			t.Errorf("lse %d: %v, want %v", i, la.Data[i], lall.Data[i])
 		}
 	}
-	empty, none := testkit.Dense(8, 2, slices.Repeat([]float64{math.NaN()}, 16)), testkit.Dense(8, 1, slices.Repeat([]float64{math.Inf(-1)}, 8))
+	empty, none := testkit.Dense(
+		8,
+		2,
+		slices.Repeat([]float64{math.NaN()}, 16),
+	), testkit.Dense(
+		8,
+		1,
+		slices.Repeat([]float64{math.Inf(-1)}, 8),
+	)
 	out := testkit.Zeros(8, 2)
-	if err := MergeAttention(all.View(), lall.View(), empty.View(), none.View(), out.View(), nil); err != nil || !slices.Equal(out.Data, all.Data) {
+	if err := MergeAttention(all.View(), lall.View(), empty.View(), none.View(), out.View(), nil); err != nil ||
+		!slices.Equal(out.Data, all.Data) {
 		t.Errorf("merging with an empty set must change nothing: %v", err)
 	}
-	if err := MergeAttention(all.View(), lall.View(), b.Slice(0, 7).View(), lb.View(), out.View(), nil); fault.CodeOf(err) != fault.InvalidArgument {
+	if err := MergeAttention(all.View(), lall.View(), b.Slice(0, 7).View(), lb.View(), out.View(), nil); fault.CodeOf(
+		err,
+	) != fault.InvalidArgument {
 		t.Errorf("shapes that differ: %v", err)
 	}
 }
@@ -499,20 +567,32 @@ func TestPlan(t *testing.T) {
 	got := testkit.Must(Plan(p.params(), 500, someBudget, 0.01))(t)
 	r := someRelease(t, p)
 	info := r.Info()
-	if got.Degree != 3 || got.Features != info.Features || got.StateBytes != info.StateBytes || got.ReleaseBytes != info.SaveBytes || math.Abs(got.Mu/info.Mu-1) > 1e-12 {
+	if got.Degree != 3 || got.Features != info.Features || got.StateBytes != info.StateBytes ||
+		got.ReleaseBytes != info.SaveBytes ||
+		math.Abs(got.Mu/info.Mu-1) > 1e-12 {
 		t.Errorf("plan %+v, release %+v", got, info)
 	}
-	// The design's formula for the noise at the bound: p+(b) sqrt(B_v^2 + lambda^2)/mu over the number of rows.
+	// The design's formula for the noise at the bound: p+(b) sqrt(B_v^2 + lambda^2)/mu over the
+	// number of rows.
 	exp := testkit.Must(poly.Exp(poly.Minimax, 3, info.LogitBound))(t)
 	want := exp.Plus() * math.Hypot(2, info.Mechanism.(moment.Params).Lambda) / got.Mu / 500
 	if math.Abs(got.NoiseStddev/want-1) > 0.01 || math.Abs(got.NoiseStddevWorst/got.NoiseStddev/math.Exp(2)-1) > 1e-9 {
 		t.Errorf("noise %v (worst %v), want %v", got.NoiseStddev, got.NoiseStddevWorst, want)
 	}
-	if again := testkit.Must(Plan(p.params(), got.RowsForError, someBudget, 0))(t); again.NoiseStddev > 0.01 || again.NoiseStddev < 0.0099 {
+	if again := testkit.Must(Plan(p.params(), got.RowsForError, someBudget, 0))(t); again.NoiseStddev > 0.01 ||
+		again.NoiseStddev < 0.0099 {
 		t.Errorf("%d rows give %v, wanted 0.01", got.RowsForError, again.NoiseStddev)
 	}
 	p.Degree = 0
-	few, many := testkit.Must(Plan(p.params(), 30, someBudget, 0))(t), testkit.Must(Plan(p.params(), 100000000, someBudget, 0))(t)
+	few, many := testkit.Must(
+		Plan(p.params(), 30, someBudget, 0),
+	)(
+		t,
+	), testkit.Must(
+		Plan(p.params(), 100000000, someBudget, 0),
+	)(
+		t,
+	)
 	if few.Degree >= many.Degree {
 		t.Errorf("degree %d for few rows, %d for many: more rows deserve a higher degree", few.Degree, many.Degree)
 	}
@@ -524,9 +604,19 @@ func TestPlan(t *testing.T) {
 	}
 }
 
-// A plan for an arg-max: the relative error of Taylor polynomials at -b grows with the degree, but heavy weights are what matters.
+// A plan for an arg-max: the relative error of Taylor polynomials at -b grows with the degree, but
+// heavy weights are what matters.
 func TestPlanTaylor(t *testing.T) {
-	p := settings{KeyDim: 64, ValueDim: 8, Adjacency: AddRemove, KeyBound: 1, ValueBound: 1, QueryBound: 1, Scale: 4, Polynomial: moment.Taylor}
+	p := settings{
+		KeyDim:     64,
+		ValueDim:   8,
+		Adjacency:  AddRemove,
+		KeyBound:   1,
+		ValueBound: 1,
+		QueryBound: 1,
+		Scale:      4,
+		Polynomial: moment.Taylor,
+	}
 	budget := privacy.Budget{Epsilon: 1, Delta: 1e-6}
 	var errors []float64
 	for p.Degree = 1; p.Degree <= 4; p.Degree++ {
@@ -534,8 +624,14 @@ func TestPlanTaylor(t *testing.T) {
 		errors = append(errors, r.PolynomialError)
 	}
 	p.Degree = 0
-	if r := testkit.Must(Plan(p.params(), 100000, budget, 0))(t); r.Degree != 4 || r.PolynomialError != errors[3] || errors[3] < errors[0] {
-		t.Errorf("plan chooses degree %d with polynomial error %v; want 4 with the last of %v", r.Degree, r.PolynomialError, errors)
+	if r := testkit.Must(Plan(p.params(), 100000, budget, 0))(t); r.Degree != 4 || r.PolynomialError != errors[3] ||
+		errors[3] < errors[0] {
+		t.Errorf(
+			"plan chooses degree %d with polynomial error %v; want 4 with the last of %v",
+			r.Degree,
+			r.PolynomialError,
+			errors,
+		)
 	}
 }
 
@@ -559,11 +655,37 @@ func TestAttendAllocatesNothing(t *testing.T) {
 	defer func() { _ = SetThreads(0) }()
 	for _, shape := range [][2]int{{8, 4}, {64, 150}} { // the second in 16 bits, where there are kernels for that
 		d, dv := shape[0], shape[1]
-		r := someRelease(t, settings{KeyDim: d, ValueDim: dv, Degree: 2, Adjacency: AddRemove, KeyBound: 1, ValueBound: 1, QueryBound: 2, Scale: 1})
+		r := someRelease(
+			t,
+			settings{
+				KeyDim:     d,
+				ValueDim:   dv,
+				Degree:     2,
+				Adjacency:  AddRemove,
+				KeyBound:   1,
+				ValueBound: 1,
+				QueryBound: 2,
+				Scale:      1,
+			},
+		)
 		for _, c := range []struct{ threads, m int }{{1, 1}, {1, 40}, {1, 200}, {2, 1}, {2, 40}, {2, 200}} {
 			_ = SetThreads(c.threads)
 			m := c.m
-			q, out, lse, std := testkit.Ball(testkit.Rand(1), m, d, 2), testkit.Zeros(m, dv), testkit.Zeros(m, 1), testkit.Zeros(m, dv)
+			q, out, lse, std := testkit.Ball(
+				testkit.Rand(1),
+				m,
+				d,
+				2,
+			), testkit.Zeros(
+				m,
+				dv,
+			), testkit.Zeros(
+				m,
+				1,
+			), testkit.Zeros(
+				m,
+				dv,
+			)
 			l, s := lse.View(), std.View()
 			attend := func() {
 				if _, err := r.Attend(q.View(), out.View(), &l, &s); err != nil {

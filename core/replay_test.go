@@ -10,7 +10,8 @@ import (
 	"dpattn/tests/testkit"
 )
 
-// replayed releases b as a caller would, all of the way to the kernel's randomness, which is the tape of that seed instead; read is how much of it was read.
+// replayed releases b as a caller would, all of the way to the kernel's randomness, which is the
+// tape of that seed instead; read is how much of it was read.
 func replayed(t *testing.T, b *Builder, seed uint64) (r *Release, read int) {
 	t.Helper()
 	tape := newTape(seed)
@@ -31,7 +32,10 @@ func someRecords(r *random.Rand, m mechanism.Mechanism, n int, owner func() uint
 	for i := range rows {
 		rows[i].owner = owner()
 		for range p.Heads {
-			k, v := testkit.Ball(r, 2, p.KeyDim, own.KeyBound*1.5).Row(r.IntN(2)), testkit.Ball(r, 2, p.ValueDim, own.ValueBound*1.5).Row(r.IntN(2))
+			k, v := testkit.Ball(r, 2, p.KeyDim, own.KeyBound*1.5).
+				Row(r.IntN(2)),
+				testkit.Ball(r, 2, p.ValueDim, own.ValueBound*1.5).
+					Row(r.IntN(2))
 			switch r.IntN(10) {
 			case 0:
 				k[r.IntN(len(k))] = []float64{math.NaN(), math.Inf(1), 1e308, 5e-324}[r.IntN(4)]
@@ -75,9 +79,10 @@ func mixed(r *random.Rand, unit, others []record) []record {
 	return all
 }
 
-// Promise 2: with the same randomness on neighbouring inputs, the releases differ by exactly one unit's contribution, bit for bit, and the same bytes of
-// randomness are read: rows, owners by both rules, both adjacencies, one head and two. Everything is as in production, the kernel's reader apart. 100,000 pairs at
-// full size.
+// Promise 2: with the same randomness on neighbouring inputs, the releases differ by exactly one
+// unit's contribution, bit for bit, and the same bytes of randomness are read: rows, owners by both
+// rules, both adjacencies, one head and two. Everything is as in production, the kernel's reader
+// apart. 100,000 pairs at full size.
 func TestRecordReplay(t *testing.T) {
 	r := testkit.Rand(3)
 	kinds := units()
@@ -115,11 +120,26 @@ func TestRecordReplay(t *testing.T) {
 				was, is := exact(alone), exact(with(t, m, after))
 				for i, x := range a.State() {
 					if x-b.State()[i] != was[i]-is[i] {
-						t.Fatalf("%s, %v, pair %d: entry %d moved by %d, the unit's contribution by %d", name, adjacency, trial, i, x-b.State()[i], was[i]-is[i])
+						t.Fatalf(
+							"%s, %v, pair %d: entry %d moved by %d, the unit's contribution by %d",
+							name,
+							adjacency,
+							trial,
+							i,
+							x-b.State()[i],
+							was[i]-is[i],
+						)
 					}
 				}
 				if readA != readB || readA == 0 || a.id != b.id {
-					t.Fatalf("%s, %v, pair %d: %d bytes of randomness were read, and %d on a neighbour", name, adjacency, trial, readA, readB)
+					t.Fatalf(
+						"%s, %v, pair %d: %d bytes of randomness were read, and %d on a neighbour",
+						name,
+						adjacency,
+						trial,
+						readA,
+						readB,
+					)
 				}
 			}
 			if p.OwnerBound > 0 && clipped == 0 {

@@ -23,13 +23,13 @@ func requestDigest(p *Params, budget privacy.Budget) [32]byte {
 	return sha256.Sum256(requestText(p, budget))
 }
 
-// requestText writes all that a caller asked for, with defaults filled in, and nothing that a machine
-// worked out from it. docs/formats.md describes it.
+// requestText writes all that a caller asked for, with defaults filled in, and nothing that a
+// machine worked out from it. docs/formats.md describes it.
 //
-// Version 1 is a JSON array of two objects, the parameters and the budget. It has all requestNames, in
-// CamelCase, each mechanism's and zeros where they are not its own. Version 2, for parameters that
-// version 1 lacks, has those that there are, by their names in dpattn_params. Numbers are written with
-// the fewest digits that give them back.
+// Version 1 is a JSON array of two objects, the parameters and the budget. It has all requestNames,
+// in CamelCase, each mechanism's and zeros where they are not its own. Version 2, for parameters
+// that version 1 lacks, has those that there are, by their names in dpattn_params. Numbers are
+// written with the fewest digits that give them back.
 func requestText(p *Params, budget privacy.Budget) []byte {
 	fields := append([]mechanism.Field{
 		{Name: "heads", Value: p.Heads}, {Name: "key_dim", Value: p.KeyDim}, {Name: "value_dim", Value: p.ValueDim},

@@ -14,8 +14,8 @@ import (
 	"dpattn/tests/testkit"
 )
 
-// adaptiveQueries asks n queries, each made of the hash of all answers before it, from 1 to 70 in a call, and returns the hash of all answers, log denominators and
-// error bars.
+// adaptiveQueries asks n queries, each made of the hash of all answers before it, from 1 to 70 in a
+// call, and returns the hash of all answers, log denominators and error bars.
 func adaptiveQueries(t *testing.T, r *Release, n int) string {
 	t.Helper()
 	dim := r.mechanism.Params().KeyDim
@@ -38,13 +38,17 @@ func adaptiveQueries(t *testing.T, r *Release, n int) string {
 	return fmt.Sprintf("%x", all)
 }
 
-// Promise 12: a release that is saved and loaded in another process answers adaptive queries with the same bits; 1,000,000 at full size, 20,000 else, of a release for each kind of
-// unit.
+// Promise 12: a release that is saved and loaded in another process answers adaptive queries with
+// the same bits; 1,000,000 at full size, 20,000 else, of a release for each kind of unit.
 func TestRestart(t *testing.T) {
 	n := testkit.Size(20_000, 1_000_000)
 	for name, p := range units() {
 		m := testkit.Must(newMechanism(p.params()))(t)
-		r := testkit.Must(with(t, m, someRecords(testkit.Rand(301), m, 200, func() uint64 { return 3 })).Release(someBudget, nil))(t)
+		r := testkit.Must(
+			with(t, m, someRecords(testkit.Rand(301), m, 200, func() uint64 { return 3 })).Release(someBudget, nil),
+		)(
+			t,
+		)
 		file := filepath.Join(t.TempDir(), "release")
 		if err := os.WriteFile(file, saved(t, r), 0o600); err != nil {
 			t.Fatal(err)

@@ -9,13 +9,13 @@ import (
 
 // ReleaseTo is Release through a ledger. The release that the ledger has under label is given once
 // more, at no cost; else a new one is made if the ledger can afford it, and is on disk before it is
-// given. Either way the builder is consumed and wiped. A label names one release of one state of the
-// data: data that have changed need a new one, since a ledger cannot see them. "" stands for a label of
-// its own, the release's id.
+// given. Either way the builder is consumed and wiped. A label names one release of one state of
+// the data: data that have changed need a new one, since a ledger cannot see them. "" stands for a
+// label of its own, the release's id.
 //
 // On any error nothing leaves and the builder stays as it was; only if the disk fails in the last
-// moment of a commit may the ledger hold, and count, a release that nobody was given: asking again with
-// the same label then gives it.
+// moment of a commit may the ledger hold, and count, a release that nobody was given: asking again
+// with the same label then gives it.
 func (b *Builder) ReleaseTo(l *ledger.Ledger, label string, budget privacy.Budget, p *Progress) (*Release, error) {
 	defer b.unlock()
 	if err := b.lock("builder"); err != nil {

@@ -14,8 +14,9 @@ import (
 	"dpattn/tests/testkit"
 )
 
-// The disk is full: the ledger says so, nothing leaves, nothing is spent, the builder can try again when there is room. (Needs a file system of its own, which only
-// root can have; tests/python has one for everybody, by a limit on file sizes.)
+// The disk is full: the ledger says so, nothing leaves, nothing is spent, the builder can try again
+// when there is room. (Needs a file system of its own, which only root can have; tests/python has
+// one for everybody, by a limit on file sizes.)
 func TestDiskFull(t *testing.T) {
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=96k"); err != nil {

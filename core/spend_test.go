@@ -31,9 +31,19 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-var spendParams = settings{KeyDim: 2, ValueDim: 1, Degree: 2, Adjacency: AddRemove, KeyBound: 1, ValueBound: 1, QueryBound: 1, Scale: 1}
+var spendParams = settings{
+	KeyDim:     2,
+	ValueDim:   1,
+	Degree:     2,
+	Adjacency:  AddRemove,
+	KeyBound:   1,
+	ValueBound: 1,
+	QueryBound: 1,
+	Scale:      1,
+}
 
-// spendInLoop releases for ever, under labels that begin with prefix, and says so on stdout after each, until the ledger can afford no more.
+// spendInLoop releases for ever, under labels that begin with prefix, and says so on stdout after
+// each, until the ledger can afford no more.
 func spendInLoop(path, prefix string) {
 	fail := func(err error) {
 		if err != nil {
@@ -92,8 +102,9 @@ func child(t testing.TB, path, labels string) (*exec.Cmd, *bufio.Scanner) {
 	return c, bufio.NewScanner(out)
 }
 
-// Promise 8: a process that spends as fast as it can is killed with SIGKILL at random moments. What it says that it released is in the ledger, with those bytes;
-// what is there is affordable; and the next process can go on. 100 kills, 1,000 in an audit.
+// Promise 8: a process that spends as fast as it can is killed with SIGKILL at random moments. What
+// it says that it released is in the ledger, with those bytes; what is there is affordable; and the
+// next process can go on. 100 kills, 1,000 in an audit.
 func TestKilledAnywhere(t *testing.T) {
 	l, path := afford(t, 1e6)
 	rng := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 1)) // other moments each time
@@ -124,7 +135,8 @@ func TestKilledAnywhere(t *testing.T) {
 		if err != nil {
 			t.Fatalf("after kill %d: %v", kill, err)
 		}
-		// At most the one commit that the kill came after, and nobody was told of, is spent without being released.
+		// At most the one commit that the kill came after, and nobody was told of, is spent without
+		// being released.
 		if spent := book.Releases - before; spent < said || spent > said+1 {
 			t.Fatalf("kill %d: %d released, %d spent", kill, said, spent)
 		} else if spent > said {
@@ -136,7 +148,13 @@ func TestKilledAnywhere(t *testing.T) {
 		}
 		for label, digest := range released {
 			if digests[label] != digest {
-				t.Fatalf("kill %d: %s was released with digest %s, the ledger has %q", kill, label, digest, digests[label])
+				t.Fatalf(
+					"kill %d: %s was released with digest %s, the ledger has %q",
+					kill,
+					label,
+					digest,
+					digests[label],
+				)
 			}
 		}
 	}
@@ -268,10 +286,22 @@ func TestReleaseToKeepsTheBuilder(t *testing.T) {
 	}
 }
 
-// Both kinds of mechanisms in one ledger: each pays from its own pocket, and a ledger that sets nothing aside refuses the paper's.
+// Both kinds of mechanisms in one ledger: each pays from its own pocket, and a ledger that sets
+// nothing aside refuses the paper's.
 func TestLedgerOfBothKinds(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.ledger")
-	l := testkit.Must(ledger.Create(path, testkit.Must(privacy.NewAllowance(privacy.Budget{Epsilon: 2, Delta: 1e-5}, privacy.Budget{Epsilon: 1, Delta: 2e-6}))(t)))(t)
+	l := testkit.Must(
+		ledger.Create(
+			path,
+			testkit.Must(
+				privacy.NewAllowance(privacy.Budget{Epsilon: 2, Delta: 1e-5}, privacy.Budget{Epsilon: 1, Delta: 2e-6}),
+			)(
+				t,
+			),
+		),
+	)(
+		t,
+	)
 	each := privacy.Budget{Epsilon: 0.5, Delta: 1e-6}
 	k, v := box(1, 9, 3, 0, 1), box(2, 9, 2, -1, 1)
 	tree := func() *Builder { return treeBuilder(t, treeParams(), k, v, nil) }
@@ -286,11 +316,14 @@ func TestLedgerOfBothKinds(t *testing.T) {
 		t.Error("the same label gave another release")
 	}
 	book := testkit.Must(l.Book())(t)
-	if s := book.State(); s.Other != (privacy.Budget{Epsilon: 1, Delta: 2e-6}) || s.OtherLeft != (privacy.Budget{}) || !(s.MuLeft > 0) || !(s.Epsilon < 2) {
+	if s := book.State(); s.Other != (privacy.Budget{Epsilon: 1, Delta: 2e-6}) || s.OtherLeft != (privacy.Budget{}) ||
+		!(s.MuLeft > 0) ||
+		!(s.Epsilon < 2) {
 		t.Errorf("%+v", s)
 	}
 	l, _ = afford(t, 9)
-	if _, err := tree().ReleaseTo(l, "tree", each, nil); fault.CodeOf(err) != fault.Overspent || !strings.Contains(err.Error(), "other_epsilon") {
+	if _, err := tree().ReleaseTo(l, "tree", each, nil); fault.CodeOf(err) != fault.Overspent ||
+		!strings.Contains(err.Error(), "other_epsilon") {
 		t.Error(err)
 	}
 }

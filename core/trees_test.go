@@ -22,7 +22,17 @@ import (
 var vast = privacy.Budget{Epsilon: 1e8, Delta: 1e-3}
 
 func treeParams() settings {
-	return settings{KeyDim: 3, ValueDim: 2, Degree: 4, Mechanism: trees.Number, Adjacency: AddRemove, Range: 1, ValueRange: 2, Leaves: 1 << 11, Copies: 1}
+	return settings{
+		KeyDim:     3,
+		ValueDim:   2,
+		Degree:     4,
+		Mechanism:  trees.Number,
+		Adjacency:  AddRemove,
+		Range:      1,
+		ValueRange: 2,
+		Leaves:     1 << 11,
+		Copies:     1,
+	}
 }
 
 // treesCertificate is what tests read of a certificate.
@@ -60,8 +70,9 @@ func treeBuilder(t *testing.T, p settings, k, v testkit.Matrix, owners []uint64)
 	return b
 }
 
-// Through builder and release, with hardly any noise, the answers are those of exact attention within the paper's relative error and the grid's rounding; with and without
-// trees, with rows and with owners as units, for every head.
+// Through builder and release, with hardly any noise, the answers are those of exact attention
+// within the paper's relative error and the grid's rounding; with and without trees, with rows and
+// with owners as units, for every head.
 func TestTreesApproximateAttention(t *testing.T) {
 	k, v, q := box(1, 400, 3, 0, 1), box(2, 400, 2, -2, 2), box(3, 30, 3, 0, 1)
 	for name, change := range map[string]func(*settings){
@@ -84,16 +95,30 @@ func TestTreesApproximateAttention(t *testing.T) {
 		r := testkit.Must(treeBuilder(t, p, k, v, owners).Release(vast, nil))(t)
 		info := r.Info()
 		own, ok := info.Mechanism.(trees.Params)
-		if !ok || own.Range != 1 || own.ValueRange != 2 || info.PolynomialError > 0.02 || info.StateBytes != 8*uint64(len(r.State())) {
+		if !ok || own.Range != 1 || own.ValueRange != 2 || info.PolynomialError > 0.02 ||
+			info.StateBytes != 8*uint64(len(r.State())) {
 			t.Errorf("%s: %+v", name, info)
 		}
 		for h := range info.Heads {
-			queries, out, lse, std := testkit.Zeros(info.Heads*q.Rows, 3), testkit.Zeros(info.Heads*q.Rows, 2), testkit.Zeros(info.Heads*q.Rows, 1), testkit.Zeros(info.Heads*q.Rows, 2)
+			queries, out, lse, std := testkit.Zeros(
+				info.Heads*q.Rows,
+				3,
+			), testkit.Zeros(
+				info.Heads*q.Rows,
+				2,
+			), testkit.Zeros(
+				info.Heads*q.Rows,
+				1,
+			), testkit.Zeros(
+				info.Heads*q.Rows,
+				2,
+			)
 			for i := range info.Heads {
 				copy(queries.Data[i*len(q.Data):], q.Data)
 			}
 			l, s := cube(lse, info.Heads), cube(std, info.Heads)
-			if clipped, err := r.Attend(cube(queries, info.Heads), cube(out, info.Heads), &l, &s); err != nil || clipped != 0 {
+			if clipped, err := r.Attend(cube(queries, info.Heads), cube(out, info.Heads), &l, &s); err != nil ||
+				clipped != 0 {
 				t.Fatal(name, clipped, err)
 			}
 			for i := range q.Rows {
@@ -137,7 +162,9 @@ func TestTreesFiles(t *testing.T) {
 		r := testkit.Must(treeBuilder(t, p, box(1, 20, 3, 0, 1), box(2, 20, 2, -2, 2), nil).Release(someBudget, nil))(t)
 		file := saved(t, r)
 		again := testkit.Must(Load(file))(t)
-		if !slices.Equal(again.State(), r.State()) || !reflect.DeepEqual(again.Info(), r.Info()) || !bytes.Equal(again.Certificate(), r.Certificate()) || !bytes.Equal(saved(t, again), file) {
+		if !slices.Equal(again.State(), r.State()) || !reflect.DeepEqual(again.Info(), r.Info()) ||
+			!bytes.Equal(again.Certificate(), r.Certificate()) ||
+			!bytes.Equal(saved(t, again), file) {
 			t.Error("a release changed on its way through a file")
 		}
 		for i := 0; i < len(file); i += 1 + len(file)/500 {
@@ -149,10 +176,12 @@ func TestTreesFiles(t *testing.T) {
 			if _, err := Load(file[:i]); err == nil {
 				t.Fatalf("cut to %d bytes and not found", i)
 			}
-			// Behind a right checksum anything may come: an error, or a release whose noise gives what it claims; never a panic.
+			// Behind a right checksum anything may come: an error, or a release whose noise gives
+			// what it claims; never a panic.
 			if r, err := Load(resealed(bad)); err == nil {
 				var c treesCertificate
-				if err := json.Unmarshal(r.Certificate(), &c); err != nil || c.Structure.Spent[0] > c.Epsilon || c.Structure.Spent[1] > c.Delta {
+				if err := json.Unmarshal(r.Certificate(), &c); err != nil || c.Structure.Spent[0] > c.Epsilon ||
+					c.Structure.Spent[1] > c.Delta {
 					t.Fatalf("byte %d: %v, %+v", i, err, c.Structure)
 				}
 			}
@@ -164,7 +193,8 @@ func TestTreesFiles(t *testing.T) {
 	}
 }
 
-// One budget covers all heads: the mechanisms of all of them are composed, and the noise is larger than that of one head.
+// One budget covers all heads: the mechanisms of all of them are composed, and the noise is larger
+// than that of one head.
 func TestTreesShareTheBudget(t *testing.T) {
 	scale := map[int]float64{}
 	for _, heads := range []int{1, 4} {
@@ -176,7 +206,8 @@ func TestTreesShareTheBudget(t *testing.T) {
 			t.Fatal(err)
 		}
 		features, columns, levels := uint64(35), uint64(3), uint64(5)
-		if want := uint64(heads) * columns * (3*features*levels + 2); c.Structure.Mechanisms != want || c.Heads != heads {
+		if want := uint64(heads) * columns * (3*features*levels + 2); c.Structure.Mechanisms != want ||
+			c.Heads != heads {
 			t.Errorf("%d heads: %d mechanisms, must be %d", heads, c.Structure.Mechanisms, want)
 		}
 		sum := uint64(0)
@@ -186,7 +217,8 @@ func TestTreesShareTheBudget(t *testing.T) {
 				t.Errorf("a term spends more than its share: %+v", term)
 			}
 		}
-		if sum != c.Structure.Mechanisms || c.Structure.Spent[0] > c.Epsilon || c.Structure.Spent[1] > c.Delta || c.Structure.Spent[0] < 0.999*c.Epsilon {
+		if sum != c.Structure.Mechanisms || c.Structure.Spent[0] > c.Epsilon || c.Structure.Spent[1] > c.Delta ||
+			c.Structure.Spent[0] < 0.999*c.Epsilon {
 			t.Errorf("%d heads: %+v", heads, c.Structure)
 		}
 		scale[heads] = float64(c.Structure.Terms[0].ScaleNum) / float64(c.Structure.Terms[0].ScaleDen)
@@ -225,7 +257,9 @@ func TestTreesSumsDoNotDependOnTheWay(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if err := a.Add(0, k.View(), v.View(), owners, &Progress{Report: func(done, total uint64) bool { return done < total }}); fault.CodeOf(err) != fault.Cancelled {
+		if err := a.Add(0, k.View(), v.View(), owners, &Progress{Report: func(done, total uint64) bool { return done < total }}); fault.CodeOf(
+			err,
+		) != fault.Cancelled {
 			t.Errorf("cancelled at the last moment: %v", err)
 		}
 		imported := testkit.Must(ImportSecret(exported(t, b)))(t)
@@ -236,10 +270,13 @@ func TestTreesSumsDoNotDependOnTheWay(t *testing.T) {
 			t.Errorf("owner_rows %d: the sums depend on how rows came", ownerRows)
 		}
 		d := testkit.Must(a.Diagnostics())(t)
-		if d.Rows != 100 || d.RowsZeroed != 2 || d.KeysClipped < 30 || d.ValuesClipped < 30 || ownerRows > 0 && (d.Owners != 20 || d.RowsDropped != 38) {
+		if d.Rows != 100 || d.RowsZeroed != 2 || d.KeysClipped < 30 || d.ValuesClipped < 30 ||
+			ownerRows > 0 && (d.Owners != 20 || d.RowsDropped != 38) {
 			t.Errorf("owner_rows %d: %+v", ownerRows, d)
 		}
-		if _, err := a.Release(someBudget, &Progress{Report: func(done, total uint64) bool { return done < total/2 }}); fault.CodeOf(err) != fault.Cancelled {
+		if _, err := a.Release(someBudget, &Progress{Report: func(done, total uint64) bool { return done < total/2 }}); fault.CodeOf(
+			err,
+		) != fault.Cancelled {
 			t.Errorf("a cancelled release: %v", err)
 		}
 		if got := held(t, a); !bytes.Equal(got, want) {
@@ -254,7 +291,8 @@ func TestTreesSumsDoNotDependOnTheWay(t *testing.T) {
 	}
 }
 
-// Parameters that a mechanism does not read are refused, not ignored; so are those that make no sense.
+// Parameters that a mechanism does not read are refused, not ignored; so are those that make no
+// sense.
 func TestTreesParams(t *testing.T) {
 	for name, change := range map[string]func(*settings){
 		"params.key_bound":           func(p *settings) { p.KeyBound = 1 },
@@ -270,7 +308,8 @@ func TestTreesParams(t *testing.T) {
 	} {
 		p := treeParams()
 		change(&p)
-		if _, err := newSettings(p); fault.CodeOf(err) != fault.InvalidArgument || !bytes.Contains([]byte(err.Error()), []byte(name)) {
+		if _, err := newSettings(p); fault.CodeOf(err) != fault.InvalidArgument ||
+			!bytes.Contains([]byte(err.Error()), []byte(name)) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -281,20 +320,47 @@ func TestTreesParams(t *testing.T) {
 	}
 	p = treeParams()
 	p.Copies, p.Leaves = 1<<20, 1<<20
-	if _, err := NewBuilder(p.params()); fault.CodeOf(err) != fault.OutOfMemory || !bytes.Contains([]byte(err.Error()), []byte("would fit")) {
+	if _, err := NewBuilder(p.params()); fault.CodeOf(err) != fault.OutOfMemory ||
+		!bytes.Contains([]byte(err.Error()), []byte("would fit")) {
 		t.Errorf("what does not fit: %v", err)
 	}
-	if _, err := testkit.Must(NewBuilder(treeParams().params()))(t).Release(privacy.Budget{Epsilon: -1, Delta: 0.1}, nil); fault.CodeOf(err) != fault.InvalidArgument {
+	if _, err := testkit.Must(NewBuilder(treeParams().params()))(t).Release(privacy.Budget{Epsilon: -1, Delta: 0.1}, nil); fault.CodeOf(
+		err,
+	) != fault.InvalidArgument {
 		t.Errorf("a negative epsilon: %v", err)
 	}
 }
 
 // One row, one leaf, one dimension; and queries outside of the range or not finite.
 func TestTreesSmallest(t *testing.T) {
-	p := settings{KeyDim: 1, ValueDim: 1, Degree: 1, Mechanism: trees.Number, Adjacency: Replace, Range: 1, ValueRange: 1, Leaves: 1, Copies: 1}
+	p := settings{
+		KeyDim:     1,
+		ValueDim:   1,
+		Degree:     1,
+		Mechanism:  trees.Number,
+		Adjacency:  Replace,
+		Range:      1,
+		ValueRange: 1,
+		Leaves:     1,
+		Copies:     1,
+	}
 	for _, rows := range []int{0, 1} {
-		r := testkit.Must(treeBuilder(t, p, box(1, rows, 1, 0, 1), box(2, rows, 1, -1, 1), nil).Release(someBudget, nil))(t)
-		q, out, lse := testkit.Dense(4, 1, []float64{math.NaN(), math.Inf(1), 2, 0.5}), testkit.Zeros(4, 1), testkit.Zeros(4, 1)
+		r := testkit.Must(
+			treeBuilder(t, p, box(1, rows, 1, 0, 1), box(2, rows, 1, -1, 1), nil).Release(someBudget, nil),
+		)(
+			t,
+		)
+		q, out, lse := testkit.Dense(
+			4,
+			1,
+			[]float64{math.NaN(), math.Inf(1), 2, 0.5},
+		), testkit.Zeros(
+			4,
+			1,
+		), testkit.Zeros(
+			4,
+			1,
+		)
 		l := lse.View()
 		clipped, err := r.Attend(q.View(), out.View(), &l, nil)
 		if err != nil || clipped != 3 {
@@ -308,7 +374,8 @@ func TestTreesSmallest(t *testing.T) {
 	}
 }
 
-// The plan predicts what comes out: sizes exactly, noise as measured; and it chooses the degree by the relative error.
+// The plan predicts what comes out: sizes exactly, noise as measured; and it chooses the degree by
+// the relative error.
 func TestTreesPlan(t *testing.T) {
 	p := treeParams()
 	p.Leaves = 64
@@ -331,7 +398,8 @@ func TestTreesPlan(t *testing.T) {
 		squares += out.Data[0]*out.Data[0] + out.Data[1]*out.Data[1]
 		predicted += std.Data[0] / trials
 	}
-	// 120 normal numbers: their root mean square is within 35 % of the standard deviation but for a chance below 1e-6.
+	// 120 normal numbers: their root mean square is within 35 % of the standard deviation but for a
+	// chance below 1e-6.
 	measured := math.Sqrt(squares / (2 * trials))
 	if ratio := measured / predicted; ratio < 0.65 || ratio > 1.35 {
 		t.Errorf("noise has standard deviation %v, predicted %v", measured, predicted)
@@ -352,13 +420,24 @@ func TestTreesPlan(t *testing.T) {
 func TestTreesState(t *testing.T) {
 	p := treeParams()
 	p.Leaves, p.Degree = 4, 1
-	r := testkit.Must(treeBuilder(t, p, testkit.Dense(1, 3, []float64{0, 0, 0}), testkit.Dense(1, 2, []float64{2, -1}), nil).Release(vast, nil))(t)
+	r := testkit.Must(
+		treeBuilder(
+			t,
+			p,
+			testkit.Dense(1, 3, []float64{0, 0, 0}),
+			testkit.Dense(1, 2, []float64{2, -1}),
+			nil,
+		).Release(vast, nil),
+	)(
+		t,
+	)
 	var all treesCertificate
 	if err := json.Unmarshal(r.Certificate(), &all); err != nil {
 		t.Fatal(err)
 	}
 	c := all.Structure
-	// The first term is the sums of w, [features][nodes][columns][copies]: the root of every column's first feature has the whole weight.
+	// The first term is the sums of w, [features][nodes][columns][copies]: the root of every
+	// column's first feature has the whole weight.
 	nodes := 7
 	if c.Terms[0].Name != "w" || len(r.State()) != 3*(3*4*nodes+2) {
 		t.Fatalf("%d integers: %+v", len(r.State()), c.Terms)
@@ -370,7 +449,8 @@ func TestTreesState(t *testing.T) {
 	}
 }
 
-// A partial has its number of rows twice, once for the head and once for its sums: one that lies about either is refused before it can spoil a builder.
+// A partial has its number of rows twice, once for the head and once for its sums: one that lies
+// about either is refused before it can spoil a builder.
 func TestTreesPartialWithTwoNumbersOfRows(t *testing.T) {
 	b := treeBuilder(t, treeParams(), box(1, 10, 3, 0, 1), box(2, 10, 2, -2, 2), nil)
 	partial := exported(t, b)

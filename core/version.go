@@ -18,7 +18,8 @@ func Version() string { return version }
 // MaxThreads is the most that SetThreads takes.
 const MaxThreads = 4096
 
-// SetThreads bounds the goroutines of long work, process-wide; 0 means GOMAXPROCS. Results do not depend on it.
+// SetThreads bounds the goroutines of long work, process-wide; 0 means GOMAXPROCS. Results do not
+// depend on it.
 func SetThreads(n int) error {
 	if n < 0 || n > MaxThreads {
 		return fault.Invalid("threads is %d; it must be in 0..%d", n, MaxThreads)

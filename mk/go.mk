@@ -25,3 +25,7 @@ test-arm64: ## the arm64 kernels under qemu-user, which root gets by apt-get
 		echo "arm64: skipped, since there is no $(QEMU_ARM64) here (it is in the package qemu-user)"; \
 	fi
 	cd simd/_asm && $(GO) test ./neon
+
+.PHONY: test-extending
+test-extending: $(VENV)/ready ## add a mechanism to a copy of the tree, as docs/extending.md says, and use it
+	GO="$(GO)" CC="$(CC)" $(VENV_PYTHON) tests/extending/extending.py build/extending

@@ -11,9 +11,9 @@ import (
 // MonomialsNumber is the number of Monomials in files.
 const MonomialsNumber = 1
 
-// phiScale is the integer length of phi at the bounds, a little below 2^13 so that rounding does not
-// carry keys at the bound over the gate: 2^26 - phiScale^2 is 65,520, fourteen standard deviations of
-// what rounding to integers does to |phi|^2 beside its mean r/12.
+// phiScale is the integer length of phi at the bounds, a little below 2^13 so that rounding does
+// not carry keys at the bound over the gate: 2^26 - phiScale^2 is 65,520, fourteen standard
+// deviations of what rounding to integers does to |phi|^2 beside its mean r/12.
 const phiScale = 1<<13 - 4
 
 // Monomials is the feature map of p(x) = sum_t c_t x^t: weighted monomials of degree 0..s.
@@ -46,11 +46,17 @@ func NewMonomials(p poly.Polynomial, dim, features int, scale, keyBound float64)
 
 // RestoreMonomials makes the map from its recorded integers. constant and gains must be as
 // simd.NewMap wants them.
-func RestoreMonomials(p poly.Polynomial, constant int16, gains []int16, dim, features int, scale, keyBound float64) *Monomials {
+func RestoreMonomials(
+	p poly.Polynomial,
+	constant int16,
+	gains []int16,
+	dim, features int,
+	scale, keyBound float64,
+) *Monomials {
 	m := &Monomials{Map: simd.NewMap(dim, features, constant, gains), p: p, gains: gains}
 	m.norm2 = 1<<26 + uint64(features)/10
-	// x/2^15 = k/keyBound * KeyScale/2^15. The query is scaled before its powers are taken: it is then
-	// of the size of a logit, whereas powers of a query in its own units may overflow.
+	// x/2^15 = k/keyBound * KeyScale/2^15. The query is scaled before its powers are taken: it is
+	// then of the size of a logit, whereas powers of a query in its own units may overflow.
 	m.unit = scale * keyBound * (1 << 15) / quant.KeyScale
 	m.psi = make([]float64, len(p.Coeff))
 	for t, c := range p.Coeff {
@@ -97,8 +103,8 @@ func (g *monomialGate) Admit(x []int16) bool {
 // Wipe implements Gate.
 func (g *monomialGate) Wipe() { g.row.Wipe() }
 
-// kernelFloor bounds <phi(x), phi(y)> from below over admitted keys. PROOF.md of package moment, "The
-// sharper REPLACE bound", has the argument; the names are those used there.
+// kernelFloor bounds <phi(x), phi(y)> from below over admitted keys. PROOF.md of package moment,
+// "The sharper REPLACE bound", has the argument; the names are those used there.
 func (m *Monomials) kernelFloor() float64 {
 	weights := make([]float64, m.Degree+1)
 	for t := range weights {

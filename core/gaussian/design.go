@@ -29,8 +29,8 @@ func (d *Design) StateBytes() uint64 { return 8 * uint64(d.Heads) * uint64(d.Len
 func (d *Design) StateLen() uint64 { return 16*uint64(d.Heads) + d.StateBytes() }
 
 // targets returns for each head the squared sensitivity over its share of mu^2, rounded up: noise
-// with sigma_h^2 >= targets[h]/mu^2 on every head makes sum_h sensitivity^2/sigma_h^2 <= mu^2, since
-// the shares add up to 1.
+// with sigma_h^2 >= targets[h]/mu^2 on every head makes sum_h sensitivity^2/sigma_h^2 <= mu^2,
+// since the shares add up to 1.
 func (d *Design) targets() []*big.Int {
 	weights := make([]*big.Rat, d.Heads)
 	sum := new(big.Rat)

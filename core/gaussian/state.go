@@ -77,7 +77,8 @@ func (d *Design) DecodeState(r *wire.Reader, budget privacy.Budget) (*State, err
 	sigmas, rows := make([]uint64, d.Heads), make([]uint64, d.Heads)
 	for h := range sigmas {
 		sigmas[h], rows[h] = r.U64(), r.U64()
-		if sigmas[h] < 1 || sigmas[h] > privacy.MaxSigma || rows[h] > mechanism.MaxRows || rows[h] != 0 && !d.RowsPublic {
+		if sigmas[h] < 1 || sigmas[h] > privacy.MaxSigma || rows[h] > mechanism.MaxRows ||
+			rows[h] != 0 && !d.RowsPublic {
 			return nil, wire.Corrupt("a head's sigma or number of rows is out of range")
 		}
 	}

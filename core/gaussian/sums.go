@@ -3,10 +3,11 @@ package gaussian
 import (
 	"dpattn/core/internal/wire"
 	"dpattn/core/mechanism"
+	"dpattn/core/privacy"
 )
 
-// Sums are exact sums [Heads, Len] with the number of rows of each head: the secret half of a builder
-// whose sums need no form of their own. SECRET.
+// Sums are exact sums [Heads, Len] with the number of rows of each head: the secret half of a
+// builder whose sums need no form of their own. SECRET.
 type Sums struct {
 	Exact []int64
 	rows  []uint64
@@ -33,14 +34,27 @@ func (s *Sums) Absorb(from *Sums) {
 	}
 }
 
-// AddTo completes a state that is noise.
-func (s *Sums) AddTo(to *State) {
+// Owners implements mechanism.Sums: there are none, the unit is a row.
+func (s *Sums) Owners() (all, clipped uint64) { return 0, 0 }
+
+// Release draws a state's noise, all of it, and only then adds the sums, which it does not change.
+func (s *Sums) Release(d *Design, budget privacy.Budget, p *mechanism.Progress) (*State, error) {
+	total := len(s.Exact)
+	noisy, err := d.Draw(budget, func(done int) bool { return p.Step(done, total) })
+	if err != nil {
+		return nil, err
+	}
+	if !p.Step(total, total) {
+		noisy.Wipe()
+		return nil, mechanism.ErrCancelled
+	}
 	for i, v := range s.Exact {
-		to.Noisy[i] += v
+		noisy.Noisy[i] += v
 	}
-	if to.RowsPublic {
-		copy(to.Rows, s.rows)
+	if d.RowsPublic {
+		copy(noisy.Rows, s.rows)
 	}
+	return noisy, nil
 }
 
 // Len implements mechanism.Sums.

@@ -2,8 +2,8 @@ package mechanism
 
 import "dpattn/core/privacy"
 
-// Certificate is what every certificate begins with. A certificate is everything that somebody needs
-// to recompute the guarantee, and all of it is public. docs/formats.md describes the fields.
+// Certificate is what every certificate begins with. A certificate is everything that somebody
+// needs to recompute the guarantee, and all of it is public. docs/formats.md describes the fields.
 type Certificate struct {
 	Format    string  `json:"format"`
 	Library   string  `json:"library"`

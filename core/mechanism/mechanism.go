@@ -11,9 +11,9 @@ type Kind struct {
 	Name   string // in certificates, ledgers and Python
 	// Settings reads the mechanism's own parameters.
 	Settings func(f *Fields) Settings
-	// Decode reads what Mechanism.Encode wrote, from a file that may be hostile, and checks all of it.
-	// State says that the file is a release: then the state follows, and must be there before memory
-	// of its size is taken.
+	// Decode reads what Mechanism.Encode wrote, from a file that may be hostile, and checks all of
+	// it. State says that the file is a release: then the state follows, and must be there before
+	// memory of its size is taken.
 	Decode func(r *wire.Reader, head Head, state bool) (Mechanism, error)
 }
 
@@ -25,8 +25,8 @@ type Head struct {
 
 // Settings are a mechanism's own parameters; their type says which mechanism it is.
 type Settings interface {
-	// New checks the settings and what p has for all mechanisms, fills defaults in, and works out the
-	// mechanism. A state that does not fit memory is refused.
+	// New checks the settings and what p has for all mechanisms, fills defaults in, and works out
+	// the mechanism. A state that does not fit memory is refused.
 	New(p Params) (Mechanism, error)
 	// Plan works out a release of that many rows; what the settings leave open it may choose.
 	Plan(p Params, rows uint64, budget privacy.Budget, targetError float64) (PlanResult, error)
@@ -73,11 +73,11 @@ type Sums interface {
 	Owners() (all, clipped uint64)
 	// Add adds checked rows, all of them or, when cancelled or refused, none.
 	Add(rows Rows, p *Progress) (Diagnostics, error)
-	// Absorb moves everything in from here, which is of a compatible mechanism and left to be wiped;
-	// dropped counts rows beyond OwnerRows.
+	// Absorb moves everything in from here, which is of a compatible mechanism and left to be
+	// wiped; dropped counts rows beyond OwnerRows.
 	Absorb(from Sums) (dropped uint64)
-	// Release makes the public half with fresh noise for the budget. It does not change the sums, so
-	// that after an error everything is as it was.
+	// Release makes the public half with fresh noise for the budget. It does not change the sums,
+	// so that after an error everything is as it was.
 	Release(budget privacy.Budget, p *Progress) (State, error)
 	// Len and Encode write everything kept into a secret partial.
 	Len() int
@@ -89,9 +89,9 @@ type Sums interface {
 // State is the public half of a release: the noisy integers and what queries need. It is immutable
 // and safe for concurrent use.
 type State interface {
-	// Load brings one query of head h into the public bounds, in place, and says whether that changed
-	// it. shift is what is to be added to the logarithm of the denominator; NaN marks a query with NaN
-	// or Inf, which counts as changed and is zeroed.
+	// Load brings one query of head h into the public bounds, in place, and says whether that
+	// changed it. shift is what is to be added to the logarithm of the denominator; NaN marks a
+	// query with NaN or Inf, which counts as changed and is zeroed.
 	Load(h int, query []float64) (shift float64, clipped bool)
 	// Attend answers up to Block loaded queries of head h. The bits of an answer depend neither on
 	// threads nor on which queries come together.

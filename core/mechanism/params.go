@@ -28,9 +28,14 @@ type Params struct {
 	Mechanism Settings
 }
 
-// RowsPublic reports whether the number of rows may be published: one row is replaced by one row. An
-// owner's rows may be replaced by fewer or more.
+// RowsPublic reports whether the number of rows may be published: one row is replaced by one row.
+// An owner's rows may be replaced by fewer or more.
 func (p *Params) RowsPublic() bool { return p.Adjacency == privacy.Replace && p.OwnerRows == 0 }
+
+// Head is what files say first.
+func (p *Params) Head(degree int) Head {
+	return Head{Heads: p.Heads, KeyDim: p.KeyDim, ValueDim: p.ValueDim, Degree: degree}
+}
 
 // Checked fills in and checks what all mechanisms share.
 func (p Params) Checked() (Params, error) {
@@ -70,7 +75,8 @@ func InRange(name string, value float64) error {
 type Unit struct {
 	Kind    string `json:"kind"` // "row" or "owner"
 	MaxRows int    `json:"max_rows"`
-	// OwnerBound is how many rows' worth of norm an owner's sum is clipped to; null: it is not clipped.
+	// OwnerBound is how many rows' worth of norm an owner's sum is clipped to; null: it is not
+	// clipped.
 	OwnerBound *float64 `json:"owner_bound"`
 }
 

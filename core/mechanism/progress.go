@@ -13,7 +13,8 @@ func (p *Progress) Step(done, total int) bool {
 	return p == nil || p.Report(uint64(done), uint64(total))
 }
 
-// Fixed is a copy, so that a caller who changes p meanwhile does not change which way the work goes.
+// Fixed is a copy, so that a caller who changes p meanwhile does not change which way the work
+// goes.
 func (p *Progress) Fixed() *Progress {
 	if p == nil || p.Report == nil {
 		return nil

@@ -18,7 +18,12 @@ type Rows struct {
 
 // CheckRows checks the arguments of Add, rows of one head or of AllHeads: everything that can be
 // wrong is found here, before any row is read. had is how many rows a head was given before.
-func (p *Params) CheckRows(head int, keys, values tensor.Tensor, owners []uint64, had func(h int) uint64) (Rows, error) {
+func (p *Params) CheckRows(
+	head int,
+	keys, values tensor.Tensor,
+	owners []uint64,
+	had func(h int) uint64,
+) (Rows, error) {
 	if err := keys.Check("keys"); err != nil {
 		return Rows{}, err
 	}
@@ -61,8 +66,12 @@ func (p *Params) CheckRows(head int, keys, values tensor.Tensor, owners []uint64
 		return Rows{}, fault.Invalid(
 			"owners: ids were given, but params.owner_rows is 0 (the unit is a row); they must be NULL")
 	case p.OwnerRows > 0 && len(owners) != c.Count:
-		return Rows{}, fault.Invalid("owners has %d ids; with params.owner_rows = %d it must have one for each of the %d rows",
-			len(owners), p.OwnerRows, c.Count)
+		return Rows{}, fault.Invalid(
+			"owners has %d ids; with params.owner_rows = %d it must have one for each of the %d rows",
+			len(owners),
+			p.OwnerRows,
+			c.Count,
+		)
 	}
 	for h := range heads {
 		if have := had(c.First + h); have+uint64(c.Count) > MaxRows {

@@ -16,8 +16,8 @@ import (
 // Add implements mechanism.Sums.
 func (b *sums) Add(c mechanism.Rows, p *mechanism.Progress) (counts mechanism.Diagnostics, err error) {
 	d := b.design
-	// What a cancelled call has added could not be taken out of the sums again: the caller's rows may
-	// have changed meanwhile. So it is summed aside.
+	// What a cancelled call has added could not be taken out of the sums again: the caller's rows
+	// may have changed meanwhile. So it is summed aside.
 	aside := d.shared.OwnerRows == 0 && p != nil
 	if aside {
 		need := uint64(len(c.Keys)) * 8 * uint64(d.Len)
@@ -126,7 +126,8 @@ func (s *sink) keep(d *design, grid *quant.Grid, keys, values tensor.Tensor, ids
 	clear(rows)
 }
 
-// pieceRows is how many rows one goroutine quantises at a time: as many as the kernels take side by side.
+// pieceRows is how many rows one goroutine quantises at a time: as many as the kernels take side by
+// side.
 const pieceRows = 32
 
 // piece is a goroutine's memory for that. It is zero between uses.
@@ -161,10 +162,14 @@ func (p *piece) free() {
 	pieces.Put(p)
 }
 
-// quantise turns rows into integers, in parallel, and hands them to emit, a piece at a time with the
-// number of its first row. Rows of NaN or Inf are bad: x and u are zero, which makes the contribution
-// zero whatever phi is and keeps no trace of the row. emit must not keep the piece.
-func (d *design) quantise(grid *quant.Grid, keys, values tensor.Tensor, emit func(first int, p *piece)) mechanism.Diagnostics {
+// quantise turns rows into integers, in parallel, and hands them to emit, a piece at a time with
+// the number of its first row. Rows of NaN or Inf are bad: x and u are zero, which makes the
+// contribution zero whatever phi is and keeps no trace of the row. emit must not keep the piece.
+func (d *design) quantise(
+	grid *quant.Grid,
+	keys, values tensor.Tensor,
+	emit func(first int, p *piece),
+) mechanism.Diagnostics {
 	n := keys.Shape[0]
 	var sum struct {
 		sync.Mutex
@@ -185,7 +190,12 @@ func (d *design) quantise(grid *quant.Grid, keys, values tensor.Tensor, emit fun
 }
 
 // quantisePiece quantises the piece's rows, of which the first is row lo.
-func (d *design) quantisePiece(grid *quant.Grid, keys, values *tensor.Tensor, lo int, p *piece) (t mechanism.Diagnostics) {
+func (d *design) quantisePiece(
+	grid *quant.Grid,
+	keys, values *tensor.Tensor,
+	lo int,
+	p *piece,
+) (t mechanism.Diagnostics) {
 	keyDim, valueDim := d.shared.KeyDim, d.shared.ValueDim
 	k, v := p.wide[:keyDim], p.wide[keyDim:]
 	for i := range p.rows {

@@ -72,14 +72,25 @@ func FuzzAdd(f *testing.F) {
 	})
 }
 
-// rowsIn views data as rows of keys and values side by side, with pad bytes between rows and skew bytes before the first.
+// rowsIn views data as rows of keys and values side by side, with pad bytes between rows and skew
+// bytes before the first.
 func rowsIn(data []byte, dtype tensor.DType, d, dv, pad, skew int, backwards bool) (keys, values tensor.Tensor, n int) {
 	size := dtype.Size()
 	stride := (d+dv)*size + pad
 	data = data[min(skew, len(data)):]
 	n = min(len(data)/stride, 40)
-	keys = tensor.Tensor{DType: dtype, NDim: 2, Shape: [tensor.MaxDim]int{n, d}, Strides: [tensor.MaxDim]int{stride, size}}
-	values = tensor.Tensor{DType: dtype, NDim: 2, Shape: [tensor.MaxDim]int{n, dv}, Strides: [tensor.MaxDim]int{stride, size}}
+	keys = tensor.Tensor{
+		DType:   dtype,
+		NDim:    2,
+		Shape:   [tensor.MaxDim]int{n, d},
+		Strides: [tensor.MaxDim]int{stride, size},
+	}
+	values = tensor.Tensor{
+		DType:   dtype,
+		NDim:    2,
+		Shape:   [tensor.MaxDim]int{n, dv},
+		Strides: [tensor.MaxDim]int{stride, size},
+	}
 	if n == 0 {
 		return keys, values, 0
 	}

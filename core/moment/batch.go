@@ -9,9 +9,9 @@ import (
 )
 
 // Batch gates rows and adds their contributions to sums. It adds rows before it knows their norms,
-// which the kernels compute along the way, and takes those over the gate out again: sums of integers
-// forget what was added and subtracted. So the gate costs next to nothing, and what stays is exactly
-// what it admits. It holds secrets after use; Wipe it.
+// which the kernels compute along the way, and takes those over the gate out again: sums of
+// integers forget what was added and subtracted. So the gate costs next to nothing, and what stays
+// is exactly what it admits. It holds secrets after use; Wipe it.
 type Batch struct {
 	phi     featuremap.Map
 	layout  *simd.Layout
@@ -40,8 +40,8 @@ type mender struct {
 // mendRows is how many rows a mender's batch holds: two for each row that it replaces.
 const mendRows = 32
 
-// mostRows is about the most rows of a batch; batchBytes the memory that a batch may take beside small
-// sums: half of a second-level cache. Both were measured.
+// mostRows is about the most rows of a batch; batchBytes the memory that a batch may take beside
+// small sums: half of a second-level cache. Both were measured.
 const (
 	mostRows   = 1024
 	batchBytes = 512 << 10
@@ -68,8 +68,8 @@ func (s *Exact) NewBatch(dim, rows int) *Batch {
 // Capacity is how many rows go in at a time.
 func (in *Batch) Capacity() int { return in.rows }
 
-// Set puts row i in place: the key x [d] and the right factor u [cols], or zeros. Different rows may
-// be set at once. It overwrites x.
+// Set puts row i in place: the key x [d] and the right factor u [cols], or zeros. Different rows
+// may be set at once. It overwrites x.
 func (in *Batch) Set(i int, x, u []int16) {
 	in.shrunk[i] = featuremap.Shorten(x)
 	in.packed.Set(i, x, u)
@@ -84,9 +84,9 @@ func (in *Batch) SetRows(first, n int, x, u []int16) {
 }
 
 // AddTo makes rows 0..rows-1 admissible, by a rule that for each row depends on that row alone: it
-// shrinks x until |x|^2 < 2^30 and |phi(x)|^2 <= Norm2 hold in exact integers. It adds phi(x) (x) u of
-// each to sums, and returns how many rows it had to shrink. The bits do not depend on the number of
-// threads.
+// shrinks x until |x|^2 < 2^30 and |phi(x)|^2 <= Norm2 hold in exact integers. It adds phi(x) (x) u
+// of each to sums, and returns how many rows it had to shrink. The bits do not depend on the number
+// of threads.
 func (in *Batch) AddTo(sums *Exact, rows int) (shrunk uint64) {
 	in.packed.Ready(rows)
 	parallel.DoN(len(in.workers), in.packed.Tasks(), in.prepare)

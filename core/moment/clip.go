@@ -11,15 +11,16 @@ import (
 // shift is the number of fractional bits of the factor by which Clip scales.
 const shift = 62
 
-// Clip makes the exact squared norm of the sums at most bound: if it is larger, it scales all of them
-// by one factor, rounding each toward zero, and reports that it did. What comes out is a function of
-// the sums alone (PROOF.md, "Clipped sums").
+// Clip makes the exact squared norm of the sums at most bound: if it is larger, it scales all of
+// them by one factor, rounding each toward zero, and reports that it did. What comes out is a
+// function of the sums alone (PROOF.md, "Clipped sums").
 func (s *Exact) Clip(bound *big.Int) (clipped bool) {
 	norm2 := s.norm2()
 	if norm2.Cmp(bound) <= 0 {
 		return false
 	}
-	// factor = floor(sqrt(floor(2^124 bound / norm2))), so factor^2 norm2 <= 2^124 bound; and factor < 2^62.
+	// factor = floor(sqrt(floor(2^124 bound / norm2))), so factor^2 norm2 <= 2^124 bound; and
+	// factor < 2^62.
 	q := new(big.Int).Lsh(bound, 2*shift)
 	factor := q.Sqrt(q.Div(q, norm2)).Uint64()
 	s.parts(func(lo, hi int) {

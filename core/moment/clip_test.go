@@ -22,7 +22,8 @@ func bigNorm2(v []int64) *big.Int {
 	return sum
 }
 
-// sumsLike draws sums of many kinds: small, large, at the limit 2^59 of an entry, all the same, one entry.
+// sumsLike draws sums of many kinds: small, large, at the limit 2^59 of an entry, all the same, one
+// entry.
 func sumsLike(rng *rand.Rand, v []int64) {
 	clear(v)
 	reach := int64(1) << (1 + rng.IntN(59-1))
@@ -44,8 +45,10 @@ func sumsLike(rng *rand.Rand, v []int64) {
 	}
 }
 
-// Clip leaves sums within the bound alone, and takes others to it: never over it, in exact integers, and no further below than rounding explains; each entry keeps
-// its sign and is the given one times one factor, rounded toward zero; whatever the number of threads. Bounds are as far off as 1 unit from the norm.
+// Clip leaves sums within the bound alone, and takes others to it: never over it, in exact
+// integers, and no further below than rounding explains; each entry keeps its sign and is the given
+// one times one factor, rounded toward zero; whatever the number of threads. Bounds are as far off
+// as 1 unit from the norm.
 func TestClip(t *testing.T) {
 	rng := testkit.Rand(9)
 	defer parallel.SetThreads(0)
@@ -94,7 +97,9 @@ func TestClip(t *testing.T) {
 			factor := math.Sqrt(ratio)
 			for i, v := range given {
 				want := float64(v) * factor
-				if d := math.Abs(want) - math.Abs(float64(got[i])); got[i] != 0 && (got[i] < 0) != (v < 0) || d < -1e-9*math.Abs(want)-1e-9 || d > 1+0x1p-62*math.Abs(float64(v))+1e-9*math.Abs(want) {
+				if d := math.Abs(want) - math.Abs(float64(got[i])); got[i] != 0 && (got[i] < 0) != (v < 0) ||
+					d < -1e-9*math.Abs(want)-1e-9 ||
+					d > 1+0x1p-62*math.Abs(float64(v))+1e-9*math.Abs(want) {
 					t.Fatalf("%s: entry %d: %d times %v became %d", tm.name, i, v, factor, got[i])
 				}
 			}

@@ -14,8 +14,8 @@ import (
 	"dpattn/tests/testkit"
 )
 
-// Promise 1: the integer norm of every contribution is within the public bound, whatever the floats or integers were that it was made of.
-// What enters the sums is, bit for bit, what the gate admits.
+// Promise 1: the integer norm of every contribution is within the public bound, whatever the floats
+// or integers were that it was made of. What enters the sums is, bit for bit, what the gate admits.
 func TestContributionNorm(t *testing.T) {
 	rng := testkit.Rand(1)
 	maps := someMaps(t)
@@ -70,13 +70,28 @@ func (tm *testMap) contributions(t *testing.T, rng *rand.Rand, n int) {
 		_, before := tm.phi(given)
 		admitted := simd.Norm2(given) < 1<<30 && before <= int64(bounds.Phi2)
 		if tm.gate.Admit(x) == admitted {
-			t.Fatalf("%s: x = %v, |x|^2 = %d, |phi|^2 = %d of %d: the gate decides otherwise", tm.name, given, simd.Norm2(given), before, bounds.Phi2)
+			t.Fatalf(
+				"%s: x = %v, |x|^2 = %d, |phi|^2 = %d of %d: the gate decides otherwise",
+				tm.name,
+				given,
+				simd.Norm2(given),
+				before,
+				bounds.Phi2,
+			)
 		}
 		if admitted && !slices.Equal(x, given) {
 			t.Fatalf("%s: the gate changed the admissible %v to %v", tm.name, given, x)
 		}
 		if _, after := tm.phi(x); simd.Norm2(x) >= 1<<30 || after > int64(bounds.Phi2) {
-			t.Fatalf("%s: the gate let %v through as %v, |x|^2 = %d, |phi|^2 = %d of %d", tm.name, given, x, simd.Norm2(x), after, bounds.Phi2)
+			t.Fatalf(
+				"%s: the gate let %v through as %v, |x|^2 = %d, |phi|^2 = %d of %d",
+				tm.name,
+				given,
+				x,
+				simd.Norm2(x),
+				after,
+				bounds.Phi2,
+			)
 		}
 		if simd.Norm2(u[:valueDim]) > quant.ValueNorm2 {
 			t.Fatalf("%s: value %v is over its norm", tm.name, u)
@@ -100,14 +115,23 @@ func (tm *testMap) contributions(t *testing.T, rng *rand.Rand, n int) {
 		}
 		hi, lo := bits.Mul64(uint64(after), simd.Norm2(u))
 		if !within(hi, lo, bounds.Sensitivity(false, 1).Squared) {
-			t.Fatalf("%s: x = %v, u = %v, lambda %d: the contribution's squared norm %d*2^64 + %d is over the bound", tm.name, x, u, lambda, hi, lo)
+			t.Fatalf(
+				"%s: x = %v, u = %v, lambda %d: the contribution's squared norm %d*2^64 + %d is over the bound",
+				tm.name,
+				x,
+				u,
+				lambda,
+				hi,
+				lo,
+			)
 		} else if square, _ := new(big.Float).SetInt(bounds.Sensitivity(false, 1).Squared).Float64(); hi == 0 {
 			largest = max(largest, float64(lo)/square)
 		}
 	}
 	check()
-	// The bound is nearly reached: one that is 3 % larger than need be would be seen here. Keys cannot reach the norm of maps that were not
-	// made for it, and must be shrunk by the gate in those that exceed it.
+	// The bound is nearly reached: one that is 3 % larger than need be would be seen here. Keys
+	// cannot reach the norm of maps that were not made for it, and must be shrunk by the gate in
+	// those that exceed it.
 	if largest < 0.97 && tm.poly.Coeff != nil {
 		t.Errorf("%s: no contribution came closer than %v to the squared bound", tm.name, largest)
 	}
@@ -121,7 +145,8 @@ func within(hi, lo uint64, bound *big.Int) bool {
 	return v.Or(v, new(big.Int).SetUint64(lo)).Cmp(bound) <= 0
 }
 
-// No entry of the sums can leave int64: the largest bounds that parameters and files allow, times the most rows.
+// No entry of the sums can leave int64: the largest bounds that parameters and files allow, times
+// the most rows.
 func TestSumsCannotOverflow(t *testing.T) {
 	b := Bounds{Phi2: 1<<26 + math.MaxInt32/10, Value2: quant.ValueNorm2, Lambda: math.MaxInt16}
 	most := b.Sensitivity(false, 1).Squared

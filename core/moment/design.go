@@ -115,11 +115,7 @@ func (d *design) Params() *mechanism.Params { return &d.shared }
 func (d *design) Unit() mechanism.Unit { return d.shared.Unit(d.own.OwnerBound) }
 
 // Head implements mechanism.Mechanism.
-func (d *design) Head() mechanism.Head {
-	return mechanism.Head{
-		Heads: d.shared.Heads, KeyDim: d.shared.KeyDim, ValueDim: d.shared.ValueDim, Degree: d.own.Degree,
-	}
-}
+func (d *design) Head() mechanism.Head { return d.shared.Head(d.own.Degree) }
 
 // center returns head h's centre, or nil.
 func (d *design) center(h int) []float64 {

@@ -6,12 +6,12 @@ import (
 	"dpattn/simd"
 )
 
-// Exact is one head's integer sums of phi(x) (x) u over rows, in the kernels' own order. SECRET until
-// noise is added.
+// Exact is one head's integer sums of phi(x) (x) u over rows, in the kernels' own order. SECRET
+// until noise is added.
 //
-// An entry cannot overflow: a row moves it by at most |phi||u| <= sqrt(Phi2 (Value2+lambda^2)) < 2^31
-// (checked where the bounds are chosen), and at most mechanism.MaxRows = 2^30 rows enter, so it stays
-// below 2^61.
+// An entry cannot overflow: a row moves it by at most |phi||u| <= sqrt(Phi2 (Value2+lambda^2)) <
+// 2^31 (checked where the bounds are chosen), and at most mechanism.MaxRows = 2^30 rows enter, so
+// it stays below 2^61.
 type Exact struct {
 	phi    featuremap.Map
 	layout *simd.Layout

@@ -23,8 +23,9 @@ func (tm *testMap) errorBounds() (epsilon []float64, total float64) {
 	return epsilon, math.Sqrt(total)
 }
 
-// No admitted key's integer features are farther from the real ones than PROOF.md says, feature by feature and together; random keys, and a
-// climb towards the largest errors. KernelFloor is what follows from E.
+// No admitted key's integer features are farther from the real ones than PROOF.md says, feature by
+// feature and together; random keys, and a climb towards the largest errors. KernelFloor is what
+// follows from E.
 func TestFeatureError(t *testing.T) {
 	rng := testkit.Rand(2)
 	for _, tm := range someMaps(t) {
@@ -82,7 +83,8 @@ func (tm *testMap) admitted(rng *rand.Rand, x []int16) {
 	tm.gate.Admit(x)
 }
 
-// KernelFloor is claimed where the kernel of the real features is not negative, and nowhere else; the maps are chosen to be clear cases.
+// KernelFloor is claimed where the kernel of the real features is not negative, and nowhere else;
+// the maps are chosen to be clear cases.
 func TestKernelFloorIsProvenWhereItHolds(t *testing.T) {
 	for _, c := range []struct {
 		tm     *testMap

@@ -16,8 +16,8 @@ import (
 )
 
 // Encode implements mechanism.Mechanism: parameters with their defaults filled in and the integers
-// that follow from them, so that a reader need not compute the polynomial anew, which another machine
-// might round otherwise.
+// that follow from them, so that a reader need not compute the polynomial anew, which another
+// machine might round otherwise.
 func (d *design) Encode(w *wire.Writer) {
 	p := &d.own
 	for _, v := range []int{
@@ -116,7 +116,8 @@ func decode(r *wire.Reader, head mechanism.Head, withState bool) (mechanism.Mech
 	if !(relative >= 0) {
 		return nil, wire.Corrupt("the polynomial's error is not a number")
 	}
-	// The state must be there before tables of its size are made: each feature takes 8 bytes at least.
+	// The state must be there before tables of its size are made: each feature takes 8 bytes at
+	// least.
 	features, err := poly.Features(head.KeyDim, head.Degree)
 	if err != nil || features > math.MaxInt32 || withState && features > int64(len(r.Buf)/8) {
 		return nil, wire.Corrupt("it is too short for its shapes")
@@ -186,9 +187,9 @@ func (d *design) DecodeSums(r *wire.Reader) (mechanism.Sums, error) {
 	return b, nil
 }
 
-// possible reports whether a kept row can be one. Rows are clipped to the integer ranges again by the
-// gate when they are summed; only -2^15, which no row has and the kernels exclude, is refused here,
-// and values over their norm.
+// possible reports whether a kept row can be one. Rows are clipped to the integer ranges again by
+// the gate when they are summed; only -2^15, which no row has and the kernels exclude, is refused
+// here, and values over their norm.
 func (d *design) possible(row []int16) bool {
 	return !slices.Contains(row, -1<<15) && simd.Norm2(row[d.shared.KeyDim:]) <= quant.ValueNorm2
 }

@@ -31,7 +31,13 @@ func expMap(t testing.TB, kind poly.Kind, dim, degree int, b float64) *testMap {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tm := &testMap{name: fmt.Sprintf("kind=%d,d=%d,s=%d,b=%v", kind, dim, degree, b), dim: dim, keyBound: 1.5, scale: b / 3, poly: p} // query bound 2
+	tm := &testMap{
+		name:     fmt.Sprintf("kind=%d,d=%d,s=%d,b=%v", kind, dim, degree, b),
+		dim:      dim,
+		keyBound: 1.5,
+		scale:    b / 3,
+		poly:     p,
+	} // query bound 2
 	tm.list(degree)
 	tm.m = featuremap.NewMonomials(p, dim, len(tm.seqs), tm.scale, tm.keyBound)
 	tm.gate, tm.row = tm.m.NewGate(), tm.m.NewRow()
@@ -48,7 +54,15 @@ func (tm *testMap) newExact(cols int, largest int16) *Exact { return NewExact(tm
 func rawMap(name string, dim int, constant int16, gains ...int16) *testMap {
 	tm := &testMap{name: fmt.Sprintf("%s,d=%d,s=%d", name, dim, len(gains)), dim: dim, keyBound: 1.5, scale: 1}
 	tm.list(len(gains))
-	tm.m = featuremap.RestoreMonomials(poly.Polynomial{Coeff: make([]float64, len(gains)+1)}, constant, gains, dim, len(tm.seqs), tm.scale, tm.keyBound)
+	tm.m = featuremap.RestoreMonomials(
+		poly.Polynomial{Coeff: make([]float64, len(gains)+1)},
+		constant,
+		gains,
+		dim,
+		len(tm.seqs),
+		tm.scale,
+		tm.keyBound,
+	)
 	tm.gate, tm.row = tm.m.NewGate(), tm.m.NewRow()
 	return tm
 }
@@ -73,7 +87,8 @@ func (tm *testMap) list(degree int) {
 	}
 }
 
-// someMaps are the maps of the privacy tests: what releases have, and the extremes that a file may hold.
+// someMaps are the maps of the privacy tests: what releases have, and the extremes that a file may
+// hold.
 func someMaps(t testing.TB) []*testMap {
 	largest := func(s int) (gains []int16) {
 		for k := 1; k <= s; k++ {
@@ -82,11 +97,32 @@ func someMaps(t testing.TB) []*testMap {
 		return gains
 	}
 	return []*testMap{
-		expMap(t, poly.Minimax, 8, 2, 2), expMap(t, poly.Minimax, 5, 3, 2), expMap(t, poly.Minimax, 64, 1, 0.5), expMap(t, poly.Minimax, 3, 5, 3),
-		expMap(t, poly.Minimax, 1, 8, 6), expMap(t, poly.Minimax, 2, 6, 1e-3), expMap(t, poly.Taylor, 5, 3, 4), expMap(t, poly.Taylor, 17, 2, 1),
+		expMap(
+			t,
+			poly.Minimax,
+			8,
+			2,
+			2,
+		), expMap(t, poly.Minimax, 5, 3, 2), expMap(t, poly.Minimax, 64, 1, 0.5), expMap(t, poly.Minimax, 3, 5, 3),
+		expMap(
+			t,
+			poly.Minimax,
+			1,
+			8,
+			6,
+		), expMap(t, poly.Minimax, 2, 6, 1e-3), expMap(t, poly.Taylor, 5, 3, 4), expMap(t, poly.Taylor, 17, 2, 1),
 		expMap(t, poly.Taylor, 2, 8, 64),
-		rawMap("all weights largest", 6, 8192, largest(3)...), rawMap("all weights largest", 1, 8192, largest(8)...), rawMap("odd kernel", 4, 1, 8188),
-		rawMap("kernel touches zero", 4, 5789, 5789), rawMap("constant only", 3, 8188, 0, 0), rawMap("square only", 5, 1, 0, 11579),
+		rawMap(
+			"all weights largest",
+			6,
+			8192,
+			largest(3)...), rawMap("all weights largest", 1, 8192, largest(8)...), rawMap("odd kernel", 4, 1, 8188),
+		rawMap(
+			"kernel touches zero",
+			4,
+			5789,
+			5789,
+		), rawMap("constant only", 3, 8188, 0, 0), rawMap("square only", 5, 1, 0, 11579),
 	}
 }
 
@@ -104,7 +140,8 @@ func dot(a, b []int16) (sum int64) {
 	return sum
 }
 
-// real lists the features in real numbers: w_t sqrt(t!/prod m_j!) prod x[j]/2^15, w_t = gain(t,1)/sqrt(t).
+// real lists the features in real numbers: w_t sqrt(t!/prod m_j!) prod x[j]/2^15, w_t =
+// gain(t,1)/sqrt(t).
 func (tm *testMap) real(x []int16) []float64 {
 	phi := make([]float64, len(tm.seqs))
 	for i, seq := range tm.seqs {
@@ -124,8 +161,9 @@ func (tm *testMap) real(x []int16) []float64 {
 	return phi
 }
 
-// key draws an integer key, often at the gate |x|^2 < 2^30 or over it: arbitrary, in random directions at the length 2^15 (1 +- 2^-12),
-// with |x|^2 exactly 2^30 - 1, 2^30 or 2^30 + 1, all equal, all at +-32767, one coordinate, tiny. An entry may be -2^15.
+// key draws an integer key, often at the gate |x|^2 < 2^30 or over it: arbitrary, in random
+// directions at the length 2^15 (1 +- 2^-12), with |x|^2 exactly 2^30 - 1, 2^30 or 2^30 + 1, all
+// equal, all at +-32767, one coordinate, tiny. An entry may be -2^15.
 func (tm *testMap) key(rng *rand.Rand, x []int16) {
 	clear(x)
 	switch kind := rng.IntN(8); kind {
@@ -167,7 +205,8 @@ func direction(rng *rand.Rand, x []int16, length float64) {
 	}
 }
 
-// withNorm2 makes |x|^2 equal to target where x has at least five entries, and near it where it has fewer.
+// withNorm2 makes |x|^2 equal to target where x has at least five entries, and near it where it has
+// fewer.
 func withNorm2(rng *rand.Rand, x []int16, target int) {
 	free := min(4, len(x)-1)
 	direction(rng, x[free:], math.Sqrt(float64(target))-1)

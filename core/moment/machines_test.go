@@ -26,9 +26,10 @@ func fixed(state *uint64, rows, cols int) testkit.Matrix {
 	return m
 }
 
-// Promise 3, between machines: the exact sums of fixed rows, the counts, and the integers that the sums depend on have the hashes that were recorded on
-// amd64, whatever the processor and the kernels. Rows are long, short, of extreme numbers, NaN and Inf. Coefficients are left out: their last bits
-// may differ.
+// Promise 3, between machines: the exact sums of fixed rows, the counts, and the integers that the
+// sums depend on have the hashes that were recorded on amd64, whatever the processor and the
+// kernels. Rows are long, short, of extreme numbers, NaN and Inf. Coefficients are left out: their
+// last bits may differ.
 func TestSumsAreTheSameOnEveryMachine(t *testing.T) {
 	for _, c := range []struct {
 		shared mechanism.Params
@@ -110,12 +111,21 @@ func TestSumsAreTheSameOnEveryMachine(t *testing.T) {
 		integers := len(w.Buf)
 		w.I64s(b.all())
 		if got := fmt.Sprintf("%x", sha256.Sum256(w.Buf)); got != c.want {
-			t.Errorf("%d dimensions, degree %d, %s: got %s, want %s; integers and counts are %x", p.KeyDim, own.Degree, simd.Name(), got, c.want, w.Buf[:integers])
+			t.Errorf(
+				"%d dimensions, degree %d, %s: got %s, want %s; integers and counts are %x",
+				p.KeyDim,
+				own.Degree,
+				simd.Name(),
+				got,
+				c.want,
+				w.Buf[:integers],
+			)
 		}
 	}
 }
 
-// Builders of two machines may be merged: parameters that are left to their defaults come out the same, bit for bit.
+// Builders of two machines may be merged: parameters that are left to their defaults come out the
+// same, bit for bit.
 func TestDefaultsAreTheSameOnEveryMachine(t *testing.T) {
 	var w wire.Writer
 	for dim := 1; dim <= 4096; dim++ {
@@ -133,8 +143,9 @@ func TestDefaultsAreTheSameOnEveryMachine(t *testing.T) {
 	}
 }
 
-// Promise 3, between kernels: every set that this processor has gives the recorded sums. A process picks its set when it starts, so each is tried in a process of its own, which
-// says that it did run it.
+// Promise 3, between kernels: every set that this processor has gives the recorded sums. A process
+// picks its set when it starts, so each is tried in a process of its own, which says that it did
+// run it.
 func TestSumsAreTheSameWithEveryKernel(t *testing.T) {
 	for _, name := range simd.Available() {
 		command := exec.Command(os.Args[0], "-test.v", "-test.run", "OnEveryMachine|TestKernelsInUse")

@@ -43,8 +43,8 @@ func (o *ownerSums) flush(sums *Exact, report func(done int) bool) bool {
 	return report(o.done)
 }
 
-// apart sums each owner's rows that may have to be clipped in alone, which is empty before and after,
-// clips the sum, and calls use; false if report says to stop.
+// apart sums each owner's rows that may have to be clipped in alone, which is empty before and
+// after, clips the sum, and calls use; false if report says to stop.
 func (o *ownerSums) apart(alone *Exact, report func(done int) bool, use func(clipped bool)) bool {
 	defer alone.Wipe()
 	for rows := range o.kept.All() {
@@ -65,8 +65,8 @@ func (d *design) neverClipped(rows int) bool {
 	return d.clip == nil || float64(rows) <= d.own.OwnerBound
 }
 
-// sumOwners sums the kept rows of one head into fresh sums, at release, each owner's within its bound;
-// nil if report says to stop.
+// sumOwners sums the kept rows of one head into fresh sums, at release, each owner's within its
+// bound; nil if report says to stop.
 func (b *sums) sumOwners(h int, report func(done int) bool) *Exact {
 	sums, whole := b.newExact(), false
 	o := b.newOwnerSums(h, sums)

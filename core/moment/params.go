@@ -160,8 +160,11 @@ func (p *Params) checkNumbers(shared *mechanism.Params) error {
 		}
 	}
 	if p.OwnerBound != 0 && !(p.OwnerBound >= MinOwnerBound && p.OwnerBound <= float64(shared.OwnerRows)) {
-		return fault.Invalid("params.owner_bound is %v; it must be 0 (none) or in 1/1024..owner_rows, and owner_rows is %d",
-			p.OwnerBound, shared.OwnerRows)
+		return fault.Invalid(
+			"params.owner_bound is %v; it must be 0 (none) or in 1/1024..owner_rows, and owner_rows is %d",
+			p.OwnerBound,
+			shared.OwnerRows,
+		)
 	}
 	if p.Lambda == 0 {
 		// Unlike Pow, the same bits on every machine.

@@ -14,13 +14,19 @@ import (
 // planDegrees are the degrees that Plan chooses from.
 const planDegrees = 4
 
-// slack is how much more error Plan accepts for a smaller degree, whose state is many times smaller.
+// slack is how much more error Plan accepts for a smaller degree, whose state is many times
+// smaller.
 const slack = 1.1
 
 // Plan implements mechanism.Settings. Degree 0 lets it choose: the smallest degree (1..4) whose
-// polynomial error (for Taylor max |p(x) - e^x| / e^b on [-b, b]) and noise together are within 10 %
-// of the best that fits memory.
-func (p Params) Plan(shared mechanism.Params, rows uint64, budget privacy.Budget, target float64) (mechanism.PlanResult, error) {
+// polynomial error (for Taylor max |p(x) - e^x| / e^b on [-b, b]) and noise together are within 10
+// % of the best that fits memory.
+func (p Params) Plan(
+	shared mechanism.Params,
+	rows uint64,
+	budget privacy.Budget,
+	target float64,
+) (mechanism.PlanResult, error) {
 	first, last := p.Degree, p.Degree
 	if p.Degree == 0 {
 		first, last = 1, planDegrees
@@ -54,8 +60,9 @@ func (p Params) Plan(shared mechanism.Params, rows uint64, budget privacy.Budget
 }
 
 // bias is the error of the weights by which Plan chooses a degree. Minimax is for values, to which
-// light weights add up. The relative error of Taylor grows with the degree towards -b, where weights
-// are light; an arg-max hangs on the heavy ones, so there the error counts in units of the heaviest.
+// light weights add up. The relative error of Taylor grows with the degree towards -b, where
+// weights are light; an arg-max hangs on the heavy ones, so there the error counts in units of the
+// heaviest.
 func (d *design) bias() float64 {
 	if p := d.phi.Polynomial(); p.Kind == poly.Taylor {
 		return p.HeaviestError()

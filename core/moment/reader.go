@@ -52,8 +52,8 @@ func NewReader(p Public, state []int64) *Reader {
 	return r
 }
 
-// Attend answers up to mechanism.Block rotated queries [d] each, of norm at most the query bound. The
-// answers' bits depend neither on threads nor on which queries come together.
+// Attend answers up to mechanism.Block rotated queries [d] each, of norm at most the query bound.
+// The answers' bits depend neither on threads nor on which queries come together.
 func (r *Reader) Attend(queries [][]float64, answers []mechanism.Answer, threads int) {
 	w, _ := r.spare.Get().(*products)
 	if w == nil {
@@ -70,8 +70,8 @@ func (r *Reader) Attend(queries [][]float64, answers []mechanism.Answer, threads
 	}
 }
 
-// finish turns the sums <psi, S_c> into attention: divide, keep the denominator and the output in the
-// sets where every exact answer lies, and predict the error.
+// finish turns the sums <psi, S_c> into attention: divide, keep the denominator and the output in
+// the sets where every exact answer lies, and predict the error.
 func (r *Reader) finish(a *mechanism.Answer, sum, query []float64) {
 	last := r.Cols - 1
 	a.Denominator = max(r.low, min(r.high, sum[last]/float64(r.Lambda)))
@@ -89,8 +89,8 @@ func (r *Reader) finish(a *mechanism.Answer, sum, query []float64) {
 	if a.Stddev == nil {
 		return
 	}
-	// With s = sigma |psi|: numerators carry s * ValueStep, the denominator s / lambda; to first order
-	// the quotient has std(out_c) = s/denominator * sqrt(ValueStep^2 + out_c^2/lambda^2).
+	// With s = sigma |psi|: numerators carry s * ValueStep, the denominator s / lambda; to first
+	// order the quotient has std(out_c) = s/denominator * sqrt(ValueStep^2 + out_c^2/lambda^2).
 	s := r.Sigma * math.Sqrt(r.Map.PsiNorm2(query)) / a.Denominator
 	for c, o := range a.Out {
 		a.Stddev[c] = s * math.Hypot(r.ValueStep, o/float64(r.Lambda))

@@ -103,8 +103,8 @@ func (tb *table) exactly(q []float64, w func(float64) float64) (out []float64, d
 	return out, denominator
 }
 
-// Without noise the answer is attention with the polynomial's weights, up to the rounding to 16 bits; and attention with exponentials
-// up to the polynomial's relative error besides.
+// Without noise the answer is attention with the polynomial's weights, up to the rounding to 16
+// bits; and attention with exponentials up to the polynomial's relative error besides.
 func TestReaderWithoutNoise(t *testing.T) {
 	for _, tb := range []*table{
 		newTable(t, poly.Minimax, 4, 2, 1, 3, 400), newTable(t, poly.Minimax, 3, 4, 2, 1, 300), newTable(t, poly.Taylor, 6, 3, 1, 2, 500),
@@ -119,7 +119,8 @@ func TestReaderWithoutNoise(t *testing.T) {
 			q := inBall(rng, tb.dim, queryBound)
 			a := newAnswers(1, tb.valueDim)
 			r.Attend([][]float64{q}, a, 1)
-			// Rounding moves a key by 2^-16 B_k a coordinate, a value by 2^-11 B_v, and a feature vector of length 8188 by at most E.
+			// Rounding moves a key by 2^-16 B_k a coordinate, a value by 2^-11 B_v, and a feature
+			// vector of length 8188 by at most E.
 			_, e := tb.errorBounds()
 			plus := 0.0
 			for t, c := range tb.poly.Coeff {
@@ -150,7 +151,8 @@ func TestReaderWithoutNoise(t *testing.T) {
 	}
 }
 
-// Bounds at the ends of their range, at which powers of a query or of a key's bound leave float64, give the answers of bounds of ordinary size.
+// Bounds at the ends of their range, at which powers of a query or of a key's bound leave float64,
+// give the answers of bounds of ordinary size.
 func TestReaderWithExtremeBounds(t *testing.T) {
 	tb := newTable(t, poly.Minimax, 3, 8, 2, 2, 100)
 	q := inBall(testkit.Rand(11), 3, queryBound)
@@ -159,7 +161,15 @@ func TestReaderWithExtremeBounds(t *testing.T) {
 	for _, exponent := range []int{-300, -100, 100, 300} {
 		p := tb.public(1)
 		unit := math.Ldexp(1, exponent)
-		p.Map = featuremap.RestoreMonomials(tb.m.Polynomial(), tb.m.Const, tb.gains(), 3, len(tb.seqs), tb.scale, tb.keyBound/unit)
+		p.Map = featuremap.RestoreMonomials(
+			tb.m.Polynomial(),
+			tb.m.Const,
+			tb.gains(),
+			3,
+			len(tb.seqs),
+			tb.scale,
+			tb.keyBound/unit,
+		)
 		far := slices.Clone(q)
 		for j := range far {
 			far[j] *= unit
@@ -167,15 +177,24 @@ func TestReaderWithExtremeBounds(t *testing.T) {
 		got := newAnswers(1, 2)
 		NewReader(p, tb.sums).Attend([][]float64{far}, got, 1)
 		for c := range got[0].Out {
-			if math.Abs(got[0].Out[c]-want[0].Out[c]) > 1e-9 || !(math.Abs(got[0].Stddev[c]/want[0].Stddev[c]-1) < 1e-9) {
-				t.Errorf("queries of size 2^%d: out %v +- %v, want %v +- %v", exponent, got[0].Out, got[0].Stddev, want[0].Out, want[0].Stddev)
+			if math.Abs(got[0].Out[c]-want[0].Out[c]) > 1e-9 ||
+				!(math.Abs(got[0].Stddev[c]/want[0].Stddev[c]-1) < 1e-9) {
+				t.Errorf(
+					"queries of size 2^%d: out %v +- %v, want %v +- %v",
+					exponent,
+					got[0].Out,
+					got[0].Stddev,
+					want[0].Out,
+					want[0].Stddev,
+				)
 				break
 			}
 		}
 	}
 }
 
-// noisy is the state with noise of standard deviation sigma, from a seed: for tests of the public side only.
+// noisy is the state with noise of standard deviation sigma, from a seed: for tests of the public
+// side only.
 func (tb *table) noisy(rng *rand.Rand, sigma float64) []int64 {
 	state := slices.Clone(tb.sums)
 	for i := range state {
@@ -184,7 +203,8 @@ func (tb *table) noisy(rng *rand.Rand, sigma float64) []int64 {
 	return state
 }
 
-// The state is held in f32 where that costs at most 1 % of the noise, and the answers then agree with those from f64 to that.
+// The state is held in f32 where that costs at most 1 % of the noise, and the answers then agree
+// with those from f64 to that.
 func TestReaderPrecisions(t *testing.T) {
 	tb := newTable(t, poly.Minimax, 4, 3, 2, 3, 3000)
 	rng := testkit.Rand(12)
@@ -219,7 +239,8 @@ func TestReaderPrecisions(t *testing.T) {
 	}
 }
 
-// The bits of an answer do not depend on threads, on the queries beside it or on its place among them.
+// The bits of an answer do not depend on threads, on the queries beside it or on its place among
+// them.
 func TestReaderBits(t *testing.T) {
 	tb := newTable(t, poly.Minimax, 21, 3, 2, 5, 20) // 2,024 features: two parts
 	rng := testkit.Rand(13)
@@ -253,8 +274,16 @@ func TestReaderBits(t *testing.T) {
 				}
 				r.Attend(some, got, threads)
 				for i, o := range order {
-					if !slices.Equal(got[i].Out, want[o].Out) || got[i].Denominator != want[o].Denominator || got[i].Stddev != nil && !slices.Equal(got[i].Stddev, want[o].Stddev) {
-						t.Fatalf("%d threads, %d queries: the answer to query %d is %v, alone %v", threads, len(order), o, got[i], want[o])
+					if !slices.Equal(got[i].Out, want[o].Out) || got[i].Denominator != want[o].Denominator ||
+						got[i].Stddev != nil && !slices.Equal(got[i].Stddev, want[o].Stddev) {
+						t.Fatalf(
+							"%d threads, %d queries: the answer to query %d is %v, alone %v",
+							threads,
+							len(order),
+							o,
+							got[i],
+							want[o],
+						)
 					}
 				}
 			}
@@ -262,8 +291,8 @@ func TestReaderBits(t *testing.T) {
 	}
 }
 
-// Whatever the noise, the denominator stays in [n e^-b, n Top] and the output in the ball of values. n is the public number of rows, or the
-// noisy count, but at least 1.
+// Whatever the noise, the denominator stays in [n e^-b, n Top] and the output in the ball of
+// values. n is the public number of rows, or the noisy count, but at least 1.
 func TestReaderClamps(t *testing.T) {
 	tb := newTable(t, poly.Minimax, 3, 2, 2, 3, 40)
 	rng := testkit.Rand(14)
@@ -307,10 +336,12 @@ func TestReaderClamps(t *testing.T) {
 
 // The predicted standard deviation is that of the answers over many draws of the noise.
 //
-// Sample size N = 20,000 draws. (N-1) var/predicted^2 is chi-square with N-1 degrees of freedom; at false-alarm chance 1e-8 for each of 12 checks
-// (together below 1e-6) its relative deviation is at most 5.73 sqrt(2/N) = 5.8 %, and the first-order formula adds less than 0.5 % at a noise of 3 %
-// of the denominator: 6.5 % on the variance. The mean is within 5.73/sqrt(N) = 4.1 % of a standard deviation, plus its second-order bias, below
-// 3 % of that deviation times |out|/(lambda in values): 10 %.
+// Sample size N = 20,000 draws. (N-1) var/predicted^2 is chi-square with N-1 degrees of freedom; at
+// false-alarm chance 1e-8 for each of 12 checks (together below 1e-6) its relative deviation is at
+// most 5.73 sqrt(2/N) = 5.8 %, and the first-order formula adds less than 0.5 % at a noise of 3 %
+// of the denominator: 6.5 % on the variance. The mean is within 5.73/sqrt(N) = 4.1 % of a standard
+// deviation, plus its second-order bias, below 3 % of that deviation times |out|/(lambda in
+// values): 10 %.
 func TestReaderStddev(t *testing.T) {
 	const n = 20000
 	tb := newTable(t, poly.Minimax, 3, 2, 1, 2, 500)
@@ -341,7 +372,13 @@ func TestReaderStddev(t *testing.T) {
 			want := predicted[0].Stddev[c]
 			t.Logf("query %d, column %d: std %v, predicted %v, mean error %v", i, c, math.Sqrt(variance), want, mean)
 			if math.Abs(variance/want/want-1) > 0.065 {
-				t.Errorf("query %d, column %d: the standard deviation is %v, predicted %v", i, c, math.Sqrt(variance), want)
+				t.Errorf(
+					"query %d, column %d: the standard deviation is %v, predicted %v",
+					i,
+					c,
+					math.Sqrt(variance),
+					want,
+				)
 			}
 			if math.Abs(mean) > 0.1*want {
 				t.Errorf("query %d, column %d: the mean is off by %v, at a standard deviation of %v", i, c, mean, want)

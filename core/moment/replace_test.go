@@ -29,7 +29,8 @@ func (p *pair) set(o *pair) {
 	}
 }
 
-// distance2 is |phi (x) [v; lambda] - phi' (x) [v'; lambda]|^2 = |phi|^2 |u|^2 + |phi'|^2 |u'|^2 - 2 <phi,phi'> <u,u'>, exactly: below 2^62.
+// distance2 is |phi (x) [v; lambda] - phi' (x) [v'; lambda]|^2 = |phi|^2 |u|^2 + |phi'|^2 |u'|^2 -
+// 2 <phi,phi'> <u,u'>, exactly: below 2^62.
 func (tm *testMap) distance2(p *pair, lambda int64) int64 {
 	a, aa := tm.phi(p.x[0])
 	b, bb := tm.phi(p.x[1])
@@ -37,7 +38,8 @@ func (tm *testMap) distance2(p *pair, lambda int64) int64 {
 	return aa*u2(0, 0) + bb*u2(1, 1) - 2*dot(a, b)*u2(0, 1)
 }
 
-// change makes a random step: nudge, copy, mirror, lengthen; then whatever it made is taken back to the gates.
+// change makes a random step: nudge, copy, mirror, lengthen; then whatever it made is taken back to
+// the gates.
 func (tm *testMap) change(rng *rand.Rand, p *pair) {
 	i := rng.IntN(2)
 	vectors, limit, top := &p.x, 32768.0, 32767
@@ -91,7 +93,8 @@ func (tm *testMap) climb(rng *rand.Rand, p *pair, steps int, score func(*pair) i
 	return best
 }
 
-// largestSharper is the largest lambda for which the sharper bound applies: there both ends of its proof are nearly tight.
+// largestSharper is the largest lambda for which the sharper bound applies: there both ends of its
+// proof are nearly tight.
 func (tm *testMap) largestSharper() int16 {
 	for lambda := int16(1023); lambda > 0; lambda-- {
 		if (Bounds{tm.m.Norm2(), quant.ValueNorm2, lambda, tm.m.KernelFloor()}).Sensitivity(true, 1).Sharper {
@@ -101,15 +104,34 @@ func (tm *testMap) largestSharper() int16 {
 	return 1
 }
 
-// A search for a pair of rows that exceeds the claimed REPLACE bound: random pairs and hill climbing, over integer rows that pass the gates,
-// which are more than those that floats can make. It comes within 3 % of every sharper bound (squared), so that one that is too small by more would be
-// found; and within a factor of 0.3 of the others, which give something away where the kernel is far from negative.
+// A search for a pair of rows that exceeds the claimed REPLACE bound: random pairs and hill
+// climbing, over integer rows that pass the gates, which are more than those that floats can make.
+// It comes within 3 % of every sharper bound (squared), so that one that is too small by more would
+// be found; and within a factor of 0.3 of the others, which give something away where the kernel is
+// far from negative.
 func TestReplaceSensitivity(t *testing.T) {
 	rng := testkit.Rand(3)
 	maps := []*testMap{
-		expMap(t, poly.Minimax, 3, 2, 2), expMap(t, poly.Minimax, 4, 3, 2), expMap(t, poly.Minimax, 2, 4, 3), expMap(t, poly.Minimax, 8, 1, 0.5),
-		expMap(t, poly.Taylor, 3, 3, 4), expMap(t, poly.Taylor, 3, 1, 6), expMap(t, poly.Minimax, 1, 3, 1), expMap(t, poly.Minimax, 16, 2, 4),
-		rawMap("kernel touches zero", 4, 5789, 5789), rawMap("kernel touches zero", 1, 5789, 5789), rawMap("odd kernel", 4, 1, 8188), rawMap("odd kernel", 1, 1, 8188),
+		expMap(
+			t,
+			poly.Minimax,
+			3,
+			2,
+			2,
+		), expMap(t, poly.Minimax, 4, 3, 2), expMap(t, poly.Minimax, 2, 4, 3), expMap(t, poly.Minimax, 8, 1, 0.5),
+		expMap(
+			t,
+			poly.Taylor,
+			3,
+			3,
+			4,
+		), expMap(t, poly.Taylor, 3, 1, 6), expMap(t, poly.Minimax, 1, 3, 1), expMap(t, poly.Minimax, 16, 2, 4),
+		rawMap(
+			"kernel touches zero",
+			4,
+			5789,
+			5789,
+		), rawMap("kernel touches zero", 1, 5789, 5789), rawMap("odd kernel", 4, 1, 8188), rawMap("odd kernel", 1, 1, 8188),
 		rawMap("cubic, touches zero", 2, 5789, 0, 0, 10026),
 	}
 	sharper := 0
@@ -124,9 +146,22 @@ func TestReplaceSensitivity(t *testing.T) {
 				limit, best := claim.Squared.Int64(), int64(0)
 				for range testkit.Size(3, 60) {
 					p := newPair(tm.dim, valueDim)
-					s := tm.climb(rng, p, testkit.Size(600000, 3000000)/len(tm.seqs)/15, func(p *pair) int64 { return tm.distance2(p, int64(lambda)) })
+					s := tm.climb(
+						rng,
+						p,
+						testkit.Size(600000, 3000000)/len(tm.seqs)/15,
+						func(p *pair) int64 { return tm.distance2(p, int64(lambda)) },
+					)
 					if s > limit {
-						t.Fatalf("%s, lambda %d, sharper %v: %v is at squared distance %d, more than the bound %d", tm.name, lambda, claim.Sharper, p, s, limit)
+						t.Fatalf(
+							"%s, lambda %d, sharper %v: %v is at squared distance %d, more than the bound %d",
+							tm.name,
+							lambda,
+							claim.Sharper,
+							p,
+							s,
+							limit,
+						)
 					}
 					best = max(best, s)
 				}
@@ -136,7 +171,13 @@ func TestReplaceSensitivity(t *testing.T) {
 					sharper++
 				}
 				if got := float64(best) / float64(limit); got < want {
-					t.Errorf("%s, lambda %d, sharper %v: the search came only to %v of the squared bound", tm.name, lambda, claim.Sharper, got)
+					t.Errorf(
+						"%s, lambda %d, sharper %v: the search came only to %v of the squared bound",
+						tm.name,
+						lambda,
+						claim.Sharper,
+						got,
+					)
 				}
 			}
 		}
@@ -146,7 +187,8 @@ func TestReplaceSensitivity(t *testing.T) {
 	}
 }
 
-// Where the kernel is negative the factor 2 of REPLACE is needed: opposite keys with one value are nearly twice the ADD_REMOVE bound apart.
+// Where the kernel is negative the factor 2 of REPLACE is needed: opposite keys with one value are
+// nearly twice the ADD_REMOVE bound apart.
 func TestReplaceNeedsItsFactor(t *testing.T) {
 	tm := rawMap("odd kernel", 3, 1, 8188)
 	p := newPair(3, 1)
@@ -159,8 +201,8 @@ func TestReplaceNeedsItsFactor(t *testing.T) {
 	}
 }
 
-// <phi, phi'> >= -KernelFloor * Norm2 for all admitted pairs that a search finds, where a floor is claimed; and it does go below 0, so that a
-// floor of 0 would be wrong.
+// <phi, phi'> >= -KernelFloor * Norm2 for all admitted pairs that a search finds, where a floor is
+// claimed; and it does go below 0, so that a floor of 0 would be wrong.
 func TestKernelFloor(t *testing.T) {
 	rng := testkit.Rand(4)
 	negative := false
@@ -177,7 +219,15 @@ func TestKernelFloor(t *testing.T) {
 				return -dot(a, b)
 			})
 			if float64(s) > floor*float64(tm.m.Norm2()) {
-				t.Fatalf("%s: x = %v, y = %v: <phi(x), phi(y)> = %d, below -%v * %d", tm.name, p.x[0], p.x[1], -s, floor, tm.m.Norm2())
+				t.Fatalf(
+					"%s: x = %v, y = %v: <phi(x), phi(y)> = %d, below -%v * %d",
+					tm.name,
+					p.x[0],
+					p.x[1],
+					-s,
+					floor,
+					tm.m.Norm2(),
+				)
 			}
 			negative = negative || s > 0
 		}

@@ -10,8 +10,9 @@ import (
 	"dpattn/tests/testkit"
 )
 
-// Promise 1, of the whole way of a row: what one row adds to the sums is within the sensitivity, in exact integers, and no row is refused. 10,000,000 rows at full size, as
-// f32 and f64, f16 and bf16; the feature map's own test has as many at the gate itself.
+// Promise 1, of the whole way of a row: what one row adds to the sums is within the sensitivity, in
+// exact integers, and no row is refused. 10,000,000 rows at full size, as f32 and f64, f16 and
+// bf16; the feature map's own test has as many at the gate itself.
 func TestNoRowMovesMoreThanItMay(t *testing.T) {
 	r := testkit.Rand(401)
 	kinds := []struct {
@@ -48,14 +49,25 @@ func TestNoRowMovesMoreThanItMay(t *testing.T) {
 			norm2 := uint64(0)
 			for _, x := range state {
 				if norm2 += uint64(x * x); norm2 > most || x <= -1<<30 || x >= 1<<30 { // so that nothing wraps
-					t.Fatalf("row %d, keys %v, values %v: the sums moved by %d, squared, or more; the bound is %d", i, k, v, norm2, most)
+					t.Fatalf(
+						"row %d, keys %v, values %v: the sums moved by %d, squared, or more; the bound is %d",
+						i,
+						k,
+						v,
+						norm2,
+						most,
+					)
 				}
 			}
 			largest = max(largest, norm2)
 			b.heads[0].rows = 0
 		}
 		if float64(largest) < 0.97*float64(most) {
-			t.Errorf("%+v: no row moved the sums by more than %v of the squared bound", p, float64(largest)/float64(most))
+			t.Errorf(
+				"%+v: no row moved the sums by more than %v of the squared bound",
+				p,
+				float64(largest)/float64(most),
+			)
 		}
 	}
 }
@@ -64,7 +76,13 @@ func TestNoRowMovesMoreThanItMay(t *testing.T) {
 func stored(memory []byte, dtype tensor.DType, k, v []float64) (keys, values tensor.Tensor) {
 	size := dtype.Size()
 	view := func(data []byte, row []float64) tensor.Tensor {
-		m := tensor.Tensor{Data: unsafe.Pointer(&data[0]), DType: dtype, NDim: 2, Shape: [tensor.MaxDim]int{1, len(row)}, Strides: [tensor.MaxDim]int{len(row) * size, size}}
+		m := tensor.Tensor{
+			Data:    unsafe.Pointer(&data[0]),
+			DType:   dtype,
+			NDim:    2,
+			Shape:   [tensor.MaxDim]int{1, len(row)},
+			Strides: [tensor.MaxDim]int{len(row) * size, size},
+		}
 		m.StoreRow(0, row)
 		return m
 	}

@@ -2,13 +2,15 @@ package moment
 
 import "math/big"
 
-// Sensitivity is the exact squared L2 sensitivity of one head's integer sums to one unit, in integer units.
+// Sensitivity is the exact squared L2 sensitivity of one head's integer sums to one unit, in
+// integer units.
 type Sensitivity struct {
 	Squared *big.Int
 	Sharper bool // the sharper REPLACE bound 2 sqrt(P) |v| applies
 }
 
-// Bounds are the public integer bounds that the gates enforce on every contribution phi (x) [v; lambda].
+// Bounds are the public integer bounds that the gates enforce on every contribution phi (x) [v;
+// lambda].
 type Bounds struct {
 	Phi2   uint64  // |phi|^2 <= Phi2
 	Value2 uint64  // |v|^2 <= Value2
@@ -24,7 +26,8 @@ func (b Bounds) Sensitivity(replace bool, rows int) Sensitivity {
 	lambda2 := uint64(b.Lambda) * uint64(b.Lambda)
 	right := b.Value2 + lambda2
 	var out Sensitivity
-	// The comparison errs on the side of the larger bound: Floor is rounded up and so is the product.
+	// The comparison errs on the side of the larger bound: Floor is rounded up and so is the
+	// product.
 	if replace && (1+b.Floor)*float64(right)*(1+1e-9) <= 2*float64(b.Value2) {
 		right, out.Sharper = b.Value2, true
 	}
@@ -37,8 +40,9 @@ func (b Bounds) Sensitivity(replace bool, rows int) Sensitivity {
 	return out
 }
 
-// Clip returns the bound on the squared norm of one unit's summed contribution that is worth rows fully aligned rows: floor(rows^2 * Phi2 * (Value2 + lambda^2)), exactly. rows is
-// positive and finite.
+// Clip returns the bound on the squared norm of one unit's summed contribution that is worth rows
+// fully aligned rows: floor(rows^2 * Phi2 * (Value2 + lambda^2)), exactly. rows is positive and
+// finite.
 func (b Bounds) Clip(rows float64) *big.Int {
 	square := new(big.Rat)
 	square.SetFloat64(rows)
@@ -47,7 +51,8 @@ func (b Bounds) Clip(rows float64) *big.Int {
 	return new(big.Int).Div(square.Num(), square.Denom())
 }
 
-// ClippedSensitivity returns the sensitivity for one unit whose summed contribution has a squared norm of at most clip (PROOF.md, "Clipped sums").
+// ClippedSensitivity returns the sensitivity for one unit whose summed contribution has a squared
+// norm of at most clip (PROOF.md, "Clipped sums").
 //
 //	ADD_REMOVE: clip
 //	REPLACE:    4 clip

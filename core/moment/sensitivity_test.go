@@ -32,12 +32,22 @@ func TestSensitivity(t *testing.T) {
 	} {
 		got := c.bounds.Sensitivity(c.replace, c.rows)
 		if got.Squared.String() != c.want || got.Sharper != c.sharper {
-			t.Errorf("%+v, replace %v, %d rows: %v, sharper %v; want %s, %v", c.bounds, c.replace, c.rows, got.Squared, got.Sharper, c.want, c.sharper)
+			t.Errorf(
+				"%+v, replace %v, %d rows: %v, sharper %v; want %s, %v",
+				c.bounds,
+				c.replace,
+				c.rows,
+				got.Squared,
+				got.Sharper,
+				c.want,
+				c.sharper,
+			)
 		}
 	}
 }
 
-// The largest numbers do not wrap, and no combination is ever below the ADD_REMOVE bound or the bound for fewer rows.
+// The largest numbers do not wrap, and no combination is ever below the ADD_REMOVE bound or the
+// bound for fewer rows.
 func TestSensitivityIsExact(t *testing.T) {
 	for _, phi2 := range []uint64{1, 1 << 26, 1<<26 + 214, 1 << 29, math.MaxUint32} {
 		for _, value2 := range []uint64{1, 1 << 20, 1 << 31} {
@@ -45,7 +55,9 @@ func TestSensitivityIsExact(t *testing.T) {
 				for _, floor := range []float64{0, 0.01, 0.5, math.Inf(1)} {
 					b := Bounds{phi2, value2, lambda, floor}
 					for _, rows := range []int{1, 2, 1 << 20} {
-						unit := new(big.Int).Add(new(big.Int).SetUint64(value2), big.NewInt(int64(lambda)*int64(lambda)))
+						unit := new(
+							big.Int,
+						).Add(new(big.Int).SetUint64(value2), big.NewInt(int64(lambda)*int64(lambda)))
 						unit.Mul(unit, new(big.Int).SetUint64(phi2))
 						unit.Mul(unit, big.NewInt(int64(rows)*int64(rows)))
 						add, replace := b.Sensitivity(false, rows), b.Sensitivity(true, rows)
@@ -55,14 +67,21 @@ func TestSensitivityIsExact(t *testing.T) {
 						want := new(big.Int).Lsh(unit, 2)
 						if replace.Sharper {
 							want.SetUint64(4 * phi2)
-							want.Mul(want, new(big.Int).SetUint64(value2)).Mul(want, big.NewInt(int64(rows)*int64(rows)))
+							want.Mul(want, new(big.Int).SetUint64(value2)).
+								Mul(want, big.NewInt(int64(rows)*int64(rows)))
 						}
 						if replace.Squared.Cmp(want) != 0 {
 							t.Fatalf("%+v, %d rows: REPLACE %v, want %v", b, rows, replace.Squared, want)
 						}
 						// Against an absent unit, a replaced one moves the sums by what it is.
 						if replace.Squared.Cmp(add.Squared) < 0 {
-							t.Fatalf("%+v, %d rows: REPLACE %v is below ADD_REMOVE %v", b, rows, replace.Squared, add.Squared)
+							t.Fatalf(
+								"%+v, %d rows: REPLACE %v is below ADD_REMOVE %v",
+								b,
+								rows,
+								replace.Squared,
+								add.Squared,
+							)
 						}
 					}
 				}

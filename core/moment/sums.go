@@ -110,8 +110,8 @@ func (b *sums) dropBatch() {
 // Release implements mechanism.Sums.
 func (b *sums) Release(budget privacy.Budget, p *mechanism.Progress) (mechanism.State, error) {
 	d := b.design
-	// The noisy state, and the readers' copy of it, which is at most as large; and before that, where
-	// owners are clipped, one owner's sums.
+	// The noisy state, and the readers' copy of it, which is at most as large; and before that,
+	// where owners are clipped, one owner's sums.
 	need := 2 * d.StateBytes()
 	if d.clip != nil {
 		need += 8 * uint64(d.Len)

@@ -27,7 +27,8 @@ func (tm *testMap) someRows(rng *rand.Rand, n, cols int) (x, u []int16) {
 	return x, u
 }
 
-// sum adds n rows, chunk by chunk as long as there are chunks, to fresh sums and returns them in canonical order.
+// sum adds n rows, chunk by chunk as long as there are chunks, to fresh sums and returns them in
+// canonical order.
 func (tm *testMap) sum(x, u []int16, n, cols int, chunks ...int) []int64 {
 	sums := tm.newExact(cols, 1000)
 	intake := sums.NewBatch(tm.dim, n)
@@ -47,7 +48,8 @@ func (tm *testMap) sum(x, u []int16, n, cols int, chunks ...int) []int64 {
 	return out
 }
 
-// The sums are exactly sum phi (x) u, the same bits for 1, 2, 3 and 8 threads, in any order and in any chunks.
+// The sums are exactly sum phi (x) u, the same bits for 1, 2, 3 and 8 threads, in any order and in
+// any chunks.
 func TestSumsDoNotDependOnOrderOrThreads(t *testing.T) {
 	rng := testkit.Rand(5)
 	const n, cols = 101, 4
@@ -145,7 +147,10 @@ func TestIntakeWipe(t *testing.T) {
 	in.Wipe()
 	other := in.layout.NewBatch(mendRows)
 	if !same(in.packed, fresh.packed) || !same(in.mend.packed, other) || !same(in.mend.gate, tm.m.NewGate()) ||
-		!same(in.workers[0], fresh.workers[0]) || !same(in.mend.worker, other.NewWorker()) || simd.Norm2(in.mend.x)+simd.Norm2(in.mend.y)+simd.Norm2(in.mend.u) != 0 {
+		!same(
+			in.workers[0],
+			fresh.workers[0],
+		) || !same(in.mend.worker, other.NewWorker()) || simd.Norm2(in.mend.x)+simd.Norm2(in.mend.y)+simd.Norm2(in.mend.u) != 0 {
 		t.Error("something is left after Wipe")
 	}
 }

@@ -67,11 +67,7 @@ func (d *design) Params() *mechanism.Params { return &d.shared }
 func (d *design) Unit() mechanism.Unit { return d.shared.Unit(0) }
 
 // Head implements mechanism.Mechanism.
-func (d *design) Head() mechanism.Head {
-	return mechanism.Head{
-		Heads: d.shared.Heads, KeyDim: d.shared.KeyDim, ValueDim: d.shared.ValueDim, Degree: d.own.Degree,
-	}
-}
+func (d *design) Head() mechanism.Head { return d.shared.Head(d.own.Degree) }
 
 // StateBytes implements mechanism.Mechanism.
 func (d *design) StateBytes() uint64 { return d.heads.Bytes() }
@@ -91,7 +87,12 @@ func (d *design) Cost(budget privacy.Budget) (privacy.Cost, error) {
 }
 
 // Plan implements mechanism.Settings.
-func (p Params) Plan(shared mechanism.Params, rows uint64, budget privacy.Budget, target float64) (mechanism.PlanResult, error) {
+func (p Params) Plan(
+	shared mechanism.Params,
+	rows uint64,
+	budget privacy.Budget,
+	target float64,
+) (mechanism.PlanResult, error) {
 	m, err := p.New(shared)
 	if err != nil {
 		return mechanism.PlanResult{}, err

@@ -14,6 +14,10 @@ from ._check import choice, flag, integer, real
 from ._errors import InvalidArgumentError
 
 
+# What each mechanism cannot do without; the library refuses what is missing of others.
+REQUIRED = {"gaussian": ("key_bound", "value_bound", "query_bound"), "dptree": ("range", "value_range")}
+
+
 @dataclasses.dataclass(frozen=True, init=False, repr=False, eq=False)
 class Params:
     """Everything that is public: shapes, bounds, adjacency. Choose it without looking at the data.
@@ -165,12 +169,12 @@ class Params:
         put("mechanism", choice("mechanism", mechanism, abi.MECHANISM))
         put("polynomial", choice("polynomial", polynomial, abi.POLYNOMIAL))
         put("rotate", flag("rotate", rotate))
-        tree = self.mechanism == "dptree"
+        required = REQUIRED.get(self.mechanism, ())
         for name, value in (("key_bound", key_bound), ("value_bound", value_bound), ("query_bound", query_bound)):
-            put(name, 0.0 if tree and not value else real(name, value, 0.0, math.inf))
+            put(name, real(name, value, 0.0, math.inf) if value or name in required else 0.0)
         for name, wide in (("range", range), ("value_range", value_range)):
-            if tree and wide is None:
-                raise InvalidArgumentError(f"{name} is None; mechanism 'dptree' requires it")
+            if name in required and wide is None:
+                raise InvalidArgumentError(f"{name} is None; mechanism {self.mechanism!r} requires it")
             put(name, None if wide is None else real(name, wide, 0.0, math.inf))
         put("rows", None if rows is None else integer("rows", rows, 1, abi.MAX_ROWS))
         put("leaves", None if leaves is None else integer("leaves", leaves, 1, abi.MAX_LEAVES))
@@ -184,7 +188,7 @@ class Params:
         put("lambda_", None if lambda_ is None else real("lambda_", lambda_, 0.0, math.inf))
         put("center", None if center is None else _center(center, self.heads, self.key_dim))
         put("head_weights", None if head_weights is None else _head_weights(head_weights, self.heads))
-        if not tree and self.logit_bound > abi.MAX_LOGIT_BOUND:
+        if self.mechanism == "gaussian" and self.logit_bound > abi.MAX_LOGIT_BOUND:
             raise InvalidArgumentError(
                 f"scale * query_bound * key_bound is {self.logit_bound:g}; it must be at most {abi.MAX_LOGIT_BOUND:g}"
             )
@@ -229,7 +233,7 @@ class Params:
 
     def _to_c(self) -> abi.Params:
         """The C struct; it points into this object's arrays, which must outlive the call."""
-        tree = self.mechanism == "dptree"
+        moments = self.mechanism == "gaussian"  # others have no use for the defaults of these two
         return abi.Params(
             struct_size=ctypes.sizeof(abi.Params),
             heads=self.heads,
@@ -237,11 +241,11 @@ class Params:
             value_dim=self.value_dim,
             degree=self.degree or 0,
             mechanism=abi.MECHANISM[self.mechanism],
-            polynomial=0 if tree and self.polynomial == "minimax" else abi.POLYNOMIAL[self.polynomial],
+            polynomial=0 if not moments and self.polynomial == "minimax" else abi.POLYNOMIAL[self.polynomial],
             adjacency=abi.ADJACENCY[self.adjacency],
             owner_rows=self.owner_rows,
             owner_bound=self.owner_bound or 0.0,
-            rotation=0 if tree and self.rotate else abi.ROTATION["hadamard" if self.rotate else "none"],
+            rotation=0 if not moments and self.rotate else abi.ROTATION["hadamard" if self.rotate else "none"],
             key_bound=self.key_bound,
             value_bound=self.value_bound,
             query_bound=self.query_bound,

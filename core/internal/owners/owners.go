@@ -21,9 +21,9 @@ func NewRow(data []int16) Row { return Row{rankOf(data), data} }
 
 // rankOf is a public pseudo-random function of the row alone, so that which rows of an owner are
 // kept depends on that owner's rows and on nothing else: not on other owners, order, chunks or
-// shards. Privacy needs no more of it than that. It is FNV-1a over the numbers, mixed as MurmurHash3
-// ends, and not a cryptographic hash, because it stays in registers: SHA-256 leaves the last row and
-// its hash in memory that nobody can wipe.
+// shards. Privacy needs no more of it than that. It is FNV-1a over the numbers, mixed as
+// MurmurHash3 ends, and not a cryptographic hash, because it stays in registers: SHA-256 leaves the
+// last row and its hash in memory that nobody can wipe.
 func rankOf(data []int16) uint64 {
 	h := uint64(14695981039346656037)
 	for _, v := range data {
@@ -34,7 +34,8 @@ func rankOf(data []int16) uint64 {
 	return h ^ h>>33
 }
 
-// compare orders rows by rank, and where two have the same by their numbers: then they are the same rows, or rare.
+// compare orders rows by rank, and where two have the same by their numbers: then they are the same
+// rows, or rare.
 func (r Row) compare(o Row) int {
 	if c := cmp.Compare(r.rank, o.rank); c != 0 {
 		return c
@@ -42,8 +43,8 @@ func (r Row) compare(o Row) int {
 	return slices.Compare(r.Data, o.Data)
 }
 
-// rowHeap is a max-heap: its first row is the first to go. (Not container/heap: its Push and Pop box
-// rows, and append moves them, and both leave copies of ranks that nobody can wipe.)
+// rowHeap is a max-heap: its first row is the first to go. (Not container/heap: its Push and Pop
+// box rows, and append moves them, and both leave copies of ranks that nobody can wipe.)
 type rowHeap []Row
 
 // push adds a row.
@@ -124,7 +125,8 @@ func (o *Owners) heap(owner uint64) *rowHeap {
 	return h
 }
 
-// Add offers a row and takes over its data; it reports whether a row, this one or another of that owner, was dropped.
+// Add offers a row and takes over its data; it reports whether a row, this one or another of that
+// owner, was dropped.
 func (o *Owners) Add(owner uint64, row Row) (dropped bool) {
 	h := o.heap(owner)
 	h.push(row)
@@ -200,8 +202,8 @@ func (o *Owners) Encode(w *wire.Writer) {
 // EncodedLen is how many bytes Encode writes, for rows of width integers.
 func (o *Owners) EncodedLen(width int) int { return 8 + 16*len(o.rows) + 2*width*o.Count() }
 
-// Decode reads what Encode wrote into an empty o, for rows of width integers; possible says whether a
-// mechanism could have kept such a row.
+// Decode reads what Encode wrote into an empty o, for rows of width integers; possible says whether
+// a mechanism could have kept such a row.
 func (o *Owners) Decode(r *wire.Reader, width int, possible func(row []int16) bool) error {
 	count := r.U64()
 	for i := uint64(0); i < count; i++ {

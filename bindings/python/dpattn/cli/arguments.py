@@ -7,7 +7,7 @@ from typing import Any, List
 
 from .._c import abi
 from .._errors import InvalidArgumentError
-from .._params import Params
+from .._params import REQUIRED, Params
 from .files import read
 
 EXIT_CODES = """\
@@ -120,7 +120,7 @@ def private() -> argparse.ArgumentParser:
 
 def check_bounds(options: argparse.Namespace) -> None:
     """Every mechanism needs its bounds: argparse cannot say so."""
-    names = ("range", "value_range") if options.mechanism == "dptree" else ("key_bound", "value_bound", "query_bound")
+    names = REQUIRED.get(options.mechanism, ())
     missing = [f"--{name.replace('_', '-')}" for name in names if getattr(options, name) is None]
     if missing:
         raise InvalidArgumentError(f"the following arguments are required: {', '.join(missing)}")
