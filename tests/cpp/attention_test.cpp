@@ -333,6 +333,7 @@ TEST(merged_builders_are_one)
     b.add(memory.K().slice(50, 40), memory.V().slice(50, 40));
 
     Builder c = Builder::import_secret(b.export_secret()); // another process would do this
+    CHECK(c.info().key_dim == 4 && c.info().degree == 3 && c.info().epsilon == 0);
     a.merge(std::move(c));
     CHECK(same(whole, a));
     CHECK_FAILS(c.try_diagnostics(), Status::consumed, ""); // NOLINT: a consumed builder is what is tested

@@ -117,6 +117,21 @@ public:
     }
     SecretBytes export_secret() const { return try_export_secret().value(); }
 
+    /// PUBLIC: the params with defaults filled in, and state_bytes; what only a release has is 0.
+    /// Errors: invalid_handle.
+    Result<Info> try_info() const noexcept
+    {
+        Info info{};
+        info.struct_size = static_cast<std::uint32_t>(sizeof(info));
+        detail::ErrorText text;
+        const std::int32_t code = dpattn_builder_info(handle(), &info, &text);
+        if (code != DPATTN_OK) {
+            return detail::outcome(code, text);
+        }
+        return info;
+    }
+    Info info() const { return try_info().value(); }
+
     /// SECRET counts: exact functions of the private data; do not publish them.
     /// Errors: invalid_handle, consumed.
     Result<Diagnostics> try_diagnostics() const noexcept
