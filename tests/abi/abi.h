@@ -11,7 +11,7 @@
 
 /* ---- Harness ---- */
 
-/* A test of the program: it stands in the list of all without being named a second time. */
+/* A test, which registers itself before main runs. */
 typedef struct test {
     const char *name;
     void (*run)(void);

@@ -1,6 +1,6 @@
-/* NULL for every pointer of every function that may not be NULL: INVALID_ARGUMENT, named, outputs
- * untouched. Structs (structs.c), params (params.c) and handles (handles.c) have their own
- * files. */
+/* NULL for each pointer that may not be NULL gives INVALID_ARGUMENT with the argument's name, and
+ * outputs stay as they were. Structs (structs.c), params (params.c) and handles (handles.c) have
+ * files of their own. */
 #include "abi.h"
 
 static double numbers[64];

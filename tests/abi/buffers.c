@@ -1,5 +1,4 @@
-/* The four functions that fill a caller's buffer: size query, too small, exact, roomy, absurd
- * capacity. */
+/* The four functions that fill a caller's buffer, with capacities of all sizes. */
 #include "abi.h"
 
 enum { MARGIN = 64 };

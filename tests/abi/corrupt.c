@@ -88,7 +88,7 @@ TEST(corrupt_files)
     OK(dpattn_release_free(release, &err));
 }
 
-/* What a file says it is stands in its first bytes, for a person with a pager. */
+/* A partial's first bytes say SECRET, readably. */
 TEST(file_magic)
 {
     dpattn_params params = typical_params();

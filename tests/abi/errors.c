@@ -3,7 +3,7 @@
 
 #include "../../capi/internal.h"
 
-/* What the library says about threads = -1, whole. */
+/* The complete message for threads = -1. */
 static dpattn_error whole_message(void)
 {
     dpattn_error whole = DPATTN_ERROR_INIT;

@@ -94,7 +94,7 @@ TEST(handles)
     OK(dpattn_builder_free(good, &err));
 }
 
-/* A copy lives on its own. */
+/* A retained copy outlives the handle that it was made from. */
 TEST(retain)
 {
     dpattn_params params = typical_params();

@@ -31,7 +31,7 @@ static int works(void)
            dpattn.build_info() != NULL;
 }
 
-/* A thread that is older than the library. */
+/* A thread that was started before the library was loaded. */
 static void *wait_and_use(void *good)
 {
     pthread_barrier_wait(&loaded);

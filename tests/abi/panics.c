@@ -1,5 +1,5 @@
 /* A panic inside the library becomes INTERNAL. The one that a caller can cause is reading from a
- * small invalid address: that is not promised to callers, but it stands here for every bug. */
+ * small invalid address: callers are promised nothing about it, but here it stands for any bug. */
 #include "abi.h"
 
 /* Under sanitizers the bad address is found before Go is. */
@@ -18,7 +18,7 @@ TEST(panic_in_attend)
     OK(dpattn_release_free(release, &err));
 }
 
-/* In threads of the library's own, too. Sums that a bug may have spoilt are never released. */
+/* The same in the library's own threads; and a builder whose sums may be wrong is consumed. */
 TEST(panic_in_add)
 {
     enum { ROWS = 5000 };

@@ -1,4 +1,4 @@
-/* Params and budgets that must be refused, and by which name, by both functions that take them. */
+/* Params and budgets that the functions which take them must refuse, with the field's name. */
 #include "abi.h"
 
 /* Both dpattn_plan and dpattn_builder_create refuse params with this status, name `text` and leave

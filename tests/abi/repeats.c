@@ -102,8 +102,8 @@ static void *draw_some(void *first)
     return NULL;
 }
 
-/* Runs this program with one argument in a forked child, which first asks for a release in vain;
- * returns how much it wrote, its last words included. */
+/* Runs this program with one argument in a forked child, in which the library first has to answer
+ * FORKED; returns how many bytes it wrote to stdout and stderr. */
 static long run(const char *self, const char *what, void *out, long room, int *status)
 {
     int ends[2];

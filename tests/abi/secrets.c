@@ -315,9 +315,9 @@ TEST(owners)
     free(values);
 }
 
-/* With owner_bound all rows of an owner are kept and their sum is scaled to the bound: no state is
- * further from an empty one than the certified sensitivity, which is that of two rows here and not
- * of COUNT, but for the noise. */
+/* With owner_bound all rows of an owner are kept and their sum is scaled to the bound: the norm of
+ * the state is that of BOUND rows for the one owner and of a row for the other, not of COUNT rows,
+ * up to noise. */
 TEST(owner_bound)
 {
     enum { COUNT = 60, BOUND = 2 };
@@ -342,7 +342,7 @@ TEST(owner_bound)
     size_t needed;
     CHECK(info.state_bytes == sizeof state);
     OK(dpattn_release_state(release, state, sizeof state / sizeof *state, &needed, &err));
-    /* A row's bound, lambda apart: at least a third of it with lambda. */
+    /* The norm bound of one row, without the column for lambda. */
     double squared = 0, unit = (double)(1 << 26) * (double)(1 << 20);
     for (size_t i = 0; i < needed; i++)
         squared += (double)state[i] * (double)state[i];

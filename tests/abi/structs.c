@@ -50,7 +50,7 @@ TEST(params_sizes)
     OK(dpattn_builder_create(&newer.params, &builder, &err));
     OK(dpattn_builder_free(builder, &err));
 
-    /* An older struct ends before center; what lies in memory there does not count. */
+    /* An older struct ends before center; the memory after its end is ignored. */
     dpattn_params older = typical_params();
     older.struct_size = offsetof(dpattn_params, center);
     older.center = (const double *)(uintptr_t)16;
@@ -58,7 +58,7 @@ TEST(params_sizes)
     OK(dpattn_builder_create(&older, &builder, &err));
     OK(dpattn_builder_free(builder, &err));
 
-    /* One that ends before its bounds has none. */
+    /* One that ends before key_bound lacks a required field. */
     older.struct_size = offsetof(dpattn_params, key_bound);
     FAILS(DPATTN_INVALID_ARGUMENT, "key_bound", dpattn_builder_create(&older, &builder, &err));
 }
@@ -114,7 +114,7 @@ TEST(progress_sizes)
     OK(dpattn_builder_free(builder, &err));
 }
 
-/* Output structs fill alike: call() asks for one of any size in `memory`. */
+/* Every output struct is filled in the same way; call() asks for one of any size in `memory`. */
 static void check_output_struct(const char *name, size_t full, int32_t (*call)(void *memory))
 {
     unsigned char memory[512], whole[512];

@@ -318,7 +318,7 @@ static const breakage breakages[] = {
 };
 enum { BREAKAGES = sizeof breakages / sizeof *breakages };
 
-/* A message about argument `name` says what of it is wrong. */
+/* Whether the message begins with the argument's name and says which field is wrong. */
 static int names(const char *name, const char *what)
 {
     size_t n = strlen(name);

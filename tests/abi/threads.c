@@ -122,7 +122,7 @@ TEST(threads_share_a_builder)
     free(values);
 }
 
-/* Merging two builders into each other at once must not lock up: one way wins. */
+/* Merging two builders into each other at once does not deadlock: one way wins. */
 static dpattn_builder pair[2];
 static int32_t pair_status[2];
 

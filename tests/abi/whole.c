@@ -115,8 +115,8 @@ TEST(attention_is_approximated)
     OK(dpattn_release_attend(release, &q, &o, NULL, NULL, NULL, &err));
     CHECK(memcmp(a.out, b.out, sizeof a.out) == 0);
 
-    /* A centre changes the integers and hardly the answers: softmax does not see it, and lse gets
-     * it back. */
+    /* A centre changes the integers but hardly the answers: softmax does not depend on it, and it
+     * is added back to lse. */
     double center[HEADS * KEY_DIM];
     for (int i = 0; i < HEADS * KEY_DIM; i++)
         center[i] = 0.01 * i;
@@ -185,7 +185,7 @@ TEST(save_and_load)
     free_data(d);
 }
 
-/* A builder from a partial says of itself what its release says, but for what only a release has. */
+/* A builder from a partial has its release's info, less what only a release has. */
 TEST(builder_info)
 {
     dpattn_params all[2] = { whole_params(), typical_params() };

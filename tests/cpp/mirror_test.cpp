@@ -1,4 +1,4 @@
-// What C++ has again of dpattn.h: every field of its input structs, every status.
+// What C++ repeats of dpattn.h: every field of its input structs, every status.
 #include "harness.hpp"
 
 #include <array>

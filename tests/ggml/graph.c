@@ -80,7 +80,7 @@ static float draw(void)
     return 2 * (float)rand() / (float)RAND_MAX - 1;
 }
 
-/* Two heads that say different things. */
+/* A release whose two heads answer differently. */
 static int32_t make_release(void)
 {
     static float keys[HEADS * ROWS * KEY_DIM], values[HEADS * ROWS * VALUE_DIM];
