@@ -8,7 +8,8 @@ import (
 	"dpattn/core/privacy"
 )
 
-// leaky answers like CrossAttention, but for one thing that a literal reading of the paper allows: the normaliser is exact, sum_j exp(<q, k_j>/d), computed from the keys. It lives here only.
+// leaky answers like CrossAttention, but for one thing that a literal reading of the paper allows:
+// the normaliser is exact, sum_j exp(<q, k_j>/d), computed from the keys. It lives here only.
 type leaky struct {
 	*CrossAttention
 	keys []float64
@@ -30,7 +31,8 @@ func (o ours) normaliser(q []float64) float64 {
 	return sums[len(sums)-1]
 }
 
-// recover is the attack: the attacker knows all keys but one, subtracts their weights from the normaliser at d queries along the axes, and takes logarithms:
+// recover is the attack: the attacker knows all keys but one, subtracts their weights from the
+// normaliser at d queries along the axes, and takes logarithms:
 //
 //	exp(q_c k_c/d) = normaliser(q) - sum over the known keys,   q = R e_c.
 func recoverKey(target interface{ normaliser(q []float64) float64 }, known []float64, dim int, r float64) []float64 {
@@ -46,13 +48,17 @@ func recoverKey(target interface{ normaliser(q []float64) float64 }, known []flo
 	return key
 }
 
-// TestAttack: the attack recovers the unknown key from the exact normaliser to 1e-6, in 20 trials of 20. From our release, at epsilon 1, its error is that of a guess: the key recovered is off by more than
-// 0.1 R in root mean square in at least 18 trials of 20. A key of [0, R] guessed with noise of many times the whole answer is within 0.1 R in four coordinates with a chance below 0.2^4 a trial; three or more
-// of 20 then have a chance below 1e-5, and the exact law (noise of 1e3 and more beside an answer of 1 to 1.3) one far below 1e-6.
+// TestAttack: the attack recovers the unknown key from the exact normaliser to 1e-6, in 20 trials
+// of 20. From our release, at epsilon 1, its error is that of a guess: the key recovered is off by
+// more than 0.1 R in root mean square in at least 18 trials of 20. A key of [0, R] guessed with
+// noise of many times the whole answer is within 0.1 R in four coordinates with a chance below
+// 0.2^4 a trial; three or more of 20 then have a chance below 1e-5, and the exact distribution
+// (noise of 1e3 and more beside an answer of 1 to 1.3) one far below 1e-6.
 func TestAttack(t *testing.T) {
 	rng := rand.New(rand.NewPCG(14, 14))
 	const dim, n, r = 4, 100, 1.0
-	p := Params{Adjacency: privacy.AddRemove, Leaves: 64, Range: r, Weight: 1, Dim: dim, ValueDim: 1, Degree: 3, Copies: 1}
+	p := Params{Adjacency: privacy.AddRemove, Leaves: 64, Range: r, Weight: 1, Dim: dim, ValueDim: 1, Degree: 3,
+		Copies: 1}
 	broken, held := 0, 0
 	for range 20 {
 		keys, values := between(rng, n*dim, 0.1, 0.9), between(rng, n, -1, 1)
@@ -90,12 +96,16 @@ func TestAttack(t *testing.T) {
 	}
 }
 
-// TestCanary is the attack as a test of membership: the attacker knows every key and asks whether one more is there. The exact normaliser tells always. From our releases, the better of the two thresholds on
-// the normaliser's noisy weight is right at most as often as (epsilon, delta) allows: 2,000 releases a side, the advantage is at most (e^eps - 1 + 2 delta)/(e^eps + 1) = 0.0499 at epsilon 0.1, plus 5.5 standard errors of 0.0224/2
-// each: 0.17. A release with an un-noised normaliser has 1.
+// TestCanary is the attack as a test of membership: the attacker knows every key and asks whether
+// one more is there. The exact normaliser tells always. From our releases, the better of the two
+// thresholds on the normaliser's noisy weight is right at most as often as (epsilon, delta) allows:
+// 2,000 releases a side, the advantage is at most (e^eps - 1 + 2 delta)/(e^eps + 1) = 0.0499 at
+// epsilon 0.1, plus 5.5 standard errors of 0.0224/2 each: 0.17. A release with an un-noised
+// normaliser has 1.
 func TestCanary(t *testing.T) {
 	small := privacy.Budget{Epsilon: 0.1, Delta: 1e-6}
-	p := Params{Adjacency: privacy.AddRemove, Range: 1, Weight: 1, Dim: 1, ValueDim: 1, Degree: 1, Copies: 1, NoTrees: true}
+	p := Params{Adjacency: privacy.AddRemove, Range: 1, Weight: 1, Dim: 1, ValueDim: 1, Degree: 1, Copies: 1,
+		NoTrees: true}
 	count := func(rows int) (over int) {
 		for range 2000 {
 			b, err := NewAttentionBuilder(p)

@@ -9,27 +9,34 @@ import (
 	"dpattn/core/tensor"
 )
 
-// CrossAttention is the paper's DPTreeCrossAttention: one DPTreeSoftmaxAdaptive for each column of V, and one for the normaliser. PUBLIC, immutable, safe for concurrent
-// use.
+// CrossAttention is the paper's DPTreeCrossAttention (section 3): one DPTreeSoftmaxAdaptive for
+// each column of V, and one for the normaliser. PUBLIC, immutable, safe for concurrent use.
 //
 //	out(q)_c = sum_j exp(<q, k_j>/d) V_jc / sum_j exp(<q, k_j>/d)
 //
-// The paper's theorem: for keys and queries in [0, R]^d and |V| <= R_w, relative error 2 eps_s/(1 - eps_s) and additive error
-// O((1 - eps_s)^-1 n^-1 epsilon^-1 R^(2s) R_w r^2) up to logarithms, space and initialisation O(n d r^2), a query O(d r^2).
+// The paper's theorem: for keys and queries in [0, R]^d and |V| <= R_w, up to logarithms,
 //
-// Where this differs: the normaliser is released with noise, as one more column (an exact one is a function of K that enough queries give away); the budget is split over
-// columns, too. The quotient is projected: the normaliser is kept at n_hat min(1, c_0) at least and n_hat max(p(R^2), e^(R^2)) at most, n_hat the public or the noisy number of rows, and
-// out in [-R_w, R_w]; Sums has the numbers before that.
+//	relative error  2 eps_s/(1 - eps_s)
+//	additive error  O((1 - eps_s)^-1 n^-1 epsilon^-1 R^(2s) R_w r^2)
+//	space, building O(n d r^2); a query O(d r^2)
+//
+// Where this differs: the normaliser is released with noise, as one more column (an exact one is a
+// function of K that enough queries give away); the budget is split over columns, too. The quotient
+// is projected: with n_hat the public or the noisy number of rows, the normaliser is kept between
+// n_hat min(1, c_0) and n_hat max(p(R^2), e^(R^2)), and out in [-R_w, R_w]; Sums has the numbers
+// before that.
 type CrossAttention struct{ *released }
 
-// AttentionBuilder takes private rows in and gives one CrossAttention out. SECRET: it holds exact sums. Its methods must not be called at the same time.
+// AttentionBuilder sums private rows up and releases them as one CrossAttention. SECRET: it holds
+// exact sums. Its methods must not be called at the same time.
 type AttentionBuilder struct {
-	s     *sums // nil once released, merged away or wiped
-	d     *design
-	tally Diagnostics
+	s      *sums // nil once released, merged away or wiped
+	d      *design
+	counts Diagnostics
 }
 
-// NewAttentionBuilder checks p and makes an empty builder. It reads all of Params but Squared. Neither exact sums nor a release that do not fit the memory are begun.
+// NewAttentionBuilder checks p and makes an empty builder. It reads all of Params but Squared.
+// What does not fit the memory, exact sums or release, is refused.
 func NewAttentionBuilder(p Params) (*AttentionBuilder, error) {
 	d, err := newDesign(kindAttention, p)
 	if err != nil {
@@ -55,26 +62,27 @@ func (b *AttentionBuilder) Params() Params { return b.d.Params }
 
 var errSpent = fault.New(fault.Consumed, "builder: it was released or merged into another; make a new one")
 
-// Add adds rows: keys [n, Dim] and values [n, ValueDim], row units only (params.OwnerRows 0). Data never cause an error: entries outside of their ranges are clipped, a row with NaN or
-// Inf contributes nothing, and both are counted.
+// Add adds rows: keys [n, Dim] and values [n, ValueDim], row units only (params.OwnerRows 0). Data
+// never cause an error: entries outside of their ranges are clipped, a row with NaN or Inf
+// contributes nothing, and both are counted.
 func (b *AttentionBuilder) Add(keys, values tensor.Tensor) error {
 	if b.s == nil {
 		return errSpent
 	}
 	if b.d.OwnerRows > 0 {
-		return fault.Invalid("params.owner_rows is %d: rows of owners are added by AddOwner", b.d.OwnerRows)
+		return fault.Invalid("params.owner_rows is %d: rows of owners are added by AddRounded", b.d.OwnerRows)
 	}
 	n, err := b.s.checkRows([2]string{"keys", "values"}, &keys, &values, b.d.ValueDim)
 	if err != nil {
 		return err
 	}
 	threads := parallel.Threads() // once, for it may change at any time
-	b.tally.add(b.s.addRows(threads, n, b.d.rowsOf(threads, &keys, &values)))
+	b.counts.add(b.s.addRows(threads, n, b.d.rowsOf(threads, &keys, &values)))
 	return nil
 }
 
 // round rounds one row to Dim + ValueDim integers.
-func (d *design) round(key, value []float64, dst []int16) Fate {
+func (d *design) round(key, value []float64, dst []int16) Outcome {
 	whole := make([]int16, d.Dim+d.columns)
 	defer clear(whole)
 	f := d.quantise(key, value, whole)
@@ -96,8 +104,9 @@ func (d *design) rounded(row []int16) bool {
 	return true
 }
 
-// AddRounded adds rows that Heads.Round has rounded (not those it zeroed), [n, Dim + ValueDim] row-major. With owners as units, one call has all rows of one owner and at most OwnerRows
-// of them; each owner comes once, which is the caller's to make sure.
+// AddRounded adds rows that Heads.Round has rounded (not those it zeroed), [n, Dim + ValueDim]
+// row-major. With owners as units, one call has all rows of one owner and at most OwnerRows of
+// them; each owner comes once, which is the caller's to make sure.
 func (b *AttentionBuilder) AddRounded(rows []int16) error {
 	if b.s == nil {
 		return errSpent
@@ -118,7 +127,7 @@ func (b *AttentionBuilder) AddRounded(rows []int16) error {
 			return fault.Invalid("rows has an integer out of range; it must be what Round gave")
 		}
 	}
-	b.tally.add(b.s.addRows(parallel.Threads(), n, func(_, i int, dst []int16) Fate {
+	b.counts.add(b.s.addRows(parallel.Threads(), n, func(_, i int, dst []int16) Outcome {
 		copy(dst, rows[i*width:(i+1)*width])
 		dst[width] = weightOne
 		return 0
@@ -126,7 +135,8 @@ func (b *AttentionBuilder) AddRounded(rows []int16) error {
 	return nil
 }
 
-// Merge adds everything in from to b and consumes from. The bits are those of one builder that was given all rows.
+// Merge adds everything in from to b and consumes from. The bits are those of one builder that was
+// given all rows.
 func (b *AttentionBuilder) Merge(from *AttentionBuilder) error {
 	switch {
 	case b == from:
@@ -140,7 +150,7 @@ func (b *AttentionBuilder) Merge(from *AttentionBuilder) error {
 		return err
 	}
 	b.s.add(from.s)
-	b.tally.add(from.tally)
+	b.counts.add(from.counts)
 	from.Wipe()
 	return nil
 }
@@ -149,17 +159,18 @@ func (b *AttentionBuilder) Merge(from *AttentionBuilder) error {
 func (b *AttentionBuilder) Rows() uint64 { return b.s.rows }
 
 // Diagnostics returns the counts so far. SECRET.
-func (b *AttentionBuilder) Diagnostics() Diagnostics { return b.tally }
+func (b *AttentionBuilder) Diagnostics() Diagnostics { return b.counts }
 
 // Wipe zeroes and consumes the builder.
 func (b *AttentionBuilder) Wipe() {
 	if b.s != nil {
 		b.s.wipe()
 	}
-	b.s, b.tally = nil, Diagnostics{}
+	b.s, b.counts = nil, Diagnostics{}
 }
 
-// Release spends the budget: it adds noise, consumes and wipes the builder. On an error the builder stays as it was and nothing is spent.
+// Release spends the budget: it adds noise, consumes and wipes the builder. On an error the builder
+// stays as it was and nothing is spent.
 func (b *AttentionBuilder) Release(budget privacy.Budget, report Report) (*CrossAttention, error) {
 	return b.release(budget, kernelNoise, report)
 }
@@ -177,29 +188,30 @@ func (b *AttentionBuilder) release(budget privacy.Budget, noise draw, report Rep
 	return &CrossAttention{&released{f: f}}, nil
 }
 
-// Sums writes the medians: ValueDim numerators sum_j exp(<q,k_j>/d) V_jc and the normaliser, without any projection. It reports whether the query, of Dim numbers, had to be clipped to
-// [0, R]; NaN in it makes it the zero query, which also counts as clipped.
-func (t *CrossAttention) Sums(query, dst []float64) (clipped bool, err error) {
+// Sums writes the medians, ValueDim numerators sum_j exp(<q,k_j>/d) V_jc and the normaliser,
+// without any projection. It reports whether the query, of Dim numbers, had to be clipped to [0,
+// R]; a query with NaN is taken for the zero query, which counts as clipped.
+func (t *CrossAttention) Sums(y, dst []float64) (clipped bool, err error) {
 	d := t.f.d
-	if err := d.checkQuery(query); err != nil {
+	if err := d.checkQuery(y); err != nil {
 		return false, err
 	}
 	if len(dst) != d.columns {
 		return false, fault.Invalid("sums has %d numbers; it must have value_dim + 1 = %d", len(dst), d.columns)
 	}
-	p := t.probe()
-	defer t.spare.Put(p)
-	clipped, _ = p.load(d, query)
-	t.f.attend(p)
-	copy(dst, p.medians)
+	q := t.query()
+	defer t.spare.Put(q)
+	clipped, _ = q.load(d, y)
+	t.f.attend(q)
+	copy(dst, q.medians)
 	return clipped, nil
 }
 
-// attend puts the numerators and the normaliser into p.medians.
-func (f *forest) attend(p *probe) {
-	f.adaptive(p)
+// attend puts the numerators and the normaliser into q.medians.
+func (f *forest) attend(q *query) {
+	f.adaptive(q)
 	for c := range f.d.ValueDim {
-		p.medians[c] *= f.d.Weight
+		q.medians[c] *= f.d.Weight
 	}
 }
 
@@ -210,45 +222,49 @@ type Answer struct {
 	Clipped    bool    // the query was outside [0, R], or had NaN
 }
 
-// Attend writes the ValueDim outputs for a query of Dim numbers. Entries outside [0, R] are clipped; a query with NaN is answered like the zero query.
-func (t *CrossAttention) Attend(query, out []float64) (Answer, error) {
+// Attend writes the ValueDim outputs for a query of Dim numbers. Entries outside [0, R] are
+// clipped; a query with NaN is taken for the zero query.
+func (t *CrossAttention) Attend(y, out []float64) (Answer, error) {
 	d := t.f.d
-	if err := d.checkQuery(query); err != nil {
+	if err := d.checkQuery(y); err != nil {
 		return Answer{}, err
 	}
 	if len(out) != d.ValueDim {
 		return Answer{}, fault.Invalid("out has %d numbers; it must have value_dim = %d", len(out), d.ValueDim)
 	}
-	p := t.probe()
-	defer t.spare.Put(p)
-	clipped, _ := p.load(d, query)
-	a := t.f.output(p, out)
+	q := t.query()
+	defer t.spare.Put(q)
+	clipped, _ := q.load(d, y)
+	a := t.f.output(q, out)
 	a.Clipped = clipped
 	return a, nil
 }
 
-// AttendClipped is Attend for a query that Heads.Clip has brought into the range, with shapes that are known to fit.
-func (t *CrossAttention) AttendClipped(query, out []float64) Answer {
-	p := t.probe()
-	defer t.spare.Put(p)
-	copy(p.y, query)
-	p.place(t.f.d)
-	return t.f.output(p, out)
+// AttendClipped is Attend for a query that Heads.Clip has clipped, with lengths that are known to
+// fit.
+func (t *CrossAttention) AttendClipped(y, out []float64) Answer {
+	q := t.query()
+	defer t.spare.Put(q)
+	copy(q.y, y)
+	q.place(t.f.d)
+	return t.f.output(q, out)
 }
 
-// output divides the numerators by the normaliser, both projected.
-func (f *forest) output(p *probe, out []float64) Answer {
-	f.attend(p)
-	d, sums, n := f.d, p.medians, f.rowCount()
-	denominator, _ := clip(sums[d.ValueDim], n*min(1, d.basis.coeff[0]), n*d.basis.most)
+// output divides the numerators by the normaliser, and projects both: a row's weight is at least
+// min(1, c_0) and at most basis.maxWeight, an output at most R_w.
+func (f *forest) output(q *query, out []float64) Answer {
+	f.attend(q)
+	d, sums, n := f.d, q.medians, f.rowCount()
+	denominator, _ := clip(sums[d.ValueDim], n*min(1, d.basis.coeff[0]), n*d.basis.maxWeight)
 	for c := range out {
 		out[c], _ = clip(sums[c]/denominator, -d.Weight, d.Weight)
 	}
-	std := math.Sqrt(f.spread(p)) * medianFactor(d.Copies) * d.Weight / denominator
+	std := math.Sqrt(f.variance(q)) * medianFactor(d.Copies) * d.Weight / denominator
 	return Answer{Normaliser: denominator, Stddev: std}
 }
 
-// rowCount is the public number of rows, or the noisy one: the normaliser's s_w, or without trees its constant feature, averaged over copies; at least 1.
+// rowCount is the public number of rows or, where that is private, the noisy one: the normaliser's
+// s_w, without trees its constant feature, averaged over copies; at least 1.
 func (f *forest) rowCount() float64 {
 	d := f.d
 	if f.rows > 0 {

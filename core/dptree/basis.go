@@ -7,29 +7,32 @@ import (
 	"dpattn/core/poly"
 )
 
-// Fixed point of keys and of their monomials: an entry of R is keyScale, a monomial of ones is monoOne.
+// Fixed point of keys and of their monomials: an entry of R is keyScale, a monomial of ones is
+// monoOne.
 const (
 	keyScale = 1<<15 - 1
 	monoBits = 30
 	monoOne  = 1 << monoBits
 )
 
-// basis is the polynomial kernel of DPTreeSoftmax: P with <P(x), P(y)> = sum_t c_t (<x,y>/d)^t close to exp(<x,y>/d) for x, y in [0, R]^d, every c_t >= 0. Coordinate
-// i of P is a weighted monomial of degree t,
+// basis is the polynomial kernel of DPTreeSoftmax: P with <P(x), P(y)> = sum_t c_t (<x,y>/d)^t
+// close to exp(<x,y>/d) for x, y in [0, R]^d, every c_t >= 0. Coordinate i of P is a weighted
+// monomial of degree t,
 //
 //	P_i(x) = bound_i prod_j (x_j/R)^(m_j),   bound_i^2 = c_t R^(2t)/d^t * t!/prod_j m_j!,
 //
-// with values in [0, bound_i]. (The paper bounds all coordinates by one number, Gamma R^s. Their own bounds are just as public and make less noise.)
+// with values in [0, bound_i]. (The paper bounds all coordinates by one number, Gamma R^s. Their
+// own bounds are just as public and make less noise.)
 type basis struct {
-	dim    int
-	coeff  []float64 // c_0..c_s
-	err    float64   // of p against e^x, relative, on [0, R^2]
-	parent []int32   // the monomial that this one is a multiple of; -1 for the first, which is 1
-	factor []int32   // by which entry
-	bound  []float64
-	share  []uint64 // round(2^shareBits bound_i^2/top)
-	top    float64  // sum_i bound_i^2 = p(R^2), the largest |P(x)|^2
-	most   float64  // max(p(R^2), e^(R^2)): a row's weight is at most this
+	dim       int
+	coeff     []float64 // c_0..c_s
+	err       float64   // of p against e^x, relative, on [0, R^2]
+	parent    []int32   // the monomial that this one is a multiple of; -1 for the first, which is 1
+	factor    []int32   // by which entry
+	bound     []float64
+	share     []uint64 // round(2^shareBits bound_i^2/top)
+	top       float64  // sum_i bound_i^2 = p(R^2), the largest |P(x)|^2
+	maxWeight float64  // max(p(R^2), e^(R^2)): a row's weight is at most this
 }
 
 // maxFeatures bounds r; each of them is a structure of its own.
@@ -38,7 +41,8 @@ const maxFeatures = 1 << 22
 // shareBits is the fixed point of share.
 const shareBits = 40
 
-// newBasis makes the basis of degree p.Degree or, if that is 0, of the least degree within p.RelativeError.
+// newBasis makes the basis of degree p.Degree or, if that is 0, of the least degree within
+// p.RelativeError.
 func newBasis(p *Params) (*basis, error) {
 	b := p.Range * p.Range
 	coeff, err, e := p.polynomial(b)
@@ -60,11 +64,14 @@ func (p *Params) polynomial(b float64) (coeff []float64, err float64, e error) {
 		}
 		best = min(best, err)
 	}
-	return nil, 0, fault.New(fault.Limit, "params.relative_error is %v; on logits up to range^2 = %v the polynomials of degree up to %d reach %.3g", p.RelativeError, b, poly.MaxDegree, best)
+	return nil, 0, fault.New(fault.Limit,
+		"params.relative_error is %v; on logits up to range^2 = %v the polynomials of degree up to %d reach %.3g",
+		p.RelativeError, b, poly.MaxDegree, best)
 }
 
-// positive returns the better of two polynomials for e^x on [0, b] without negative coefficients, which the identity of the squared distance needs: Taylor's, and the
-// one of least relative error on [0, b], e^(b/2) q(x - b/2) with q minimax on [-b/2, b/2].
+// positive returns the better of two polynomials for e^x on [0, b] without negative coefficients,
+// which the identity of the squared distance needs: Taylor's, and the one of least relative error
+// on [0, b], e^(b/2) q(x - b/2) with q minimax on [-b/2, b/2].
 func positive(degree int, b float64) (coeff []float64, err float64, e error) {
 	taylor, e := poly.Exp(poly.Taylor, degree, b)
 	if e != nil {
@@ -100,10 +107,13 @@ func restoreBasis(p *Params, coeff []float64, err float64) (*basis, error) {
 	degree := len(coeff) - 1
 	features, e := poly.Features(p.Dim, degree)
 	if e != nil || features > maxFeatures {
-		return nil, fault.New(fault.OutOfMemory, "params: dim %d and degree %d make more than 2^22 features C(dim+degree, degree); choose a smaller degree", p.Dim, degree)
+		return nil, fault.New(fault.OutOfMemory,
+			"params: dim %d and degree %d make more than 2^22 features C(dim+degree, degree); choose a smaller degree",
+			p.Dim, degree)
 	}
 	s := &basis{
-		dim: p.Dim, coeff: coeff, err: err, parent: make([]int32, 0, features), factor: make([]int32, 0, features), bound: make([]float64, 0, features),
+		dim: p.Dim, coeff: coeff, err: err,
+		parent: make([]int32, 0, features), factor: make([]int32, 0, features), bound: make([]float64, 0, features),
 	}
 	type node struct {
 		last, run int // the last index, and how often it occurs
@@ -135,7 +145,7 @@ func restoreBasis(p *Params, coeff []float64, err float64) (*basis, error) {
 	if !(s.top > 0 && s.top <= largest) {
 		return nil, fault.Invalid("params: the polynomial's coefficients are out of range")
 	}
-	s.most = max(s.top, math.Exp(p.Range*p.Range))
+	s.maxWeight = max(s.top, math.Exp(p.Range*p.Range))
 	s.share = make([]uint64, len(s.bound))
 	for i, v := range s.bound {
 		s.share[i] = uint64(math.RoundToEven(v * v / s.top * (1 << shareBits)))
@@ -145,7 +155,8 @@ func restoreBasis(p *Params, coeff []float64, err float64) (*basis, error) {
 
 func (s *basis) features() int { return len(s.bound) }
 
-// monomials computes prod_j (x_j/keyScale)^(m_j) in fixed point, monoOne for 1, from the integers x_j in 0..keyScale.
+// monomials computes prod_j (x_j/keyScale)^(m_j) in fixed point, monoOne for 1, from the integers
+// x_j in 0..keyScale.
 func (s *basis) monomials(x []int16, mono []uint32) {
 	mono[0] = monoOne
 	for i := 1; i < len(mono); i++ {

@@ -7,10 +7,12 @@ import (
 	"dpattn/core/privacy"
 )
 
-// benched is an attention of 65,536 rows in 4 dimensions at degree 4, one copy, on a grid of 4,096 leaves.
+// benched is an attention of 65,536 rows in 4 dimensions at degree 4, one copy, on a grid of 4,096
+// leaves.
 func benched(b *testing.B, noTrees bool) (*AttentionBuilder, []float64, []float64) {
 	rng := rand.New(rand.NewPCG(30, 30))
-	p := Params{Adjacency: privacy.AddRemove, Leaves: 4096, Range: 1, Weight: 1, Dim: 4, ValueDim: 1, Degree: 4, Copies: 1, NoTrees: noTrees}
+	p := Params{Adjacency: privacy.AddRemove, Leaves: 4096, Range: 1, Weight: 1, Dim: 4, ValueDim: 1, Degree: 4,
+		Copies: 1, NoTrees: noTrees}
 	builder, err := NewAttentionBuilder(p)
 	if err != nil {
 		b.Fatal(err)

@@ -10,8 +10,9 @@ import (
 	"dpattn/core/privacy"
 )
 
-// A file: magic, version; the structure's kind and Params; the polynomial, from DPTreeSoftmax up; the guarantee with the laws; the number of rows; the noisy integers; the
-// checksum. docs/format.md has the table.
+// A file: magic, version; the structure's kind and Params; the polynomial, from DPTreeSoftmax up;
+// the guarantee with the distributions; the number of rows; the noisy integers; the checksum.
+// docs/format.md has the table.
 
 // Encode returns the structure as a file. PUBLIC.
 func (r *released) Encode() []byte {
@@ -38,10 +39,10 @@ func (g *guarantee) encode(w *wire.Writer) {
 	for _, v := range []float64{g.budget.Epsilon, g.budget.Delta, c.Epsilon0, c.Delta0, c.DeltaPrime} {
 		w.F64(v)
 	}
-	for _, law := range g.laws {
-		w.U64(law.Num)
-		w.U64(law.Den)
-		w.U64(law.Support)
+	for _, dist := range g.distributions {
+		w.U64(dist.Num)
+		w.U64(dist.Den)
+		w.U64(dist.Support)
 	}
 }
 
@@ -58,7 +59,10 @@ func (f *forest) encode(w *wire.Writer) {
 
 func (d *design) encode(w *wire.Writer) {
 	p := &d.Params
-	for _, v := range []int{int(d.kind), int(p.Adjacency), p.OwnerRows, p.Rows, p.Leaves, p.Dim, p.ValueDim, p.Degree, p.Copies, flag(p.Squared), flag(p.NoTrees)} {
+	for _, v := range []int{
+		int(d.kind), int(p.Adjacency), p.OwnerRows, p.Rows, p.Leaves, p.Dim, p.ValueDim, p.Degree, p.Copies,
+		flag(p.Squared), flag(p.NoTrees),
+	} {
 		w.U32(uint32(v))
 	}
 	for _, v := range []float64{p.Range, p.Weight, p.RelativeError, p.CopyFactor, p.FailureProbability} {
@@ -79,8 +83,9 @@ func flag(b bool) int {
 	return 0
 }
 
-// decodeDesign reads what encode wrote and checks all of it. Nothing of the size that it names is made before it is known that the numbers are there, unless bare says that
-// what follows need not have them.
+// decodeDesign reads what encode wrote and checks all of it. Nothing of the size that it names is
+// made before it is known that the numbers are there, unless bare says that what follows need not
+// have them.
 func decodeDesign(r *wire.Reader, want kind, bare bool) (*design, error) {
 	var n [11]uint32
 	for i := range n {
@@ -89,7 +94,8 @@ func decodeDesign(r *wire.Reader, want kind, bare bool) (*design, error) {
 		}
 	}
 	p := Params{
-		Adjacency: privacy.Adjacency(n[1]), OwnerRows: int(n[2]), Rows: int(n[3]), Leaves: int(n[4]), Dim: int(n[5]), ValueDim: int(n[6]), Degree: int(n[7]), Copies: int(n[8]),
+		Adjacency: privacy.Adjacency(n[1]), OwnerRows: int(n[2]), Rows: int(n[3]), Leaves: int(n[4]),
+		Dim: int(n[5]), ValueDim: int(n[6]), Degree: int(n[7]), Copies: int(n[8]),
 		Squared: n[9] == 1, NoTrees: n[10] == 1,
 		Range: r.F64(), Weight: r.F64(), RelativeError: r.F64(), CopyFactor: r.F64(), FailureProbability: r.F64(),
 	}
@@ -157,7 +163,8 @@ func enough(r *wire.Reader, n float64) error {
 	return nil
 }
 
-// decode reads a file. One that was cut or altered, or that claims a guarantee its own noise does not give, is refused.
+// decode reads a file. One that was cut or altered, or that claims a guarantee its own noise does
+// not give, is refused.
 func decode(data []byte, want kind) (*released, error) {
 	r, err := wire.Unseal(data, wire.DPTree)
 	if err != nil {
@@ -181,7 +188,8 @@ func decode(data []byte, want kind) (*released, error) {
 // decodeGuarantee reads the accounting and makes sure that its noise gives what it claims.
 func (d *design) decodeGuarantee(r *wire.Reader) (g guarantee, err error) {
 	g.composition = privacy.Composition{Rule: privacy.Rule(r.U32()), Count: r.U64()}
-	for _, v := range []*float64{&g.budget.Epsilon, &g.budget.Delta, &g.composition.Epsilon0, &g.composition.Delta0, &g.composition.DeltaPrime} {
+	c := &g.composition
+	for _, v := range []*float64{&g.budget.Epsilon, &g.budget.Delta, &c.Epsilon0, &c.Delta0, &c.DeltaPrime} {
 		*v = r.F64()
 	}
 	for range d.terms {
@@ -222,20 +230,21 @@ func (d *design) decodeForests(r *wire.Reader, g guarantee, n int) ([]*forest, e
 
 // SecretLen is how many bytes PutSecret writes.
 func (b *AttentionBuilder) SecretLen() int {
-	return 8 * (1 + len(b.tally.list()) + len(b.s.leaf) + len(b.s.whole))
+	return 8 * (1 + len(b.counts.list()) + len(b.s.leaf) + len(b.s.whole))
 }
 
 // PutSecret writes the exact sums, without the parameters. SECRET. The builder must not be spent.
 func (b *AttentionBuilder) PutSecret(w *wire.Writer) {
 	w.U64(b.s.rows)
-	for _, v := range b.tally.list() {
+	for _, v := range b.counts.list() {
 		w.U64(*v)
 	}
 	w.I64s(b.s.leaf)
 	w.I64s(b.s.whole)
 }
 
-// TakeSecret reads what PutSecret wrote into an empty builder of the same parameters, to the end of r.
+// TakeSecret reads what PutSecret wrote into an empty builder of the same parameters, to the end of
+// r.
 func (b *AttentionBuilder) TakeSecret(r *wire.Reader) error {
 	if len(r.Buf) != b.SecretLen() {
 		return wire.Corrupt("its length does not fit its shapes")
@@ -245,7 +254,7 @@ func (b *AttentionBuilder) TakeSecret(r *wire.Reader) error {
 		return wire.Corrupt("it has too many rows")
 	}
 	b.s.rows = rows
-	for _, v := range b.tally.list() {
+	for _, v := range b.counts.list() {
 		*v = r.U64()
 	}
 	r.I64s(b.s.leaf)

@@ -14,8 +14,9 @@ import (
 // MaxRows is the most rows of one structure.
 const MaxRows = 1 << 30
 
-// The integer grids. A weight of R_w is weightOne; a point at the end of its range is pointOne, and so is its square; a value of a Tree at its bound is valueOne. Sums
-// over MaxRows rows stay below 2^60, and maxSupport keeps the sum of the noisy nodes of a range below 2^63.
+// The integer grids. A weight of R_w is weightOne; a point at the end of its range is pointOne, and
+// so is its square; a value of a Tree at its bound is valueOne. Sums over MaxRows rows stay below
+// 2^60, and maxSupport keeps the sum of the noisy nodes of a range below 2^63.
 const (
 	weightOne  = 1 << 10
 	pointBits  = 20
@@ -24,7 +25,8 @@ const (
 	maxSupport = 1 << 56
 )
 
-// term is one of the sums that a structure keeps of every coordinate (trees) or of the whole (scalars).
+// term is one of the sums that a structure keeps of every coordinate (trees) or of the whole
+// (scalars).
 type term struct {
 	name   string
 	scalar bool
@@ -32,9 +34,11 @@ type term struct {
 	row    uint64 // the most that one row moves it by, in integer units
 }
 
-// design is everything public that follows from the Params of a structure: what is released, in which units, and how much one unit moves it.
+// design is everything public that follows from the Params of a structure: what is released, in
+// which units, and how much one unit moves it.
 //
-// The numbers of a release are terms x coords (trees only) x nodes (trees only) x columns x copies, in this order.
+// The numbers of a release are terms x coords (trees only) x nodes (trees only) x columns x copies,
+// in this order.
 type design struct {
 	Params
 	kind    kind
@@ -108,7 +112,7 @@ func (d *design) derive() error {
 			term{name: "P_wx", scalar: true, row: weightOne * pointOne},
 			term{name: "s_w", scalar: true, row: weightOne})
 	}
-	for i := range d.terms { // a grid so coarse that a term is always zero still has a law
+	for i := range d.terms { // a grid so coarse that a term is always zero still has a distribution
 		d.terms[i].row = max(d.terms[i].row, 1)
 	}
 	return nil
@@ -119,11 +123,14 @@ func (d *design) multipliers(power int) []int64 {
 	return [3][]int64{nil, d.point, d.square}[power] // without trees there is no point: sums are of w x already
 }
 
-// lanes is how many numbers every node has: one for each copy of each column. They lie side by side, since a query asks all of them for the same nodes.
+// lanes is how many numbers every node has: one for each copy of each column. They lie side by
+// side, since a query asks all of them for the same nodes.
 func (d *design) lanes() int { return d.columns * d.Copies }
 
-// mechanisms is how many times the term is released with noise of its own, each time with one unit moving it by at most its sensitivity in the l1 norm: once a level
-// for trees (one unit moves the nodes of one level by that much together), once for scalars; in every coordinate, copy, column and head.
+// mechanisms is how many times the term is released with noise of its own, each time with one unit
+// moving it by at most its sensitivity in the l1 norm: once a level for trees (one unit moves the
+// nodes of one level by that much together), once for scalars; in every coordinate, copy, column
+// and head.
 func (d *design) mechanisms(t *term) uint64 {
 	heads := max(d.heads, 1)
 	if t.scalar {
@@ -177,19 +184,19 @@ func (d *design) total() (n uint64) {
 
 // guarantee is the accounting of one release: how the budget is split, and each term's noise.
 type guarantee struct {
-	budget      privacy.Budget
-	composition privacy.Composition
-	laws        []noise.TruncatedLaplace // one a term
-	variance    []float64                // of each law
+	budget        privacy.Budget
+	composition   privacy.Composition
+	distributions []noise.TruncatedLaplace // one a term
+	variance      []float64                // of each distribution
 }
 
 // add gives the next term its noise.
-func (g *guarantee) add(law noise.TruncatedLaplace) {
-	g.laws = append(g.laws, law)
-	g.variance = append(g.variance, variance(law))
+func (g *guarantee) add(dist noise.TruncatedLaplace) {
+	g.distributions = append(g.distributions, dist)
+	g.variance = append(g.variance, variance(dist))
 }
 
-// calibrate splits the budget evenly over all mechanisms and finds each term's law.
+// calibrate splits the budget evenly over all mechanisms and finds each term's distribution.
 func (d *design) calibrate(budget privacy.Budget) (guarantee, error) {
 	g := guarantee{budget: budget}
 	var err error
@@ -197,29 +204,34 @@ func (d *design) calibrate(budget privacy.Budget) (guarantee, error) {
 		return g, err
 	}
 	for i := range d.terms {
-		law, err := privacy.Laplace(d.sensitivity(&d.terms[i]), g.composition.Epsilon0, g.composition.Delta0)
+		dist, err := privacy.Laplace(d.sensitivity(&d.terms[i]), g.composition.Epsilon0, g.composition.Delta0)
 		if err != nil {
 			return g, err
 		}
-		if law.Support > maxSupport {
-			return g, fault.New(fault.Limit, "epsilon is too small for %d mechanisms: noise of up to %d does not fit; at most 2^56 does", g.composition.Count, law.Support)
+		if dist.Support > maxSupport {
+			return g, fault.New(fault.Limit,
+				"epsilon is too small for %d mechanisms: noise of up to %d does not fit; at most 2^56 does",
+				g.composition.Count, dist.Support)
 		}
-		g.add(law)
+		g.add(dist)
 	}
 	return g, nil
 }
 
-// holds reports whether noise of these laws gives the budget, from the laws themselves.
+// holds reports whether noise of these distributions gives the budget, from the distributions
+// themselves.
 func (d *design) holds(g *guarantee) bool {
-	if g.budget.Validate() != nil || g.composition.Count != d.count() || len(g.laws) != len(d.terms) {
+	if g.budget.Validate() != nil || g.composition.Count != d.count() || len(g.distributions) != len(d.terms) {
 		return false
 	}
 	if total := g.composition.Total(); !(total.Epsilon <= g.budget.Epsilon && total.Delta <= g.budget.Delta) {
 		return false
 	}
-	for i, law := range g.laws {
+	for i, dist := range g.distributions {
 		s := d.sensitivity(&d.terms[i])
-		if !(privacy.LaplaceEpsilon(law, s) <= g.composition.Epsilon0 && privacy.LaplaceDelta(law, s) <= g.composition.Delta0 && law.Support <= maxSupport) {
+		spent := privacy.Budget{Epsilon: privacy.LaplaceEpsilon(dist, s), Delta: privacy.LaplaceDelta(dist, s)}
+		each := privacy.Budget{Epsilon: g.composition.Epsilon0, Delta: g.composition.Delta0}
+		if !(spent.Epsilon <= each.Epsilon && spent.Delta <= each.Delta) || dist.Support > maxSupport {
 			return false
 		}
 	}

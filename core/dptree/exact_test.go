@@ -21,7 +21,7 @@ func TestTreeExact(t *testing.T) {
 			values[i] = float64(rng.IntN(1<<21+1)-1<<20) / (1 << 18) // multiples of the grid's step, up to 4
 		}
 		p := Params{Adjacency: privacy.AddRemove, Leaves: leaves, Weight: 4}
-		tree := testkit.Must2(newTree(p, nil, values, nil, budget, silent, nil))(t)
+		tree := testkit.Must2(newTree(p, nil, values, nil, budget, noNoise, nil))(t)
 		for lo := range leaves + 1 {
 			want := 0.0
 			for hi := lo; hi <= leaves; hi++ {
@@ -40,12 +40,13 @@ func TestTreeExact(t *testing.T) {
 	}
 }
 
-// TestSpots: the two sides of a query cover all leaves, each once and on its side, with at most one node a level, which the estimate of what a query reads builds on.
+// TestSpots: the two sides of a query cover all leaves, each once and on its side, with at most one
+// node a level, which the estimate of what a query reads builds on.
 func TestSpots(t *testing.T) {
 	for leaves := 1; leaves <= 130; leaves++ {
-		d, most, s := &design{Params: Params{Leaves: leaves}, shape: newDyadic(leaves)}, 0, spot{}
+		d, most, s := &design{Params: Params{Leaves: leaves}, shape: newDyadic(leaves)}, 0, split{}
 		for g := range leaves + 1 {
-			d.locate(float64(g)/float64(leaves), &s)
+			d.split(float64(g)/float64(leaves), &s)
 			covered := 0
 			for i, node := range s.nodes {
 				h := 0
@@ -69,7 +70,8 @@ func TestSpots(t *testing.T) {
 	}
 }
 
-// TestLayout: every number lies where docs/format.md says, [coordinates][nodes][columns][copies] or [columns][copies], and is the sum over the leaves of its node, in all copies.
+// TestLayout: every number lies where docs/format.md says, [coordinates][nodes][columns][copies] or
+// [columns][copies], and is the sum over the leaves of its node, in all copies.
 func TestLayout(t *testing.T) {
 	rng := rand.New(rand.NewPCG(6, 6))
 	for _, s := range structures(privacy.AddRemove, 0) {
@@ -84,7 +86,7 @@ func TestLayout(t *testing.T) {
 		if err := b.Add(view(between(rng, 3*90, 0, 1), 3), view(between(rng, 2*90, -2, 2), 2)); err != nil {
 			t.Fatal(err)
 		}
-		f, err := b.s.release(budget, silent, nil)
+		f, err := b.s.release(budget, noNoise, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -138,7 +140,8 @@ func TestLayout(t *testing.T) {
 			want, got := make([]int64, lanes), make([]int64, lanes)
 			for range 10 {
 				if f.sum(got, term, coord, nodes); !slices.Equal(got, want) {
-					t.Fatalf("%s: nodes %v of coordinate %d are %d, want %d", d.terms[term].name, nodes, coord, got, want)
+					t.Fatalf("%s: nodes %v of coordinate %d are %d, want %d",
+						d.terms[term].name, nodes, coord, got, want)
 				}
 				next := rng.IntN(d.shape.nodes())
 				nodes = append(nodes, int32(next))
@@ -158,7 +161,7 @@ func TestTreePositions(t *testing.T) {
 	p := Params{Adjacency: privacy.Replace, Leaves: 6, Weight: 1}
 	positions := []int{5, 0, 0, 3, -1, 6, 2, 2, 4}
 	values := []float64{1, 0.5, -0.25, 7, 1, 1, math.NaN(), math.Inf(-1), -7}
-	tree, tally, err := newTree(p, positions, values, nil, budget, silent, nil)
+	tree, counts, err := newTree(p, positions, values, nil, budget, noNoise, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,13 +170,14 @@ func TestTreePositions(t *testing.T) {
 			t.Errorf("leaf %d is %v, %v; want %v", i, got, err, want)
 		}
 	}
-	if want := (Diagnostics{Rows: 9, PointsClipped: 2, WeightsClipped: 2, RowsZeroed: 2}); tally != want {
-		t.Errorf("counts are %+v; want %+v", tally, want)
+	if want := (Diagnostics{Rows: 9, PointsClipped: 2, WeightsClipped: 2, RowsZeroed: 2}); counts != want {
+		t.Errorf("counts are %+v; want %+v", counts, want)
 	}
 }
 
-// TestDistanceExact: against the sum over the points themselves, within the rounding of points to the grid and of weights and of the entries of keys; and against the sum over
-// rounded points exactly.
+// TestDistanceExact: against the sum over the points themselves, within the rounding of points to
+// the grid and of weights and of the entries of keys; and against the sum over rounded points
+// exactly.
 func TestDistanceExact(t *testing.T) {
 	rng := rand.New(rand.NewPCG(2, 2))
 	const r, w = 3.0, 2.0
@@ -181,8 +185,10 @@ func TestDistanceExact(t *testing.T) {
 		for _, n := range []int{1, 300} {
 			points, weights := between(rng, n, 0, r), between(rng, n, -w, w)
 			p := Params{Adjacency: privacy.AddRemove, Leaves: leaves, Range: r, Weight: w, Squared: true}
-			d := testkit.Must2(newDistance(p, points, weights, nil, budget, silent, nil))(t)
-			step := r / (2 * float64(leaves)) // a point moves by so much at most; entries of 15 bits and points of 20 bits add theirs
+			d := testkit.Must2(newDistance(p, points, weights, nil, budget, noNoise, nil))(t)
+			// A point moves by so much at most; entries of 15 bits and points of 20 bits add
+			// theirs.
+			step := r / (2 * float64(leaves))
 			move := step + r/keyScale + r/pointOne
 			for _, y := range append(between(rng, 50, 0, r), r/2, step, r-step) {
 				var l1, l2, grid1, grid2, mass float64
@@ -217,7 +223,7 @@ func TestHighDimExact(t *testing.T) {
 	const r, n, dim, leaves = 1.5, 200, 5, 512
 	points := between(rng, n*dim, 0, r)
 	p := Params{Adjacency: privacy.Replace, Leaves: leaves, Range: r, Weight: 1, Dim: dim, Squared: true}
-	h := testkit.Must2(newHighDim(p, view(points, dim), nil, nil, budget, silent, nil))(t)
+	h := testkit.Must2(newHighDim(p, view(points, dim), nil, nil, budget, noNoise, nil))(t)
 	move := r/(2*leaves) + r/keyScale + r/pointOne
 	for range 20 {
 		y := between(rng, dim, 0, r)
@@ -238,10 +244,10 @@ func TestHighDimExact(t *testing.T) {
 	}
 }
 
-// gridError bounds |<P^(k), P(y)> - <P(k), P(y)>| where P^(k) is P(k) rounded to the grid: features move by half a leaf, and by what rounding of entries to 15 bits does to a
-// monomial of degree s.
+// gridError bounds |<P^(k), P(y)> - <P(k), P(y)>| where P^(k) is P(k) rounded to the grid: features
+// move by half a leaf, and by what rounding of entries to 15 bits does to a monomial of degree s.
 func gridError(d *design, y []float64) float64 {
-	p := d.newProbe()
+	p := d.newQuery()
 	p.load(d, y)
 	move := 1/(2*float64(d.Leaves)) + float64(d.Degree)/keyScale + 1.0/pointOne
 	if d.NoTrees {
@@ -271,8 +277,10 @@ func TestSoftmaxExact(t *testing.T) {
 	} {
 		const w = 3.0
 		keys, weights := between(rng, c.n*c.dim, 0, c.r), between(rng, c.n, -w, w)
-		p := Params{Adjacency: privacy.AddRemove, Leaves: c.leaves, Range: c.r, Weight: w, Dim: c.dim, Degree: c.degree, Copies: c.copies, NoTrees: c.noTrees}
-		s := testkit.Must2(newSoftmaxAdaptive(p, view(keys, c.dim), pointer(view(weights, 1)), nil, budget, silent, nil))(t)
+		p := Params{Adjacency: privacy.AddRemove, Leaves: c.leaves, Range: c.r, Weight: w, Dim: c.dim,
+			Degree: c.degree, Copies: c.copies, NoTrees: c.noTrees}
+		heavy := view(weights, 1)
+		s := testkit.Must2(newSoftmaxAdaptive(p, view(keys, c.dim), &heavy, nil, budget, noNoise, nil))(t)
 		for range 20 {
 			y := between(rng, c.dim, 0, c.r)
 			want, mass := 0.0, 0.0
@@ -331,7 +339,8 @@ func TestAttentionExact(t *testing.T) {
 	} {
 		const r, w, eps = 1.2, 2.0, 0.02
 		keys, values := between(rng, c.n*c.dim, 0, r), between(rng, c.n*c.cols, -w, w)
-		p := Params{Adjacency: privacy.Replace, Leaves: c.leaves, Range: r, Weight: w, Dim: c.dim, ValueDim: c.cols, RelativeError: eps, Copies: c.copies, NoTrees: c.noTrees}
+		p := Params{Adjacency: privacy.Replace, Leaves: c.leaves, Range: r, Weight: w, Dim: c.dim, ValueDim: c.cols,
+			RelativeError: eps, Copies: c.copies, NoTrees: c.noTrees}
 		b, err := NewAttentionBuilder(p)
 		if err != nil {
 			t.Fatal(err)
@@ -345,14 +354,15 @@ func TestAttentionExact(t *testing.T) {
 			b      *AttentionBuilder
 			lo, hi int
 		}{{b, 0, cut}, {other, cut, c.n}} {
-			if err := part.b.Add(view(keys[part.lo*c.dim:part.hi*c.dim], c.dim), view(values[part.lo*c.cols:part.hi*c.cols], c.cols)); err != nil {
+			k, v := keys[part.lo*c.dim:part.hi*c.dim], values[part.lo*c.cols:part.hi*c.cols]
+			if err := part.b.Add(view(k, c.dim), view(v, c.cols)); err != nil {
 				t.Fatal(err)
 			}
 		}
 		if err := b.Merge(other); err != nil {
 			t.Fatal(err)
 		}
-		a, err := b.release(budget, silent, nil)
+		a, err := b.release(budget, noNoise, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

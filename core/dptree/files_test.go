@@ -79,8 +79,9 @@ func seal(data []byte) []byte {
 	return append(body, sum[:]...)
 }
 
-// TestDamage: every truncation and bit flip is refused by the checksum; with the checksum mended, every truncation is refused, and every flip of a bit before the numbers, but those that leave another valid file:
-// then the guarantee that it claims holds for its own laws.
+// TestDamage: every truncation and bit flip is refused by the checksum; with the checksum mended,
+// every truncation is refused, and every flip of a bit before the numbers, but those that leave
+// another valid file: then the guarantee that it claims holds for its own distributions.
 func TestDamage(t *testing.T) {
 	_, saved, read := files(t)
 	rng := rand.New(rand.NewPCG(16, 16))
@@ -109,14 +110,15 @@ func TestDamage(t *testing.T) {
 	}
 }
 
-// TestFalseClaims: noise that is too small for what the file claims, in every number of the guarantee.
+// TestFalseClaims: noise that is too small for what the file claims, in every number of the
+// guarantee.
 func TestFalseClaims(t *testing.T) {
 	forests, saved, read := files(t)
 	for i, f := range forests {
 		head := wire.Writer{}
 		head.Begin(wire.DPTree)
 		f.d.encode(&head)
-		at := len(head.Buf) // of the composition: u32 rule, u64 count, five f64, then the laws
+		at := len(head.Buf) // of the composition: u32 rule, u64 count, five f64, then the distributions
 		less := func(offset int, by float64) []byte {
 			data := slices.Clone(saved[i])
 			v := math.Float64frombits(binary.LittleEndian.Uint64(data[at+offset:]))
@@ -130,7 +132,8 @@ func TestFalseClaims(t *testing.T) {
 			return seal(data)
 		}
 		lies := map[string][]byte{
-			"epsilon": less(12, 0.999), "delta": less(20, 0.999), "epsilon0": less(28, 0.999), "delta0": less(36, 0.999), "count": integer(4, -1),
+			"epsilon": less(12, 0.999), "delta": less(20, 0.999), "epsilon0": less(28, 0.999),
+			"delta0": less(36, 0.999), "count": integer(4, -1),
 		}
 		for j := range f.d.terms {
 			lies["lambda"] = integer(52+24*j, -1)
@@ -187,12 +190,14 @@ func TestSecrets(t *testing.T) {
 	if err := c.TakeSecret(&wire.Reader{Buf: w.Buf}); err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(c.s.leaf, b.s.leaf) || !slices.Equal(c.s.whole, b.s.whole) || c.s.rows != 20 || c.tally != b.tally {
+	if !slices.Equal(c.s.leaf, b.s.leaf) || !slices.Equal(c.s.whole, b.s.whole) || c.s.rows != 20 ||
+		c.counts != b.counts {
 		t.Error("the sums read differ")
 	}
 }
 
-// FuzzDecode: no bytes make a reader panic, or give a structure whose guarantee does not hold. The checksum is mended, so that the bytes are looked at.
+// FuzzDecode: no bytes make a reader panic, or give a structure whose guarantee does not hold. The
+// checksum is mended, so that the bytes are looked at.
 func FuzzDecode(f *testing.F) {
 	_, saved, _ := files(f)
 	for _, data := range saved {

@@ -7,11 +7,12 @@ import (
 	"dpattn/core/privacy"
 )
 
-// draw fills dst with independent noise of a law. Every structure takes its randomness from one of these; outside tests it is kernelNoise.
-type draw func(dst []int64, law noise.TruncatedLaplace) error
+// draw fills dst with independent noise of a distribution. Every structure takes its randomness
+// from one of these; outside tests it is kernelNoise.
+type draw func(dst []int64, dist noise.TruncatedLaplace) error
 
-func kernelNoise(dst []int64, law noise.TruncatedLaplace) error {
-	if err := noise.Laplace(dst, law, parallel.Threads()); err != nil {
+func kernelNoise(dst []int64, dist noise.TruncatedLaplace) error {
+	if err := noise.Laplace(dst, dist, parallel.Threads()); err != nil {
 		return fault.NoEntropy(err, "nothing was released")
 	}
 	return nil
@@ -22,16 +23,18 @@ type Report func(done, total uint64) (goOn bool)
 
 var errCancelled = fault.New(fault.Cancelled, "cancelled by the progress callback; nothing was released")
 
-// Places of the terms in a design with a basis and trees; those of w, w x and w x^2 are their powers.
+// Places of the terms in a design with a basis and trees; those of w, w x and w x^2 are their
+// powers.
 const (
 	termNorm   = 3 // P_wx
 	termWeight = 4 // s_w
 )
 
-// slab is about how many numbers are worked on between two calls of Report.
-const slab = 1 << 20
+// chunk is about how many numbers are worked on between two calls of Report.
+const chunk = 1 << 20
 
-// forest is what every structure releases: noisy integers and public parameters, nothing else. PUBLIC, immutable, with no path to the data.
+// forest is what every structure releases: noisy integers and public parameters, nothing else.
+// PUBLIC, immutable, with no path to the data.
 type forest struct {
 	d         *design
 	guarantee guarantee
@@ -39,7 +42,8 @@ type forest struct {
 	rows      uint64    // where the number of rows is public: Replace with rows as units; else 0
 }
 
-// release adds noise to the sums. Noise is drawn first, all of it, and only then the sums are read. On an error nothing leaves, and s is as it was.
+// release adds noise to the sums. Noise is drawn first, all of it, and only then the sums are read.
+// On an error nothing leaves, and s is as it was.
 func (s *sums) release(budget privacy.Budget, noise draw, report Report) (*forest, error) {
 	d := s.d
 	g, err := d.calibrate(budget)
@@ -59,9 +63,9 @@ func (s *sums) noisy(g guarantee, noise draw, report Report) (*forest, error) {
 	if d.Adjacency == privacy.Replace && d.OwnerRows == 0 {
 		f.rows = s.rows
 	}
-	whole := false
+	complete := false
 	defer func() {
-		if !whole {
+		if !complete {
 			f.clear()
 		}
 	}()
@@ -76,9 +80,9 @@ func (s *sums) noisy(g guarantee, noise draw, report Report) (*forest, error) {
 	for i := range d.terms {
 		list := make([]int64, d.numbers(&d.terms[i]))
 		f.numbers = append(f.numbers, list)
-		for lo := 0; lo < len(list); lo += slab {
-			part := list[lo:min(lo+slab, len(list))]
-			if err := noise(part, g.laws[i]); err != nil {
+		for lo := 0; lo < len(list); lo += chunk {
+			part := list[lo:min(lo+chunk, len(list))]
+			if err := noise(part, g.distributions[i]); err != nil {
 				return nil, err
 			}
 			if !step(uint64(len(part))) {
@@ -86,10 +90,10 @@ func (s *sums) noisy(g guarantee, noise draw, report Report) (*forest, error) {
 			}
 		}
 	}
-	if !s.addTo(f, step) {
+	if !s.addExact(f, step) {
 		return nil, errCancelled
 	}
-	whole = true
+	complete = true
 	return f, nil
 }
 
@@ -100,8 +104,8 @@ func (f *forest) clear() {
 	}
 }
 
-// addTo adds the exact sums to the noise.
-func (s *sums) addTo(f *forest, step func(n uint64) bool) bool {
+// addExact adds the exact sums to the noise.
+func (s *sums) addExact(f *forest, step func(n uint64) bool) bool {
 	d := s.d
 	trees := 0
 	for t := range d.terms {
@@ -120,11 +124,11 @@ func (s *sums) addTo(f *forest, step func(n uint64) bool) bool {
 	work := make([]int64, threads*d.shape.levels()*d.columns)
 	defer clear(work)
 	each := d.lanes() * d.shape.nodes() // numbers of a tree in all lanes
-	piece := max(threads, slab/each)
+	piece := max(threads, chunk/each)
 	for lo := 0; lo < trees*d.coords; lo += piece {
 		count := min(piece, trees*d.coords-lo)
 		parallel.DoN(threads, count, func(worker, i int) {
-			s.raise(f, (lo+i)/d.coords, (lo+i)%d.coords, work[worker*d.shape.levels()*d.columns:])
+			s.addTree(f, (lo+i)/d.coords, (lo+i)%d.coords, work[worker*d.shape.levels()*d.columns:])
 		})
 		if !step(uint64(count) * uint64(each)) {
 			return false
@@ -133,11 +137,12 @@ func (s *sums) addTo(f *forest, step func(n uint64) bool) bool {
 	return true
 }
 
-// raise adds one coordinate's sums to its trees of one term. work is for dyadic.raise.
-func (s *sums) raise(f *forest, term, coord int, work []int64) {
+// addTree adds one coordinate's sums to its trees of one term. work is for dyadic.addSums.
+func (s *sums) addTree(f *forest, term, coord int, work []int64) {
 	d := s.d
 	size := d.Leaves * d.columns
-	d.shape.raise(f.tree(term, coord), s.leaf[coord*size:(coord+1)*size], d.multipliers(d.terms[term].power), work, d.columns, d.Copies)
+	leaf, scale := s.leaf[coord*size:(coord+1)*size], d.multipliers(d.terms[term].power)
+	d.shape.addSums(f.tree(term, coord), leaf, scale, work, d.columns, d.Copies)
 }
 
 // tree is [nodes, columns, copies], the noisy trees of one term and coordinate.
@@ -146,7 +151,8 @@ func (f *forest) tree(term, coord int) []int64 {
 	return f.numbers[term][coord*n : (coord+1)*n]
 }
 
-// sum adds up some nodes of a tree in every lane: dst [columns, copies]. Four at a time, so that the processor fetches them from memory at once.
+// sum adds up some nodes of a tree in every lane: dst [columns, copies]. Four at a time, so that
+// the processor fetches them from memory at once.
 func (f *forest) sum(dst []int64, term, coord int, nodes []int32) {
 	clear(dst)
 	tree := f.tree(term, coord)
@@ -164,8 +170,8 @@ func (f *forest) sum(dst []int64, term, coord int, nodes []int32) {
 	}
 }
 
-// only is sum where there is one lane.
-func (f *forest) only(term, coord int, nodes []int32) float64 {
+// sumOne is sum where there is one lane.
+func (f *forest) sumOne(term, coord int, nodes []int32) float64 {
 	var v [1]int64
 	f.sum(v[:], term, coord, nodes)
 	return float64(v[0])

@@ -7,14 +7,15 @@ import (
 	"dpattn/core/privacy"
 )
 
-// Heads is everything public that follows from the Params of several CrossAttentions that see the same units, one for each head of an attention layer, and share one
-// budget. It is immutable.
+// Heads is everything public that follows from the Params of several CrossAttentions that see the
+// same units, one for each head of an attention layer, and share one budget. It is immutable.
 //
-// The argument is that of one structure (PROOF.md): a unit has rows in every head, and so is seen by the mechanisms of all heads. They are one composition, of heads times as
-// many mechanisms.
+// The argument is that of one structure (PROOF.md): a unit has rows in every head, and so is seen
+// by the mechanisms of all heads. They are one composition, of heads times as many mechanisms.
 type Heads struct{ d *design }
 
-// NewHeads checks p, of one head, and makes sure that exact sums and release of all heads, at least 1, fit the memory.
+// NewHeads checks p, the parameters of each of the heads, of which there is one at least, and that
+// exact sums and release of all of them fit the memory.
 func NewHeads(p Params, heads int) (*Heads, error) {
 	d, err := newDesign(kindAttention, p)
 	if err != nil {
@@ -24,7 +25,8 @@ func NewHeads(p Params, heads int) (*Heads, error) {
 	if err := d.fits(); err != nil {
 		return nil, err
 	}
-	return &Heads{d}, memory.Fits("params: the exact sums and noisy integers of all heads", uint64(heads)*(d.bytes()+d.secretBytes()))
+	need := uint64(heads) * (d.bytes() + d.secretBytes())
+	return &Heads{d}, memory.Fits("params: the exact sums and noisy integers of all heads", need)
 }
 
 // Params are those of one head, with defaults filled in.
@@ -45,16 +47,18 @@ func (h *Heads) Bytes() uint64 { return uint64(h.d.heads) * h.d.bytes() }
 // SecretBytes is the size of the exact sums of all heads.
 func (h *Heads) SecretBytes() uint64 { return uint64(h.d.heads) * h.d.secretBytes() }
 
-// Round rounds one row to Dim + ValueDim integers, a function of that row alone, and says what became of it. It is for callers that keep rows before they add them (AddRounded).
-// The caller runs it in a fixed floating-point mode (simd.Plain).
-func (h *Heads) Round(key, value []float64, dst []int16) Fate {
+// Round rounds one row to Dim + ValueDim integers, a function of that row alone, and says what
+// became of it. It is for callers that keep rows before they add them (AddRounded). The caller runs
+// it in a fixed floating-point mode (simd.Plain).
+func (h *Heads) Round(key, value []float64, dst []int16) Outcome {
 	return h.d.round(key, value, dst)
 }
 
 // Rounded reports whether Round can have given these integers.
 func (h *Heads) Rounded(row []int16) bool { return h.d.rounded(row) }
 
-// Clip brings the entries of a query, of Dim numbers without NaN, into [0, R], in place, for AttendClipped.
+// Clip brings the entries of a query, of Dim numbers without NaN, into [0, R], in place, for
+// AttendClipped.
 func (h *Heads) Clip(query []float64) (clipped bool) {
 	clipped, _ = h.d.clipQuery(query)
 	return clipped
@@ -66,12 +70,15 @@ func (h *Heads) Compatible(o *Heads) bool { return h.d.heads == o.d.heads && h.d
 // NewBuilder makes an empty builder of one head. SECRET.
 func (h *Heads) NewBuilder() (*AttentionBuilder, error) { return h.d.newBuilder() }
 
-// Release spends the budget on all heads at once: builders has one of NewBuilder for each head. It consumes none of them, so that on an error, cancelling included, everything is
-// as it was: when it has succeeded the caller must wipe them, for they must not be released twice.
-func (h *Heads) Release(builders []*AttentionBuilder, budget privacy.Budget, report Report) (out []*CrossAttention, err error) {
+// Release spends the budget on all heads at once: builders has one of NewBuilder for each head. It
+// consumes none of them, so that on an error, cancelling included, everything is as it was: when it
+// has succeeded the caller must wipe them, for they must not be released twice.
+func (h *Heads) Release(builders []*AttentionBuilder, budget privacy.Budget,
+	report Report) (out []*CrossAttention, err error) {
 	d := h.d
 	if len(builders) != d.heads {
-		return nil, fault.Invalid("builders has %d entries; it must have one for each of %d heads", len(builders), d.heads)
+		return nil, fault.Invalid("builders has %d entries; it must have one for each of %d heads", len(builders),
+			d.heads)
 	}
 	g, err := d.calibrate(budget)
 	if err != nil {
@@ -80,9 +87,9 @@ func (h *Heads) Release(builders []*AttentionBuilder, budget privacy.Budget, rep
 	if err := memory.Fits("release: the noisy integers of all heads", h.Bytes()); err != nil {
 		return nil, err
 	}
-	whole := false
+	complete := false
 	defer func() {
-		if whole {
+		if complete {
 			return
 		}
 		for _, t := range out {
@@ -108,7 +115,7 @@ func (h *Heads) Release(builders []*AttentionBuilder, budget privacy.Budget, rep
 		}
 		out = append(out, &CrossAttention{&released{f: f}})
 	}
-	whole = true
+	complete = true
 	return out, nil
 }
 
@@ -124,7 +131,8 @@ func (h *Heads) Possible(budget privacy.Budget) error {
 // Encode writes the design. What follows it in a file is a release (EncodeState) or secret sums.
 func (h *Heads) Encode(w *wire.Writer) { h.d.encode(w) }
 
-// DecodeHeads reads what Encode wrote. bare says that what follows need not have numbers of the size that the design names.
+// DecodeHeads reads what Encode wrote. bare says that what follows need not have numbers of the
+// size that the design names.
 func DecodeHeads(r *wire.Reader, heads int, bare bool) (*Heads, error) {
 	d, err := decodeDesign(r, kindAttention, bare)
 	if err != nil {
@@ -147,7 +155,8 @@ func (h *Heads) EncodeState(w *wire.Writer, released []*CrossAttention) {
 	}
 }
 
-// DecodeState reads what EncodeState wrote, to the end of the file. One that claims a guarantee its own noise does not give, or another than budget, is refused.
+// DecodeState reads what EncodeState wrote, to the end of the file. One that claims a guarantee its
+// own noise does not give, or another than budget, is refused.
 func (h *Heads) DecodeState(r *wire.Reader, budget privacy.Budget) ([]*CrossAttention, error) {
 	g, err := h.d.decodeGuarantee(r)
 	if err != nil {

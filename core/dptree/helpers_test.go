@@ -10,8 +10,8 @@ import (
 	"dpattn/core/tensor"
 )
 
-// silent is the draw of a structure without noise. It exists in tests only.
-func silent(dst []int64, _ noise.TruncatedLaplace) error {
+// noNoise is the draw of a structure without noise. It exists in tests only.
+func noNoise(dst []int64, _ noise.TruncatedLaplace) error {
 	clear(dst)
 	return nil
 }

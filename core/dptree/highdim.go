@@ -9,56 +9,62 @@ import (
 )
 
 // sumL1 adds up the coordinates' l1 distances.
-func (f *forest) sumL1(p *probe) (v float64) {
-	for c := range p.spots {
-		v += f.l1(c, &p.spots[c])
+func (f *forest) sumL1(q *query) (v float64) {
+	for c := range q.splits {
+		v += f.l1(c, &q.splits[c])
 	}
 	return v * f.d.Range * f.d.Weight
 }
 
 // sumL2 adds up the coordinates' squared distances.
-func (f *forest) sumL2(p *probe) float64 {
+func (f *forest) sumL2(q *query) float64 {
 	if !f.d.Squared {
 		return math.NaN()
 	}
-	clear(p.answers)
-	for c := range p.spots {
-		f.l2(p, c, 1)
+	clear(q.answers)
+	for c := range q.splits {
+		f.l2(q, c, 1)
 	}
-	return p.answers[0] * f.d.Range * f.d.Range * f.d.Weight
+	return q.answers[0] * f.d.Range * f.d.Range * f.d.Weight
 }
 
 // distance is the answer at y, of d.Dim numbers; NaN if one of them is.
-func (r *released) distance(y []float64, of func(f *forest, p *probe) float64) float64 {
-	p := r.probe()
-	defer r.spare.Put(p)
-	if _, ok := p.load(r.f.d, y); !ok {
+func (r *released) distance(y []float64, of func(f *forest, q *query) float64) float64 {
+	q := r.query()
+	defer r.spare.Put(q)
+	if _, ok := q.load(r.f.d, y); !ok {
 		return math.NaN()
 	}
-	return of(r.f, p)
+	return of(r.f, q)
 }
 
-// HighDim is the paper's DPTreeHighDim: weighted l1 distances, and with params.Squared squared l2 distances, in several dimensions, as the sum of one DPTreeDistance for
-// each coordinate. PUBLIC, immutable, safe for concurrent use.
+// HighDim is the paper's DPTreeHighDim (appendix G): weighted l1 distances, and with params.Squared
+// squared l2 distances, in several dimensions, as the sum of one DPTreeDistance for each
+// coordinate. PUBLIC, immutable, safe for concurrent use.
 //
-// The paper's theorem: error and budget are those of Dim one-dimensional structures that see the same rows; composition over them is part of the guarantee here.
+// The paper's theorem: error and budget are those of Dim one-dimensional structures that see the
+// same rows; composition over them is part of the guarantee here.
 type HighDim struct{ *released }
 
-// NewHighDim releases the distances to points [n, params.Dim] with weights [n, 1], or nil: then every weight is params.Weight. It reads what NewDistance reads, and Dim.
-func NewHighDim(p Params, points tensor.Tensor, weights *tensor.Tensor, owners []uint64, budget privacy.Budget, report Report) (*HighDim, Diagnostics, error) {
+// NewHighDim releases the distances to points [n, params.Dim] with weights [n, 1], or nil: then
+// every weight is params.Weight. It reads what NewDistance reads, and Dim.
+func NewHighDim(p Params, points tensor.Tensor, weights *tensor.Tensor, owners []uint64, budget privacy.Budget,
+	report Report) (*HighDim, Diagnostics, error) {
 	return newHighDim(p, points, weights, owners, budget, kernelNoise, report)
 }
 
 // newHighDim is NewHighDim with its randomness given.
-func newHighDim(p Params, points tensor.Tensor, weights *tensor.Tensor, owners []uint64, budget privacy.Budget, noise draw, report Report) (*HighDim, Diagnostics, error) {
-	r, tally, err := releaseRows(kindHighDim, p, points, weights, owners, budget, noise, report)
+func newHighDim(p Params, points tensor.Tensor, weights *tensor.Tensor, owners []uint64, budget privacy.Budget,
+	noise draw, report Report) (*HighDim, Diagnostics, error) {
+	r, counts, err := releaseRows(kindHighDim, p, points, weights, owners, budget, noise, report)
 	if err != nil {
-		return nil, tally, err
+		return nil, counts, err
 	}
-	return &HighDim{r}, tally, nil
+	return &HighDim{r}, counts, nil
 }
 
-// L1 returns the noisy sum of weight*|point - y|_1 for y of params.Dim numbers, each clipped to [0, R]. NaN gives NaN.
+// L1 returns the noisy sum of weight*|point - y|_1 for y of params.Dim numbers, each clipped to
+// [0, R]. NaN gives NaN.
 func (t *HighDim) L1(y []float64) (float64, error) {
 	if err := t.f.d.checkQuery(y); err != nil {
 		return 0, err
@@ -74,17 +80,17 @@ func (t *HighDim) L2(y []float64) (float64, error) {
 	return t.distance(y, (*forest).sumL2), nil
 }
 
-// Both returns what L1 and L2 return, and takes the query in once.
+// Both returns what L1 and L2 return, and clips and locates y once.
 func (t *HighDim) Both(y []float64) (l1, l2 float64, err error) {
 	if err := t.f.d.checkQuery(y); err != nil {
 		return 0, 0, err
 	}
-	p := t.probe()
-	defer t.spare.Put(p)
-	if _, ok := p.load(t.f.d, y); !ok {
+	q := t.query()
+	defer t.spare.Put(q)
+	if _, ok := q.load(t.f.d, y); !ok {
 		return math.NaN(), math.NaN(), nil
 	}
-	return t.f.sumL1(p), t.f.sumL2(p), nil
+	return t.f.sumL1(q), t.f.sumL2(q), nil
 }
 
 func (d *design) checkQuery(y []float64) error {

@@ -16,7 +16,8 @@ import (
 	"dpattn/tests/testkit"
 )
 
-// TestBadRows: NaN, Inf, numbers outside of their ranges, 1e308, denormals and minus zero never cause an error. Rows with NaN or Inf leave nothing, and each row is counted once.
+// TestBadRows: NaN, Inf, numbers outside of their ranges, 1e308, denormals and minus zero never
+// cause an error. Rows with NaN or Inf leave nothing, and each row is counted once.
 func TestBadRows(t *testing.T) {
 	nan, inf := math.NaN(), math.Inf(1)
 	p := Params{Adjacency: privacy.AddRemove, Leaves: 8, Range: 2, Weight: 1, Dim: 2, ValueDim: 2, Degree: 2, Copies: 1}
@@ -48,7 +49,8 @@ func TestBadRows(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := b.Add(view(slices.Repeat([]float64{1, nan}, 300), 2), view(slices.Repeat([]float64{1, 1}, 300), 2)); err != nil {
+	nans, ones := slices.Repeat([]float64{1, nan}, 300), slices.Repeat([]float64{1, 1}, 300)
+	if err := b.Add(view(nans, 2), view(ones, 2)); err != nil {
 		t.Fatal(err)
 	}
 	if !slices.Equal(b.s.leaf, clean.s.leaf) || !slices.Equal(b.s.whole, clean.s.whole) {
@@ -56,10 +58,12 @@ func TestBadRows(t *testing.T) {
 	}
 }
 
-// TestBadQueries: queries outside of the range are clipped and flagged; NaN gives NaN, or for the attention the answer to zero.
+// TestBadQueries: queries outside of the range are clipped and flagged; NaN gives NaN, or for the
+// attention the answer to zero.
 func TestBadQueries(t *testing.T) {
 	rng := rand.New(rand.NewPCG(18, 18))
-	p := Params{Adjacency: privacy.Replace, Leaves: 8, Range: 2, Weight: 1, Dim: 2, ValueDim: 2, Degree: 2, Copies: 2, Squared: true}
+	p := Params{Adjacency: privacy.Replace, Leaves: 8, Range: 2, Weight: 1, Dim: 2, ValueDim: 2, Degree: 2, Copies: 2,
+		Squared: true}
 	points, weights := view(between(rng, 20, 0, 2), 2), view(between(rng, 10, -1, 1), 1)
 	h := testkit.Must2(NewHighDim(p, points, &weights, nil, budget, nil))(t)
 	s := testkit.Must2(NewSoftmaxAdaptive(p, points, &weights, nil, budget, nil))(t)
@@ -67,8 +71,9 @@ func TestBadQueries(t *testing.T) {
 		inside, err1 := f([]float64{2, 0})
 		outside, err2 := f([]float64{math.Inf(1), -7})
 		nan, err3 := f([]float64{1, math.NaN()})
-		if _, err := f([]float64{1}); fault.CodeOf(err) != fault.InvalidArgument || err1 != nil || err2 != nil || err3 != nil {
-			t.Error(err, err1, err2, err3)
+		_, short := f([]float64{1})
+		if fault.CodeOf(short) != fault.InvalidArgument || err1 != nil || err2 != nil || err3 != nil {
+			t.Error(short, err1, err2, err3)
 		}
 		if inside != outside || !math.IsNaN(nan) {
 			t.Errorf("at the corner %v, outside %v, at NaN %v", inside, outside, nan)
@@ -79,7 +84,8 @@ func TestBadQueries(t *testing.T) {
 		want1, err1 := h.L1(y)
 		want2, err2 := h.L2(y)
 		if l1 != want1 || l2 != want2 || err != nil || err1 != nil || err2 != nil {
-			t.Errorf("both distances of %v are %v and %v, want %v and %v; %v, %v, %v", y, l1, l2, want1, want2, err, err1, err2)
+			t.Errorf("both distances of %v are %v and %v, want %v and %v; %v, %v, %v",
+				y, l1, l2, want1, want2, err, err1, err2)
 		}
 	}
 	if l1, l2, err := h.Both([]float64{1, math.NaN()}); !math.IsNaN(l1) || !math.IsNaN(l2) || err != nil {
@@ -94,7 +100,8 @@ func TestBadQueries(t *testing.T) {
 	if !math.IsNaN(d.L2(1)) || !math.IsNaN(d.L1(math.NaN())) || d.L1(-1) != d.L1(0) {
 		t.Error("distances without squares, at NaN or outside")
 	}
-	a, err := (structure{kindAttention, p}).attention(data{points: between(rng, 20, 0, 2), weights: between(rng, 20, -1, 1)}, kernelNoise, nil)
+	x := data{points: between(rng, 20, 0, 2), weights: between(rng, 20, -1, 1)}
+	a, err := (structure{kindAttention, p}).attention(x, kernelNoise, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,10 +109,15 @@ func TestBadQueries(t *testing.T) {
 	for _, c := range []struct {
 		q, same []float64
 		clipped bool
-	}{{[]float64{2, 0}, []float64{2, 0}, false}, {[]float64{1e308, -1}, []float64{2, 0}, true}, {[]float64{1, math.NaN()}, []float64{0, 0}, true}} {
+	}{
+		{[]float64{2, 0}, []float64{2, 0}, false},
+		{[]float64{1e308, -1}, []float64{2, 0}, true},
+		{[]float64{1, math.NaN()}, []float64{0, 0}, true},
+	} {
 		answer, err := a.Attend(c.q, out)
 		want, err2 := a.Attend(c.same, other)
-		if err != nil || err2 != nil || answer.Clipped != c.clipped || answer.Normaliser != want.Normaliser || !slices.Equal(out, other) {
+		if err != nil || err2 != nil || answer.Clipped != c.clipped || answer.Normaliser != want.Normaliser ||
+			!slices.Equal(out, other) {
 			t.Errorf("query %v: %+v, %v, %v; want that of %v", c.q, answer, err, out, c.same)
 		}
 		if !c.clipped {
@@ -119,7 +131,10 @@ func TestBadQueries(t *testing.T) {
 			}
 		}
 	}
-	for _, err := range []error{second(a.Attend(nil, out)), second(a.Attend([]float64{1, 1}, out[:1])), second(a.Sums([]float64{1, 1}, out)), second(a.Sums([]float64{1}, make([]float64, 3)))} {
+	for _, err := range []error{
+		second(a.Attend(nil, out)), second(a.Attend([]float64{1, 1}, out[:1])),
+		second(a.Sums([]float64{1, 1}, out)), second(a.Sums([]float64{1}, make([]float64, 3))),
+	} {
 		if fault.CodeOf(err) != fault.InvalidArgument {
 			t.Errorf("a wrong length is %v", err)
 		}
@@ -130,32 +145,39 @@ func second[T any](_ T, err error) error { return err }
 
 // TestParams: each wrong parameter is named, with what it was and what it must be.
 func TestParams(t *testing.T) {
-	good := Params{Adjacency: privacy.AddRemove, Leaves: 8, Range: 1, Weight: 1, Dim: 2, ValueDim: 2, Degree: 2, Copies: 2}
+	good := Params{Adjacency: privacy.AddRemove, Leaves: 8, Range: 1, Weight: 1, Dim: 2, ValueDim: 2, Degree: 2,
+		Copies: 2}
 	for want, change := range map[string]func(p *Params){
-		"params.adjacency is 0":                              func(p *Params) { p.Adjacency = 0 },
-		"params.adjacency is 3":                              func(p *Params) { p.Adjacency = 3 },
-		"params.leaves is 0 (the default":                    func(p *Params) { p.Leaves = 0 },
-		"params.leaves is -1":                                func(p *Params) { p.Leaves = -1 },
-		"params.leaves is 1048577":                           func(p *Params) { p.Leaves = 1<<20 + 1 },
-		"params.rows is -1":                                  func(p *Params) { p.Rows = -1 },
-		"params.owner_rows is -1":                            func(p *Params) { p.OwnerRows = -1 },
-		"params.dim is 0":                                    func(p *Params) { p.Dim = 0 },
-		"params.value_dim is 0":                              func(p *Params) { p.ValueDim = 0 },
-		"params.degree is 9":                                 func(p *Params) { p.Degree = 9 },
-		"params.copies is -1":                                func(p *Params) { p.Copies = -1 },
-		"params.range is 0":                                  func(p *Params) { p.Range = 0 },
-		"params.range is NaN":                                func(p *Params) { p.Range = math.NaN() },
-		"params.range is 9; its square":                      func(p *Params) { p.Range = 9 },
-		"params.weight is -1":                                func(p *Params) { p.Weight = -1 },
-		"params.weight is +Inf":                              func(p *Params) { p.Weight = math.Inf(1) },
-		"params.relative_error is 0":                         func(p *Params) { p.Degree = 0 },
-		"params.relative_error is 1":                         func(p *Params) { p.Copies, p.RelativeError = 0, 1 },
-		"params.relative_error is 1e-12; on logits":          func(p *Params) { p.Degree, p.RelativeError = 0, 1e-12 },
-		"params.failure_probability is 0":                    func(p *Params) { p.Copies, p.RelativeError = 0, 0.1 },
-		"params.failure_probability is NaN":                  func(p *Params) { p.Copies, p.RelativeError, p.FailureProbability = 0, 0.1, math.NaN() },
-		"params.copy_factor is -1":                           func(p *Params) { p.Copies, p.RelativeError, p.FailureProbability, p.CopyFactor = 0, 0.1, 0.1, -1 },
-		"params: copy_factor*r*ln(dim*range/(relative_error": func(p *Params) { p.Copies, p.RelativeError, p.FailureProbability, p.CopyFactor = 0, 0.1, 0.1, 1e6 },
-		"params: dim 60000 and degree 8":                     func(p *Params) { p.Dim, p.Degree = 60000, 8 },
+		"params.adjacency is 0":                     func(p *Params) { p.Adjacency = 0 },
+		"params.adjacency is 3":                     func(p *Params) { p.Adjacency = 3 },
+		"params.leaves is 0 (the default":           func(p *Params) { p.Leaves = 0 },
+		"params.leaves is -1":                       func(p *Params) { p.Leaves = -1 },
+		"params.leaves is 1048577":                  func(p *Params) { p.Leaves = 1<<20 + 1 },
+		"params.rows is -1":                         func(p *Params) { p.Rows = -1 },
+		"params.owner_rows is -1":                   func(p *Params) { p.OwnerRows = -1 },
+		"params.dim is 0":                           func(p *Params) { p.Dim = 0 },
+		"params.value_dim is 0":                     func(p *Params) { p.ValueDim = 0 },
+		"params.degree is 9":                        func(p *Params) { p.Degree = 9 },
+		"params.copies is -1":                       func(p *Params) { p.Copies = -1 },
+		"params.range is 0":                         func(p *Params) { p.Range = 0 },
+		"params.range is NaN":                       func(p *Params) { p.Range = math.NaN() },
+		"params.range is 9; its square":             func(p *Params) { p.Range = 9 },
+		"params.weight is -1":                       func(p *Params) { p.Weight = -1 },
+		"params.weight is +Inf":                     func(p *Params) { p.Weight = math.Inf(1) },
+		"params.relative_error is 0":                func(p *Params) { p.Degree = 0 },
+		"params.relative_error is 1":                func(p *Params) { p.Copies, p.RelativeError = 0, 1 },
+		"params.relative_error is 1e-12; on logits": func(p *Params) { p.Degree, p.RelativeError = 0, 1e-12 },
+		"params.failure_probability is 0":           func(p *Params) { p.Copies, p.RelativeError = 0, 0.1 },
+		"params.failure_probability is NaN": func(p *Params) {
+			p.Copies, p.RelativeError, p.FailureProbability = 0, 0.1, math.NaN()
+		},
+		"params.copy_factor is -1": func(p *Params) {
+			p.Copies, p.RelativeError, p.FailureProbability, p.CopyFactor = 0, 0.1, 0.1, -1
+		},
+		"params: copy_factor*r*ln(dim*range/(relative_error": func(p *Params) {
+			p.Copies, p.RelativeError, p.FailureProbability, p.CopyFactor = 0, 0.1, 0.1, 1e6
+		},
+		"params: dim 60000 and degree 8": func(p *Params) { p.Dim, p.Degree = 60000, 8 },
 	} {
 		p := good
 		change(&p)
@@ -175,11 +197,14 @@ func TestParams(t *testing.T) {
 	}
 }
 
-// TestTooLarge: what does not fit is refused before it is made, with the figures and with what would fit; and Estimate says the same.
+// TestTooLarge: what does not fit is refused before it is made, with the figures and with what
+// would fit; and Estimate says the same.
 func TestTooLarge(t *testing.T) {
-	p := Params{Adjacency: privacy.AddRemove, Rows: 1 << 20, Range: 1, Weight: 1, Dim: 8, ValueDim: 64, Degree: 4, RelativeError: 0.1, FailureProbability: 1e-3}
+	p := Params{Adjacency: privacy.AddRemove, Rows: 1 << 20, Range: 1, Weight: 1, Dim: 8, ValueDim: 64, Degree: 4,
+		RelativeError: 0.1, FailureProbability: 1e-3}
 	b, err := NewAttentionBuilder(p)
-	if b != nil || fault.CodeOf(err) != fault.OutOfMemory || !strings.Contains(err.Error(), "would fit") || !strings.Contains(err.Error(), "495 coordinates and 1048576 leaves") {
+	if b != nil || fault.CodeOf(err) != fault.OutOfMemory || !strings.Contains(err.Error(), "would fit") ||
+		!strings.Contains(err.Error(), "495 coordinates and 1048576 leaves") {
 		t.Errorf("a giant release: %v", err)
 	}
 	e, err := Estimate(p, budget)
@@ -188,7 +213,8 @@ func TestTooLarge(t *testing.T) {
 	}
 	p.Leaves, p.Copies = 256, 1
 	e, err = Estimate(p, budget)
-	if err != nil || !e.Fits || e.Features != 495 || e.Levels != 9 || e.Mechanisms != 65*(495*9*3+2) || e.Numbers != 65*(495*511*3+2) || e.Bytes != 8*e.Numbers || !(e.InitSeconds > 0) {
+	if err != nil || !e.Fits || e.Features != 495 || e.Levels != 9 || e.Mechanisms != 65*(495*9*3+2) ||
+		e.Numbers != 65*(495*511*3+2) || e.Bytes != 8*e.Numbers || !(e.InitSeconds > 0) {
 		t.Errorf("%+v, %v", e, err)
 	}
 	for _, c := range []struct {
@@ -201,7 +227,8 @@ func TestTooLarge(t *testing.T) {
 	} {
 		q := p
 		c.change(&q)
-		if b, err := NewAttentionBuilder(q); b != nil || fault.CodeOf(err) != fault.OutOfMemory || !strings.Contains(err.Error(), c.want) {
+		if b, err := NewAttentionBuilder(q); b != nil || fault.CodeOf(err) != fault.OutOfMemory ||
+			!strings.Contains(err.Error(), c.want) {
 			t.Errorf("want %q: %v", c.want, err)
 		}
 	}
@@ -273,38 +300,41 @@ func TestBadCalls(t *testing.T) {
 	}
 }
 
-func third[T any](_ T, _ Diagnostics, err error) error { return err }
+func third[T, U any](_ T, _ U, err error) error { return err }
 
 // TestOwners: the first OwnerRows rows of each owner count, wherever the others' rows lie.
 func TestOwners(t *testing.T) {
 	p := Params{Adjacency: privacy.AddRemove, OwnerRows: 2, Leaves: 4, Weight: 8}
-	tree, tally, err := newTree(p, []int{0, 1, 2, 3, 0, 1}, []float64{1, 2, 4, 1, 2, 4}, []uint64{7, 8, 7, 7, 7, 8}, budget, silent, nil)
-	if err != nil || tally != (Diagnostics{Rows: 6, RowsDropped: 2}) {
-		t.Fatal(tally, err)
+	tree, counts, err := newTree(p, []int{0, 1, 2, 3, 0, 1}, []float64{1, 2, 4, 1, 2, 4}, []uint64{7, 8, 7, 7, 7, 8},
+		budget, noNoise, nil)
+	if err != nil || counts != (Diagnostics{Rows: 6, RowsDropped: 2}) {
+		t.Fatal(counts, err)
 	}
 	for i, want := range []float64{1, 6, 4, 0} {
 		if got, _, err := tree.Query(i, i+1); got != want || err != nil {
 			t.Errorf("leaf %d is %v, %v; want %v", i, got, err, want)
 		}
 	}
-	d, tally, err := newDistance(Params{Adjacency: privacy.Replace, OwnerRows: 1, Leaves: 4, Range: 4, Weight: 1}, []float64{0.5, 2.5, 3.5}, nil, []uint64{1, 1, 2}, budget, silent, nil)
-	if err != nil || tally != (Diagnostics{Rows: 3, RowsDropped: 1}) {
-		t.Fatal(tally, err)
+	d, counts, err := newDistance(Params{Adjacency: privacy.Replace, OwnerRows: 1, Leaves: 4, Range: 4, Weight: 1},
+		[]float64{0.5, 2.5, 3.5}, nil, []uint64{1, 1, 2}, budget, noNoise, nil)
+	if err != nil || counts != (Diagnostics{Rows: 3, RowsDropped: 1}) {
+		t.Fatal(counts, err)
 	}
 	within(t, "l1", d.L1(0), 4, 1e-5)
 }
 
-// TestMedian: the answer is the median of the copies' own answers, for odd and even numbers of them.
+// TestMedian: the answer is the median of the copies' own answers, for odd and even numbers of
+// them.
 func TestMedian(t *testing.T) {
 	y := []float64{0.4, 0.8}
 	for _, copies := range []int{1, 2, 3, 4, 7} {
 		p := Params{Adjacency: privacy.AddRemove, Leaves: 4, Range: 1, Weight: 3, Dim: 2, Degree: 1, Copies: copies}
 		s := testkit.Must2(NewSoftmaxAdaptive(p, view(y, 2), nil, nil, budget, nil))(t)
-		probe := s.probe()
-		probe.load(s.f.d, y)
-		s.f.softmax(probe)
+		q := s.query()
+		q.load(s.f.d, y)
+		s.f.softmax(q)
 		var each []float64
-		for _, v := range probe.answers {
+		for _, v := range q.answers {
 			each = append(each, 3*v)
 		}
 		slices.Sort(each)
@@ -312,17 +342,20 @@ func TestMedian(t *testing.T) {
 		if copies%2 == 0 {
 			want = (each[copies/2-1] + each[copies/2]) / 2
 		}
-		if got, err := s.Sum(y); err != nil || !(math.Abs(got-want) <= 1e-9*math.Abs(want)) || copies > 1 && each[0] == each[1] {
+		got, err := s.Sum(y)
+		if err != nil || !(math.Abs(got-want) <= 1e-9*math.Abs(want)) || copies > 1 && each[0] == each[1] {
 			t.Errorf("%d copies: %v, %v; want %v of %v", copies, got, err, want, each)
 		}
 	}
 }
 
-// TestThreads: the numbers do not depend on how many goroutines add them up, and answers not on who else asks.
+// TestThreads: the numbers do not depend on how many goroutines add them up, and answers not on who
+// else asks.
 func TestThreads(t *testing.T) {
 	defer parallel.SetThreads(0)
 	rng := rand.New(rand.NewPCG(22, 22))
-	p := Params{Adjacency: privacy.AddRemove, Leaves: 300, Range: 1, Weight: 1, Dim: 3, ValueDim: 2, Degree: 2, Copies: 3}
+	p := Params{Adjacency: privacy.AddRemove, Leaves: 300, Range: 1, Weight: 1, Dim: 3, ValueDim: 2, Degree: 2,
+		Copies: 3}
 	b, err := NewAttentionBuilder(p)
 	if err != nil {
 		t.Fatal(err)
@@ -333,7 +366,7 @@ func TestThreads(t *testing.T) {
 	var want [][]int64
 	for _, threads := range []int{1, 2, 5} {
 		parallel.SetThreads(threads)
-		f, err := b.s.release(budget, silent, nil)
+		f, err := b.s.release(budget, noNoise, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -374,7 +407,8 @@ func TestThreads(t *testing.T) {
 
 // TestNoAllocations: a query allocates nothing.
 func TestNoAllocations(t *testing.T) {
-	p := Params{Adjacency: privacy.Replace, Leaves: 16, Range: 1, Weight: 1, Dim: 2, ValueDim: 40, Degree: 2, Copies: 5, Squared: true}
+	p := Params{Adjacency: privacy.Replace, Leaves: 16, Range: 1, Weight: 1, Dim: 2, ValueDim: 40, Degree: 2,
+		Copies: 5, Squared: true}
 	y := []float64{0.5, 0.25}
 	h := testkit.Must2(NewHighDim(p, view(y, 2), nil, nil, budget, nil))(t)
 	d := testkit.Must2(NewDistance(p, y, nil, nil, budget, nil))(t)
@@ -390,9 +424,16 @@ func TestNoAllocations(t *testing.T) {
 	sums, out := make([]float64, 41), make([]float64, 40)
 	r := testkit.Must2(NewTree(p, nil, y, nil, budget, nil))(t)
 	for name, ask := range map[string]func() error{
-		"l1": func() error { _, err := h.L1(y); return err }, "l2": func() error { _, err := h.L2(y); return err }, "distance": func() error { d.L1(0.5); d.L2(0.5); return nil },
-		"sum": func() error { _, err := s.Sum(y); return err }, "stddev": func() error { _, err := s.Stddev(y); return err },
-		"sums": func() error { _, err := a.Sums(y, sums); return err }, "attend": func() error { _, err := a.Attend(y, out); return err }, "tree": func() error { _, _, err := r.Query(3, 14); return err },
+		"l1":       func() error { return second(h.L1(y)) },
+		"l2":       func() error { return second(h.L2(y)) },
+		"both":     func() error { return third(h.Both(y)) },
+		"distance": func() error { d.L1(0.5); d.L2(0.5); return nil },
+		"sum":      func() error { return second(s.Sum(y)) },
+		"stddev":   func() error { return second(s.Stddev(y)) },
+		"sums":     func() error { return second(a.Sums(y, sums)) },
+		"attend":   func() error { return second(a.Attend(y, out)) },
+		"clipped":  func() error { a.AttendClipped(y, out); return nil },
+		"tree":     func() error { return third(r.Query(3, 14)) },
 	} {
 		n := testing.AllocsPerRun(200, func() {
 			if err := ask(); err != nil {
@@ -410,7 +451,8 @@ func TestMergeAndOrder(t *testing.T) {
 	rng := rand.New(rand.NewPCG(20, 20))
 	const n, dim, cols = 700, 3, 2
 	for _, noTrees := range []bool{false, true} {
-		p := Params{Adjacency: privacy.AddRemove, Leaves: 50, Range: 1, Weight: 1, Dim: dim, ValueDim: cols, Degree: 3, Copies: 1, NoTrees: noTrees}
+		p := Params{Adjacency: privacy.AddRemove, Leaves: 50, Range: 1, Weight: 1, Dim: dim, ValueDim: cols,
+			Degree: 3, Copies: 1, NoTrees: noTrees}
 		keys, values := between(rng, n*dim, 0, 1), between(rng, n*cols, -1, 1)
 		whole, err := NewAttentionBuilder(p)
 		if err != nil {
@@ -444,14 +486,17 @@ func TestMergeAndOrder(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if !slices.Equal(shards[0].s.leaf, whole.s.leaf) || !slices.Equal(shards[0].s.whole, whole.s.whole) || shards[0].s.rows != n {
+		if !slices.Equal(shards[0].s.leaf, whole.s.leaf) || !slices.Equal(shards[0].s.whole, whole.s.whole) ||
+			shards[0].s.rows != n {
 			t.Error("the sums depend on order or chunks")
 		}
 	}
 }
 
-// TestStddev: the predicted standard deviation against that of 400 releases. A sample deviation of 400 numbers is within 19 % with a false alarm below 1e-6 (5 standard errors of 1/sqrt(800)), 22 % for the sum of only four Laplace numbers, whose tails are longer;
-// and for the median of three, whose factor is that of a large number, 27 % is allowed.
+// TestStddev: the predicted standard deviation against that of 400 releases. A sample deviation of
+// 400 numbers is within 19 % with a false alarm below 1e-6 (5 standard errors of 1/sqrt(800)), 22 %
+// for the sum of only four Laplace numbers, whose tails are longer; and for the median of three,
+// whose factor is that of a large number, 27 % is allowed.
 func TestStddev(t *testing.T) {
 	const n = 400
 	p := Params{Adjacency: privacy.AddRemove, Leaves: 8, Range: 1, Weight: 2, Dim: 2, ValueDim: 1, Degree: 2, Copies: 1}
@@ -499,7 +544,8 @@ func TestStddev(t *testing.T) {
 	}
 }
 
-// The number of threads may change at any time, in the middle of an Add too; working memory that is too small then is wiped before it goes.
+// The number of threads may change at any time, in the middle of an Add too; working memory that is
+// too small then is wiped before it goes.
 func TestThreadsChange(t *testing.T) {
 	defer parallel.SetThreads(0)
 	rng := rand.New(rand.NewPCG(23, 23))
@@ -522,7 +568,8 @@ func TestThreadsChange(t *testing.T) {
 	if b.s.batch == old {
 		t.Fatal("one thread's working memory serves four")
 	}
-	if slices.Max(old.rows) != 0 || slices.Max(old.spots) != 0 || slices.Max(old.norm) != 0 || slices.Max(old.mono) != 0 {
+	if slices.Max(old.rows) != 0 || slices.Max(old.leaves) != 0 || slices.Max(old.norm) != 0 ||
+		slices.Max(old.mono) != 0 {
 		t.Error("rows are left in working memory that was given up")
 	}
 	var end atomic.Bool

@@ -8,16 +8,18 @@ import (
 	"dpattn/core/privacy"
 )
 
-// Params are the public choices, one struct for all structures. Each constructor says which fields it reads; the others are ignored. Zero means default where a
-// default is named. They must be chosen without looking at the private data.
+// Params are the public choices, one struct for all structures. Each constructor says which fields
+// it reads; the others are ignored. Zero means default where a default is named. They must be
+// chosen without looking at the private data.
 type Params struct {
 	Adjacency privacy.Adjacency // required
 	OwnerRows int               // 0: the unit is a row; m in 1..2^20: an owner with at most m rows
 
-	// Rows is the public number of rows that Leaves and Estimate's error default to. It must be a declared number, never one counted in private data:
-	// with AddRemove the true number is private.
+	// Rows is the public number of rows that Leaves and Estimate's error default to. It must be a
+	// declared number, never one counted in private data: with AddRemove the true number is
+	// private.
 	Rows   int
-	Leaves int // N, the leaves of the grid that all points are rounded to; 0: Rows, as in the paper. 1..2^20 (Tree: 2^28)
+	Leaves int // N, of the grid that all points are rounded to; 0: Rows, as in the paper. 1..2^20 (Tree: 2^28)
 
 	Dim      int     // d of keys, or the dimension of points; 1..2^16
 	ValueDim int     // columns of V; 1..2^16
@@ -27,22 +29,30 @@ type Params struct {
 	Degree        int     // s, 1..8; 0: the least whose polynomial is within RelativeError
 	RelativeError float64 // eps_s in (0, 1): relative error of the polynomial; needed if Degree or Copies is 0
 
-	Copies             int     // l, independent copies whose median answers; 0: ceil(CopyFactor * r * ln(d R/(eps_s p_f))), the paper's choice
+	// Copies is l, the independent copies whose median answers; 0: the paper's choice,
+	// ceil(CopyFactor * r * ln(d R/(eps_s p_f))). FailureProbability is p_f in (0, 1): it bounds
+	// the failure of accuracy and never enters the guarantee. It is needed if Copies is 0.
+	Copies             int
 	CopyFactor         float64 // c in that formula; 0: 1
-	FailureProbability float64 // p_f in (0, 1): bounds the accuracy's failure; it never enters the guarantee. Needed if Copies is 0
+	FailureProbability float64
 
 	Squared bool // Distance, HighDim: keep the trees of w x^2 too, which L2 needs
-	NoTrees bool // Softmax and above: release <P(y), sum w P(k)> as r noisy numbers instead of trees; see PROOF.md, section 7
+
+	// NoTrees makes Softmax and what is built of it release <P(y), sum w P(k)> as r noisy numbers
+	// instead of trees; see PROOF.md, section 7.
+	NoTrees bool
 }
 
 // Limits of Params.
 const (
-	maxDim        = 1 << 16
 	MaxLeaves     = 1 << 20
-	MaxTreeLeaves = 1 << 28
-	maxLevels     = 29 // of MaxTreeLeaves leaves
-	maxOwnerRows  = 1 << 20
+	MaxTreeLeaves = 1 << 28 // of a Tree
 	MaxCopies     = 1 << 24
+
+	maxLevels    = 29 // of MaxTreeLeaves leaves
+	maxDim       = 1 << 16
+	maxOwnerRows = 1 << 20
+	maxLogit     = 64 // of R^2
 )
 
 // Bounds stay in a range in which no product of theirs over- or underflows.
@@ -64,14 +74,16 @@ const (
 )
 
 func (k kind) String() string {
-	return [...]string{"", "DPTree", "DPTreeDistance", "DPTreeHighDim", "DPTreeSoftmax", "DPTreeSoftmaxAdaptive", "DPTreeCrossAttention"}[k]
+	return [...]string{"", "DPTree", "DPTreeDistance", "DPTreeHighDim", "DPTreeSoftmax", "DPTreeSoftmaxAdaptive",
+		"DPTreeCrossAttention"}[k]
 }
 
-// checked returns the parameters of a structure with their defaults filled in and what it does not read zeroed. Degree and Copies wait for the polynomial
-// (newBasis, copies).
+// checked returns the parameters of a structure with their defaults filled in and what it does not
+// read zeroed. Degree and Copies wait for the polynomial (newBasis, copies).
 func (p Params) checked(k kind) (Params, error) {
 	if p.Adjacency != privacy.AddRemove && p.Adjacency != privacy.Replace {
-		return p, fault.Invalid("params.adjacency is %d; it is required and must be 1 (add_remove) or 2 (replace)", p.Adjacency)
+		return p, fault.Invalid("params.adjacency is %d; it is required and must be 1 (add_remove) or 2 (replace)",
+			p.Adjacency)
 	}
 	if k < kindAttention {
 		p.ValueDim = 1
@@ -98,7 +110,8 @@ func (p Params) checked(k kind) (Params, error) {
 		p.Leaves = 1
 	} else if p.Leaves == 0 {
 		if p.Rows < 1 {
-			return p, fault.Invalid("params.leaves is 0 (the default, the public number of rows) and params.rows is %d; one of them must be at least 1", p.Rows)
+			return p, fault.Invalid("params.leaves is 0 (the default, the public number of rows) and "+
+				"params.rows is %d; one of them must be at least 1", p.Rows)
 		}
 		p.Leaves = min(p.Rows, most)
 	}
@@ -124,17 +137,21 @@ func (p Params) checked(k kind) (Params, error) {
 		value float64
 	}{{"range", p.Range}, {"weight", p.Weight}} {
 		if !(f.value >= least && f.value <= largest) {
-			return p, fault.Invalid("params.%s is %v; it is required and must be a number in %g..%g", f.name, f.value, least, largest)
+			return p, fault.Invalid("params.%s is %v; it is required and must be a number in %g..%g", f.name, f.value,
+				least, largest)
 		}
 	}
 	if k < kindSoftmax {
 		return p, nil
 	}
 	if b := p.Range * p.Range; !(b >= 1e-6 && b <= maxLogit) {
-		return p, fault.Invalid("params.range is %v; its square, the bound on a logit <q,k>/d, must be in 1e-6..%d", p.Range, maxLogit)
+		return p, fault.Invalid("params.range is %v; its square, the bound on a logit <q,k>/d, must be in 1e-6..%d",
+			p.Range, maxLogit)
 	}
 	if needed := p.Degree == 0 || p.Copies == 0; needed && !(p.RelativeError > 0 && p.RelativeError < 1) {
-		return p, fault.Invalid("params.relative_error is %v; where degree or copies is 0 it is needed and must be above 0 and below 1", p.RelativeError)
+		return p, fault.Invalid(
+			"params.relative_error is %v; where degree or copies is 0 it is needed and must be above 0 and below 1",
+			p.RelativeError)
 	}
 	if p.Copies == 0 {
 		if p.CopyFactor == 0 {
@@ -144,20 +161,21 @@ func (p Params) checked(k kind) (Params, error) {
 			return p, fault.Invalid("params.copy_factor is %v; it must be above 0 and at most 1e6", p.CopyFactor)
 		}
 		if !(p.FailureProbability > 0 && p.FailureProbability < 1) {
-			return p, fault.Invalid("params.failure_probability is %v; where copies is 0 it is needed and must be above 0 and below 1", p.FailureProbability)
+			return p, fault.Invalid(
+				"params.failure_probability is %v; where copies is 0 it is needed and must be above 0 and below 1",
+				p.FailureProbability)
 		}
 	}
 	return p, nil
 }
 
-// maxLogit bounds R^2.
-const maxLogit = 64
-
 // copies is the paper's number of copies, ceil(c r ln(d R/(eps_s p_f))), at least 1.
 func (p *Params) copies(features int) (int, error) {
-	l := math.Ceil(p.CopyFactor * float64(features) * math.Log(float64(p.Dim)*p.Range/(p.RelativeError*p.FailureProbability)))
+	factor := p.CopyFactor * float64(features)
+	l := math.Ceil(factor * math.Log(float64(p.Dim)*p.Range/(p.RelativeError*p.FailureProbability)))
 	if l > MaxCopies {
-		return 0, fault.New(fault.Limit, "params: copy_factor*r*ln(dim*range/(relative_error*failure_probability)) is %.0f copies; at most %d are possible, choose copies", l, MaxCopies)
+		return 0, fault.New(fault.Limit, "params: copy_factor*r*ln(dim*range/(relative_error*failure_probability)) is "+
+			"%.0f copies; at most %d are possible, choose copies", l, MaxCopies)
 	}
 	return int(max(l, 1)), nil
 }

@@ -14,7 +14,8 @@ import (
 	"dpattn/core/privacy"
 )
 
-// recorder is a draw whose noise follows from a seed, and which remembers what it was asked for. It gives the law's support some use: draws are uniform on it.
+// recorder is a draw whose noise follows from a seed, and which remembers what it was asked for. It
+// gives the distribution's support some use: draws are uniform on it.
 type recorder struct {
 	rng   *rand.Rand
 	asks  []string
@@ -23,10 +24,10 @@ type recorder struct {
 
 func recorded() *recorder { return &recorder{rng: rand.New(rand.NewPCG(8, 8))} }
 
-func (r *recorder) draw(dst []int64, law noise.TruncatedLaplace) error {
-	r.asks = append(r.asks, fmt.Sprintf("%d of %+v", len(dst), law))
+func (r *recorder) draw(dst []int64, dist noise.TruncatedLaplace) error {
+	r.asks = append(r.asks, fmt.Sprintf("%d of %+v", len(dst), dist))
 	for i := range dst {
-		dst[i] = int64(r.rng.Uint64N(2*law.Support+1)) - int64(law.Support)
+		dst[i] = int64(r.rng.Uint64N(2*dist.Support+1)) - int64(dist.Support)
 	}
 	r.drawn = append(r.drawn, dst...)
 	return nil
@@ -97,7 +98,8 @@ func (s structure) release(x data, draw draw, report Report) (*forest, error) {
 		}
 	case kindAdaptive:
 		var t *SoftmaxAdaptive
-		if t, _, err = newSoftmaxAdaptive(s.p, view(x.points, dim), weights, x.owners, budget, draw, report); err == nil {
+		t, _, err = newSoftmaxAdaptive(s.p, view(x.points, dim), weights, x.owners, budget, draw, report)
+		if err == nil {
 			r = t.released
 		}
 	case kindAttention:
@@ -144,18 +146,22 @@ func (s structure) attention(x data, draw draw, report Report) (*CrossAttention,
 
 // structures is every structure with small shapes, for one adjacency and owner_rows.
 func structures(adjacency privacy.Adjacency, ownerRows int) []structure {
-	p := Params{Adjacency: adjacency, OwnerRows: ownerRows, Leaves: 13, Range: 1, Weight: 2, Dim: 3, Degree: 2, Copies: 3, ValueDim: 2, Squared: true}
+	p := Params{Adjacency: adjacency, OwnerRows: ownerRows, Leaves: 13, Range: 1, Weight: 2, Dim: 3, Degree: 2,
+		Copies: 3, ValueDim: 2, Squared: true}
 	noTrees := p
 	noTrees.NoTrees = true
 	plain := p
 	plain.Squared = false
 	return []structure{
-		{kindTree, p}, {kindDistance, p}, {kindDistance, plain}, {kindHighDim, p}, {kindSoftmax, p}, {kindSoftmax, noTrees}, {kindAdaptive, p}, {kindAttention, p}, {kindAttention, noTrees},
+		{kindTree, p}, {kindDistance, p}, {kindDistance, plain}, {kindHighDim, p}, {kindSoftmax, p},
+		{kindSoftmax, noTrees}, {kindAdaptive, p}, {kindAttention, p}, {kindAttention, noTrees},
 	}
 }
 
-// TestReplay: every noisy integer is the exact one and noise of its own; with the same randomness the noisy integers of neighbouring data differ by exactly what the structures without noise differ by, which is within the sensitivity in every level; and
-// the same noise is asked for. The unit that changes has extreme, zero or no weight, and every position.
+// TestReplay: every noisy integer is the exact one and noise of its own; with the same randomness
+// the noisy integers of neighbouring data differ by exactly what the structures without noise
+// differ by, which is within the sensitivity in every level; and the same noise is asked for. The
+// unit that changes has extreme, zero or no weight, and every position.
 func TestReplay(t *testing.T) {
 	rng := rand.New(rand.NewPCG(9, 9))
 	reached := map[string]bool{}
@@ -174,7 +180,7 @@ func TestReplay(t *testing.T) {
 						x.owners = x.owners[:n]
 					}
 					unit := 2 * m // rows unit..unit+m-1 change
-					y := data{points: slices.Clone(x.points), weights: slices.Clone(x.weights), owners: slices.Clone(x.owners)}
+					y := data{slices.Clone(x.points), slices.Clone(x.weights), slices.Clone(x.owners)}
 					extreme := func(d data, sign float64, at float64) {
 						for i := unit; i < unit+m; i++ {
 							for c := range dim {
@@ -243,7 +249,7 @@ func replay(t *testing.T, s structure, x, y data, reached map[string]bool) {
 	if !slices.Equal(first.asks, second.asks) {
 		t.Fatalf("%s: neighbours ask for different noise", name)
 	}
-	ex, ey := make2(silent, x), make2(silent, y)
+	ex, ey := make2(noNoise, x), make2(noNoise, y)
 	d := fx.d
 	// Every noisy integer is the exact one and a draw of its own.
 	noisy, exact := slices.Concat(fx.numbers...), slices.Concat(ex.numbers...)
@@ -258,12 +264,14 @@ func replay(t *testing.T, s structure, x, y data, reached map[string]bool) {
 	for i := range d.terms {
 		for j := range fx.numbers[i] {
 			if fx.numbers[i][j]-fy.numbers[i][j] != ex.numbers[i][j]-ey.numbers[i][j] {
-				t.Fatalf("%s, %s: noisy integers differ by %d, exact ones by %d", name, d.terms[i].name, fx.numbers[i][j]-fy.numbers[i][j], ex.numbers[i][j]-ey.numbers[i][j])
+				t.Fatalf("%s, %s: noisy integers differ by %d, exact ones by %d", name, d.terms[i].name,
+					fx.numbers[i][j]-fy.numbers[i][j], ex.numbers[i][j]-ey.numbers[i][j])
 			}
 		}
 		// The l1 norm over every level.
 		lanes := d.columns * d.Copies
-		moved := func(lo, hi int) (sum uint64) { // of the numbers lo, lo + lanes and so on before hi: one copy of one column
+		// Of the numbers lo, lo + lanes and so on before hi: one copy of one column.
+		moved := func(lo, hi int) (sum uint64) {
 			for j := lo; j < hi; j += lanes {
 				v := ex.numbers[i][j] - ey.numbers[i][j]
 				sum += uint64(max(v, -v))
@@ -295,7 +303,8 @@ func replay(t *testing.T, s structure, x, y data, reached map[string]bool) {
 	}
 }
 
-// TestCertificate recomputes the guarantee from the certificate's numbers: the count of mechanisms from the shapes, the composition from epsilon0 and delta0, and those from the laws.
+// TestCertificate recomputes the guarantee from the certificate's numbers: the count of mechanisms
+// from the shapes, the composition from epsilon0 and delta0, and those from the distributions.
 func TestCertificate(t *testing.T) {
 	rng := rand.New(rand.NewPCG(10, 10))
 	for _, adjacency := range []privacy.Adjacency{privacy.AddRemove, privacy.Replace} {
@@ -336,14 +345,17 @@ func TestCertificate(t *testing.T) {
 						t.Errorf("%s, %s: %d mechanisms, want %d", c.Mechanism, term.Name, term.Mechanisms, want)
 					}
 					if !(term.Epsilon <= c.Epsilon0 && term.Delta <= c.Delta0 && term.Epsilon > 0.99*c.Epsilon0) {
-						t.Errorf("%s, %s: law spends (%v, %v) of (%v, %v)", c.Mechanism, term.Name, term.Epsilon, term.Delta, c.Epsilon0, c.Delta0)
+						t.Errorf("%s, %s: the noise spends (%v, %v) of (%v, %v)", c.Mechanism, term.Name, term.Epsilon,
+							term.Delta, c.Epsilon0, c.Delta0)
 					}
 					// The strip and the ratio, in floating point, from the certificate alone.
 					lambda := float64(term.ScaleNum) / float64(term.ScaleDen)
 					a, u := float64(term.Support), float64(term.Sensitivity)
-					strip := math.Exp(-(a-u+1)/lambda) * -math.Expm1(-u/lambda) / (1 + math.Exp(-1/lambda) - 2*math.Exp(-(a+1)/lambda))
+					mass := 1 + math.Exp(-1/lambda) - 2*math.Exp(-(a+1)/lambda)
+					strip := math.Exp(-(a-u+1)/lambda) * -math.Expm1(-u/lambda) / mass
 					if !(math.Abs(strip/term.Delta-1) < 1e-6) || !(math.Abs(u/lambda/term.Epsilon-1) < 1e-12) {
-						t.Errorf("%s, %s: (%v, %v), want (%v, %v)", c.Mechanism, term.Name, term.Epsilon, term.Delta, u/lambda, strip)
+						t.Errorf("%s, %s: (%v, %v), want (%v, %v)", c.Mechanism, term.Name, term.Epsilon, term.Delta,
+							u/lambda, strip)
 					}
 					for _, v := range f.numbers[i] {
 						if bound := float64(term.Support) + 4*float64(term.Sensitivity); math.Abs(float64(v)) > bound {
@@ -357,16 +369,24 @@ func TestCertificate(t *testing.T) {
 				basic, delta := float64(k)*c.Epsilon0, float64(k)*c.Delta0
 				advanced := math.Inf(1)
 				if c.DeltaPrime > 0 {
-					advanced = math.Sqrt(2*float64(k)*math.Log(1/c.DeltaPrime))*c.Epsilon0 + float64(k)*c.Epsilon0*math.Expm1(c.Epsilon0)
+					advanced = math.Sqrt(2*float64(k)*math.Log(1/c.DeltaPrime))*c.Epsilon0 +
+						float64(k)*c.Epsilon0*math.Expm1(c.Epsilon0)
 				}
 				spent := map[string]float64{"basic": basic, "advanced": advanced}[c.Composition]
-				if !(math.Abs(spent/c.Spent[0]-1) < 1e-9) || !(math.Abs((delta+c.DeltaPrime)/c.Spent[1]-1) < 1e-9) || c.Spent[0] > budget.Epsilon || c.Spent[1] > budget.Delta {
-					t.Errorf("%s: %s composition of %d spends %v; recomputed (%v, %v)", c.Mechanism, c.Composition, k, c.Spent, spent, delta+c.DeltaPrime)
+				if !(math.Abs(spent/c.Spent[0]-1) < 1e-9) || !(math.Abs((delta+c.DeltaPrime)/c.Spent[1]-1) < 1e-9) ||
+					c.Spent[0] > budget.Epsilon || c.Spent[1] > budget.Delta {
+					t.Errorf("%s: %s composition of %d spends %v; recomputed (%v, %v)", c.Mechanism, c.Composition, k,
+						c.Spent, spent, delta+c.DeltaPrime)
 				}
-				if public := adjacency == privacy.Replace && owner == 0; public && c.Rows != 4 || !public && c.Rows != 0 {
+				rows := uint64(0)
+				if adjacency == privacy.Replace && owner == 0 {
+					rows = 4
+				}
+				if c.Rows != rows {
 					t.Errorf("%s, %s, owner_rows %d: %d rows are published", c.Mechanism, adjacency, owner, c.Rows)
 				}
-				if c.Epsilon != budget.Epsilon || c.Delta != budget.Delta || c.UnitRows != max(owner, 1) || c.Owners != (owner > 0) || c.Adjacency != adjacency.String() {
+				if c.Epsilon != budget.Epsilon || c.Delta != budget.Delta || c.UnitRows != max(owner, 1) ||
+					c.Owners != (owner > 0) || c.Adjacency != adjacency.String() {
 					t.Errorf("%s: %+v", c.Mechanism, c)
 				}
 			}
@@ -388,7 +408,10 @@ func TestSensitivityGolden(t *testing.T) {
 				t.Fatal(err)
 			}
 			for i := range d.terms {
-				want := map[string]uint64{"sum": 1 << 20, "w": 1 << 10, "wx": 1 << 10 * point, "wxx": 1 << 10 * square, "P_wx": 1 << 30, "s_w": 1 << 10, "linear": 1 << 30}[d.terms[i].name] * c.times
+				want := map[string]uint64{
+					"sum": 1 << 20, "w": 1 << 10, "wx": 1 << 10 * point, "wxx": 1 << 10 * square, "P_wx": 1 << 30,
+					"s_w": 1 << 10, "linear": 1 << 30,
+				}[d.terms[i].name] * c.times
 				if got := d.sensitivity(&d.terms[i]); got != want {
 					t.Errorf("%s, %+v, %s: sensitivity %d, want %d", s.kind, c, d.terms[i].name, got, want)
 				}
@@ -397,9 +420,11 @@ func TestSensitivityGolden(t *testing.T) {
 	}
 }
 
-// TestFailureProbability: p_f moves the number of copies, and nothing in the guarantee but what follows from that number.
+// TestFailureProbability: p_f moves the number of copies, and nothing in the guarantee but what
+// follows from that number.
 func TestFailureProbability(t *testing.T) {
-	base := Params{Adjacency: privacy.AddRemove, Leaves: 4, Range: 1, Weight: 1, Dim: 2, ValueDim: 1, Degree: 2, RelativeError: 0.1}
+	base := Params{Adjacency: privacy.AddRemove, Leaves: 4, Range: 1, Weight: 1, Dim: 2, ValueDim: 1, Degree: 2,
+		RelativeError: 0.1}
 	for _, pf := range []float64{0.5, 1e-3, 1e-12} {
 		p := base
 		p.FailureProbability = pf
@@ -426,7 +451,8 @@ func TestFailureProbability(t *testing.T) {
 	}
 }
 
-// TestNoPathBack: no type that a release holds is sums or batch, and nothing of it aliases the builder's memory.
+// TestNoPathBack: no type that a release holds is sums or batch, and nothing of it aliases the
+// builder's memory.
 func TestNoPathBack(t *testing.T) {
 	for _, v := range []any{Tree{}, Distance{}, HighDim{}, Softmax{}, SoftmaxAdaptive{}, CrossAttention{}} {
 		seen := map[reflect.Type]bool{}
@@ -437,7 +463,8 @@ func TestNoPathBack(t *testing.T) {
 			}
 			seen[t] = true
 			switch t {
-			case reflect.TypeFor[sums](), reflect.TypeFor[batch](), reflect.TypeFor[AttentionBuilder](), reflect.TypeFor[draw]():
+			case reflect.TypeFor[sums](), reflect.TypeFor[batch](), reflect.TypeFor[AttentionBuilder](),
+				reflect.TypeFor[draw]():
 				return false
 			}
 			switch t.Kind() {
@@ -468,7 +495,7 @@ func TestEntropyFailure(t *testing.T) {
 		x := data{points: between(rng, 4*dim, 0, 1), weights: between(rng, 4*cols, -2, 2)}
 		calls := 0
 		var leaked [][]int64
-		broken := func(dst []int64, law noise.TruncatedLaplace) error {
+		broken := func(dst []int64, dist noise.TruncatedLaplace) error {
 			leaked = append(leaked, dst)
 			if calls++; calls == 2 || len(structuresTerms(s)) == 1 {
 				return errBroken
@@ -515,7 +542,7 @@ func TestCancel(t *testing.T) {
 	before := slices.Clone(b.s.leaf)
 	for steps := 0; ; steps++ {
 		left, last := steps, uint64(0)
-		a, err := b.release(budget, silent, func(done, total uint64) bool {
+		a, err := b.release(budget, noNoise, func(done, total uint64) bool {
 			if done > total || done < last {
 				t.Errorf("%d of %d done", done, total)
 			}
@@ -533,12 +560,13 @@ func TestCancel(t *testing.T) {
 			t.Fatalf("step %d: %v", steps, err)
 		}
 	}
-	if _, err := b.release(budget, silent, nil); fault.CodeOf(err) != fault.Consumed {
+	if _, err := b.release(budget, noNoise, nil); fault.CodeOf(err) != fault.Consumed {
 		t.Errorf("a second release: %v", err)
 	}
 }
 
-// TestWiped: after the release, and after Wipe, nothing of the rows is left in the builder's memory.
+// TestWiped: after the release, and after Wipe, nothing of the rows is left in the builder's
+// memory.
 func TestWiped(t *testing.T) {
 	rng := rand.New(rand.NewPCG(13, 13))
 	for _, s := range structures(privacy.AddRemove, 0) {
@@ -559,13 +587,14 @@ func TestWiped(t *testing.T) {
 			t.Fatal(err)
 		}
 		for name, list := range map[string]bool{
-			"leaf": zero(leaf), "whole": zero(whole), "rows": zero(work.rows), "spots": zero(work.spots), "norm": zero(work.norm), "mono": zero(work.mono),
+			"leaf": zero(leaf), "whole": zero(whole), "rows": zero(work.rows), "leaves": zero(work.leaves),
+			"norm": zero(work.norm), "mono": zero(work.mono),
 		} {
 			if !list {
 				t.Errorf("%s has contents", name)
 			}
 		}
-		if b.s != nil || b.tally != (Diagnostics{}) {
+		if b.s != nil || b.counts != (Diagnostics{}) {
 			t.Error("the builder is not spent")
 		}
 	}

@@ -11,10 +11,11 @@ import (
 // released is what all structures offer: their guarantee, their size and their file.
 type released struct {
 	f     *forest
-	spare sync.Pool // *probe
+	spare sync.Pool // *query
 }
 
-// Certificate is everything that somebody needs to recompute the guarantee of a release. All of it is public. PROOF.md says why it holds.
+// Certificate is everything that somebody needs to recompute the guarantee of a release. All of it
+// is public. PROOF.md says why it holds.
 type Certificate struct {
 	Mechanism   string     `json:"mechanism"` // the structure's name in the paper
 	Adjacency   string     `json:"adjacency"`
@@ -27,7 +28,7 @@ type Certificate struct {
 	Epsilon0    float64    `json:"epsilon0"`    // of each mechanism
 	Delta0      float64    `json:"delta0"`
 	DeltaPrime  float64    `json:"delta_prime"` // of advanced composition
-	Spent       [2]float64 `json:"spent"`       // epsilon and delta that k mechanisms of (epsilon0, delta0) spend by that rule, rounded up; at most Epsilon and Delta
+	Spent       [2]float64 `json:"spent"`       // epsilon and delta of k mechanisms by that rule, rounded up
 	Terms       []Term     `json:"terms"`
 	Heads       int        `json:"heads"`   // that share the budget
 	Columns     int        `json:"columns"` // of V and the normaliser
@@ -45,12 +46,12 @@ type Term struct {
 	Mechanisms  uint64  `json:"mechanisms"`  // how many, each with noise of its own
 	Numbers     uint64  `json:"numbers"`     // noisy integers in all
 	Sensitivity uint64  `json:"sensitivity"` // of one mechanism to one unit, l1, in integer units
-	Unit        float64 `json:"unit"`        // of the integers, in the units of the data (times those of a feature's bound, for features)
+	Unit        float64 `json:"unit"`        // one integer in units of the data, times a feature's bound for features
 	ScaleNum    uint64  `json:"scale_num"`   // lambda = ScaleNum/ScaleDen
 	ScaleDen    uint64  `json:"scale_den"`
 	Support     uint64  `json:"support"` // A
 	Epsilon     float64 `json:"epsilon"` // sensitivity/lambda, rounded up
-	Delta       float64 `json:"delta"`   // exact delta of the law, rounded up
+	Delta       float64 `json:"delta"`   // exact delta of the noise, rounded up
 }
 
 // Certificate returns the certificate.
@@ -58,19 +59,22 @@ func (r *released) Certificate() Certificate {
 	d, g := r.f.d, &r.f.guarantee
 	spent := g.composition.Total()
 	c := Certificate{
-		Mechanism: d.kind.String(), Adjacency: d.Adjacency.String(), UnitRows: max(d.OwnerRows, 1), Owners: d.OwnerRows > 0,
+		Mechanism: d.kind.String(), Adjacency: d.Adjacency.String(),
+		UnitRows: max(d.OwnerRows, 1), Owners: d.OwnerRows > 0,
 		Epsilon: g.budget.Epsilon, Delta: g.budget.Delta,
 		Composition: g.composition.Rule.String(), Mechanisms: g.composition.Count,
-		Epsilon0: g.composition.Epsilon0, Delta0: g.composition.Delta0, DeltaPrime: g.composition.DeltaPrime, Spent: [2]float64{spent.Epsilon, spent.Delta},
-		Heads: max(d.heads, 1), Columns: d.columns, Copies: d.Copies, Coordinates: d.coords, Leaves: d.Leaves, Levels: d.shape.levels(), Trees: !d.NoTrees, Rows: r.f.rows,
+		Epsilon0: g.composition.Epsilon0, Delta0: g.composition.Delta0, DeltaPrime: g.composition.DeltaPrime,
+		Spent: [2]float64{spent.Epsilon, spent.Delta},
+		Heads: max(d.heads, 1), Columns: d.columns, Copies: d.Copies, Coordinates: d.coords,
+		Leaves: d.Leaves, Levels: d.shape.levels(), Trees: !d.NoTrees, Rows: r.f.rows,
 	}
 	for i := range d.terms {
-		t, law := &d.terms[i], g.laws[i]
+		t, dist := &d.terms[i], g.distributions[i]
 		s := d.sensitivity(t)
 		c.Terms = append(c.Terms, Term{
 			Name: t.name, Mechanisms: d.mechanisms(t), Numbers: d.numbers(t), Sensitivity: s, Unit: d.unit(t),
-			ScaleNum: law.Num, ScaleDen: law.Den, Support: law.Support,
-			Epsilon: privacy.LaplaceEpsilon(law, s), Delta: privacy.LaplaceDelta(law, s),
+			ScaleNum: dist.Num, ScaleDen: dist.Den, Support: dist.Support,
+			Epsilon: privacy.LaplaceEpsilon(dist, s), Delta: privacy.LaplaceDelta(dist, s),
 		})
 	}
 	return c
@@ -97,7 +101,8 @@ func (r *released) Params() Params { return r.f.d.Params }
 // Bytes is the size of the noisy integers in memory.
 func (r *released) Bytes() uint64 { return r.f.d.bytes() }
 
-// Numbers returns the noisy integers, one list a term of the certificate, row-major: [coordinates, nodes, columns, copies] for trees, [columns, copies] for scalars. Read-only.
+// Numbers returns the noisy integers, one list a term of the certificate, row-major: [coordinates,
+// nodes, columns, copies] for trees, [columns, copies] for scalars. Read-only.
 func (r *released) Numbers() [][]int64 { return r.f.numbers }
 
 // PolynomialError returns the relative error of the polynomial on [0, R^2]; 0 where there is none.
@@ -108,7 +113,7 @@ func (r *released) PolynomialError() float64 {
 	return r.f.d.basis.err
 }
 
-// variance is that of the law, in floating point: for public error bars only.
+// variance is that of the distribution, in floating point: for public error bars only.
 func variance(l noise.TruncatedLaplace) float64 {
 	lambda, a := float64(l.Num)/float64(l.Den), float64(l.Support)
 	if a <= 1<<12 {
@@ -120,7 +125,7 @@ func variance(l noise.TruncatedLaplace) float64 {
 		}
 		return squares / mass
 	}
-	// The continuous law on [-a, a].
+	// The continuous distribution on [-a, a].
 	u := a / lambda
 	if u < 1e-3 {
 		return a * a / 3

@@ -27,17 +27,17 @@ func (t *Diagnostics) add(o Diagnostics) {
 	t.RowsDropped += o.RowsDropped
 }
 
-// Fate is what became of one row.
-type Fate uint8
+// Outcome is what became of one row.
+type Outcome uint8
 
-// Fates, which may be combined.
+// Outcomes, which may be combined.
 const (
-	PointClipped Fate = 1 << iota
+	PointClipped Outcome = 1 << iota
 	WeightClipped
 	Zeroed // it has a NaN or an Inf
 )
 
-func (t *Diagnostics) count(f Fate) {
+func (t *Diagnostics) count(f Outcome) {
 	t.Rows++
 	if f&Zeroed != 0 {
 		t.RowsZeroed++
@@ -51,13 +51,14 @@ func (t *Diagnostics) count(f Fate) {
 	}
 }
 
-// quantise rounds a row to integers, a deterministic function of that row alone; everything after it is exact:
+// quantise rounds a row to integers, a deterministic function of that row alone; everything after
+// it is exact:
 //
 //	dst[:Dim]  entries of the key or point, 0..keyScale for 0..R
 //	dst[Dim:]  [columns] weights, -weightOne..weightOne for -R_w..R_w; the normaliser's is weightOne
 //
 // A row with NaN or Inf becomes zero in all of dst, its weight in the normaliser included.
-func (d *design) quantise(point, weight []float64, dst []int16) (f Fate) {
+func (d *design) quantise(point, weight []float64, dst []int16) (f Outcome) {
 	for _, list := range [2][]float64{point, weight} {
 		for _, v := range list {
 			if math.IsNaN(v) || math.IsInf(v, 0) {
@@ -86,22 +87,22 @@ func (d *design) quantise(point, weight []float64, dst []int16) (f Fate) {
 	return f
 }
 
-// sums are the exact sums of a structure. SECRET. Trees of w x and w x^2, and all nodes above the leaves, follow from the sums of w in every leaf, and all copies
-// share them.
+// sums are the exact sums of a structure. SECRET. Trees of w x and w x^2, and all nodes above the
+// leaves, follow from the sums of w in every leaf, and all copies share them.
 type sums struct {
 	d     *design
 	rows  uint64
-	leaf  []int64 // [coords, leaves, columns] sum of w over the rows of a leaf; without trees, [coords, 1, columns] sum of w x
+	leaf  []int64 // [coords, leaves, columns] sum of w over a leaf's rows; without trees [coords, 1, columns], of w x
 	whole []int64 // [columns, 2] sum of w |P|^2, and of w; nil where there are no scalars
 	batch *batch  // working memory, made on first use
 }
 
 // batch is working memory for some rows. SECRET.
 type batch struct {
-	rows  []int16  // [batchRows, dim+columns]
-	spots []int32  // [coords, batchRows] the leaf of each row, or x where there are no trees
-	norm  []int64  // [batchRows] |P|^2 in units of top/pointOne
-	mono  []uint32 // [workers, coords]
+	rows   []int16  // [batchRows, dim+columns]
+	leaves []int32  // [coords, batchRows] the leaf of each row, or x where there are no trees
+	norm   []int64  // [batchRows] |P|^2 in units of top/pointOne
+	mono   []uint32 // [workers, coords]
 }
 
 // Rows of a batch, and how many rows or coordinates one goroutine takes at a time.
@@ -138,7 +139,7 @@ func (s *sums) wipe() {
 func (b *batch) wipe() {
 	if b != nil {
 		clear(b.rows)
-		clear(b.spots)
+		clear(b.leaves)
 		clear(b.norm)
 		clear(b.mono)
 	}
@@ -158,25 +159,28 @@ func (s *sums) add(o *sums) {
 // room reports whether n more rows may come.
 func (s *sums) room(name string, n int) error {
 	if s.rows+uint64(n) > MaxRows {
-		return fault.New(fault.Limit, "%s: %d rows on top of %d; one structure takes at most %d", name, n, s.rows, MaxRows)
+		return fault.New(fault.Limit, "%s: %d rows on top of %d; one structure takes at most %d", name, n, s.rows,
+			MaxRows)
 	}
 	return nil
 }
 
-// addRows adds n rows that load puts into the integers of a row, on so many threads and in any order; load reports what became of the row.
-func (s *sums) addRows(threads, n int, load func(worker, i int, dst []int16) Fate) (tally Diagnostics) {
+// addRows adds n rows that load puts into the integers of a row, on so many threads and in any
+// order; load reports what became of the row.
+func (s *sums) addRows(threads, n int, load func(worker, i int, dst []int16) Outcome) (counts Diagnostics) {
 	d := s.d
 	width := d.Dim + d.columns
 	if s.batch == nil || len(s.batch.mono) < threads*d.coords {
 		s.batch.wipe()
 		s.batch = &batch{
-			rows: make([]int16, batchRows*width), spots: make([]int32, batchRows*d.coords), norm: make([]int64, batchRows),
+			rows: make([]int16, batchRows*width), leaves: make([]int32, batchRows*d.coords),
+			norm: make([]int64, batchRows),
 			mono: make([]uint32, threads*d.coords),
 		}
 	}
 	b := s.batch
-	fates := make([]Fate, batchRows)
-	defer clear(fates)
+	outcomes := make([]Outcome, batchRows)
+	defer clear(outcomes)
 	for lo := 0; lo < n; lo += batchRows {
 		count := min(batchRows, n-lo)
 		parallel.DoN(threads, (count+rowPiece-1)/rowPiece, func(worker, task int) {
@@ -184,7 +188,7 @@ func (s *sums) addRows(threads, n int, load func(worker, i int, dst []int16) Fat
 				mono := b.mono[worker*d.coords : (worker+1)*d.coords]
 				for i := task * rowPiece; i < min((task+1)*rowPiece, count); i++ {
 					r := b.rows[i*width : (i+1)*width]
-					fates[i] = load(worker, lo+i, r)
+					outcomes[i] = load(worker, lo+i, r)
 					s.locate(b, i, r[:d.Dim], mono)
 				}
 			})
@@ -202,16 +206,16 @@ func (s *sums) addRows(threads, n int, load func(worker, i int, dst []int16) Fat
 				}
 			}
 		}
-		for _, f := range fates[:count] {
-			tally.count(f)
+		for _, f := range outcomes[:count] {
+			counts.count(f)
 		}
 	}
 	s.rows += uint64(n)
-	return tally
+	return counts
 }
 
-// locate finds row i's leaf in every coordinate and the norm of its features, rounded as the leaves are, so that the identity of the squared distance holds on the
-// grid exactly.
+// locate finds row i's leaf in every coordinate and the norm of its features, rounded as the leaves
+// are, so that the identity of the squared distance holds on the grid exactly.
 func (s *sums) locate(b *batch, i int, point []int16, mono []uint32) {
 	d := s.d
 	switch {
@@ -225,11 +229,11 @@ func (s *sums) locate(b *batch, i int, point []int16, mono []uint32) {
 	norm := uint64(0)
 	for c, m := range mono {
 		if d.NoTrees {
-			b.spots[c*batchRows+i] = int32((m + 1<<(monoBits-pointBits-1)) >> (monoBits - pointBits))
+			b.leaves[c*batchRows+i] = int32((m + 1<<(monoBits-pointBits-1)) >> (monoBits - pointBits))
 			continue
 		}
 		g := min(int(uint64(m)*uint64(d.Leaves)>>monoBits), d.Leaves-1)
-		b.spots[c*batchRows+i] = int32(g)
+		b.leaves[c*batchRows+i] = int32(g)
 		if d.basis != nil {
 			norm += d.basis.share[c] * uint64(d.square[g]) // below 2^60, the sum below 2^61
 		}
@@ -242,28 +246,29 @@ func (s *sums) accumulate(b *batch, c, count int) {
 	d := s.d
 	width := d.Dim + d.columns
 	leaf := s.leaf[c*d.Leaves*d.columns : (c+1)*d.Leaves*d.columns]
-	for i, spot := range b.spots[c*batchRows : c*batchRows+count] {
+	for i, at := range b.leaves[c*batchRows : c*batchRows+count] {
 		weight := b.rows[i*width+d.Dim : (i+1)*width]
 		if d.NoTrees {
 			for k, w := range weight {
-				leaf[k] += int64(w) * int64(spot)
+				leaf[k] += int64(w) * int64(at)
 			}
 			continue
 		}
 		for k, w := range weight {
-			leaf[int(spot)*d.columns+k] += int64(w)
+			leaf[int(at)*d.columns+k] += int64(w)
 		}
 	}
 }
 
-// rowsOf loads, for so many workers, rows of tensors [n, d.Dim] and [n, width]. Without weights all of them are R_w.
-func (d *design) rowsOf(threads int, points, weights *tensor.Tensor) func(worker, i int, dst []int16) Fate {
+// rowsOf loads, for so many workers, rows of tensors [n, d.Dim] and [n, width]. Without weights all
+// of them are R_w.
+func (d *design) rowsOf(threads int, points, weights *tensor.Tensor) func(worker, i int, dst []int16) Outcome {
 	cols := d.columns
 	if d.kind == kindAttention {
 		cols = d.ValueDim
 	}
 	scratch := make([][]float64, threads)
-	return func(worker, i int, dst []int16) Fate {
+	return func(worker, i int, dst []int16) Outcome {
 		if scratch[worker] == nil {
 			scratch[worker] = make([]float64, d.Dim+cols)
 		}
@@ -296,12 +301,14 @@ func (s *sums) checkRows(names [2]string, points, weights *tensor.Tensor, width 
 			return 0, err
 		}
 		if a.t.NDim != 2 || a.t.Shape[1] != a.want {
-			return 0, fault.Invalid("%s has %d axes, the last of %d numbers; it must be [rows, %d]", a.name, a.t.NDim, a.t.Shape[a.t.NDim-1], a.want)
+			return 0, fault.Invalid("%s has %d axes, the last of %d numbers; it must be [rows, %d]", a.name, a.t.NDim,
+				a.t.Shape[a.t.NDim-1], a.want)
 		}
 	}
 	n = points.Shape[0]
 	if weights != nil && weights.Shape[0] != n {
-		return 0, fault.Invalid("%s.shape[0] is %d; it must be the number of %s, %d", names[1], weights.Shape[0], names[0], n)
+		return 0, fault.Invalid("%s.shape[0] is %d; it must be the number of %s, %d", names[1], weights.Shape[0],
+			names[0], n)
 	}
 	return n, s.room(names[0], n)
 }

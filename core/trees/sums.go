@@ -132,7 +132,7 @@ func (d *design) keep(into *owners.Owners, keys, values tensor.Tensor, ids []uin
 		keys.LoadRow(i, wide[:keyDim])
 		values.LoadRow(i, wide[keyDim:])
 		row := make([]int16, width)
-		var fate dptree.Fate
+		var fate dptree.Outcome
 		simd.Plain(func() { fate = d.heads.Round(wide[:keyDim], wide[keyDim:], row) })
 		counts.Rows++
 		if fate&dptree.Zeroed != 0 {
