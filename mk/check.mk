@@ -18,8 +18,8 @@ check: $(VENV)/ready check-generated ## formatting, vet on every architecture, l
 
 # $(call regenerate,FOLDER): run the generators in that tree: of assembly, which write beside themselves, and of what mirrors dpattn.h.
 define regenerate
-cd $(1)/simd/_asm && $(GO) run . -out ../kernels_amd64.s -stubs ../kernels_amd64.go -pkg simd
-cd $(1)/simd/_asm && $(GO) run ./neon -out ../kernels_arm64.s -stubs ../kernels_arm64.go
+cd $(1)/simd/_asm && $(GO) run . -out ../kernels_amd64.s -stubs ../kernels_amd64.go -tables ../tables_amd64.go -pkg simd
+cd $(1)/simd/_asm && $(GO) run ./neon -out ../kernels_arm64.s -stubs ../kernels_arm64.go -tables ../tables_arm64.go
 cd $(1)/bench/probe/_asm && $(GO) run . -out ../probe_amd64.s -stubs ../stubs_amd64.go -pkg probe
 $(VENV_PYTHON) capi/_gen/generate.py $(1)
 endef

@@ -5,15 +5,9 @@ import (
 	"unsafe"
 )
 
-// Lanes is how many features one block of the state holds side by side.
-const Lanes = 32
-
 // strip is how many pairs of rows one panel takes at most: 256 pairs x 32 features x 4 bytes fill
 // two thirds of a first-level cache.
 const strip = 256
-
-// step is the granule of pairs: what one instruction takes at most.
-const step = 16
 
 // FeatureMap is what sums need of a feature map phi. Map is one.
 type FeatureMap interface {

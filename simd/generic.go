@@ -2,9 +2,17 @@ package simd
 
 import "unsafe"
 
-var generic = kernels{name: "generic", scale: scaleGeneric, lift: liftGeneric, pack: packGeneric, gen: genGeneric, tiles: tilesGeneric(),
-	runs: runsGeneric, products: productsGeneric, gemv: gemvGeneric, gemm: gemmGeneric, round32: round32Generic, gather: gatherGeneric,
-	widen: widenGeneric, squares: squaresGeneric, norm16: norm16Generic, multiply: multiplyGeneric, hadamard: hadamardGeneric, round16: round16Generic}
+var generic = kernels{
+	name: "generic",
+
+	scale: scaleGeneric, lift: liftGeneric, pack: packGeneric, packs: 1, gen: genGeneric, tiles: tilesGeneric(),
+
+	runs: runsGeneric, products: productsGeneric, gemv: gemvGeneric, gemm: gemmGeneric,
+	round32: round32Generic, gather: gatherGeneric,
+
+	widen: widenGeneric, squares: squaresGeneric, norm16: norm16Generic,
+	multiply: multiplyGeneric, hadamard: hadamardGeneric, round16: round16Generic,
+}
 
 func tilesGeneric() []tileFunc {
 	tiles := make([]tileFunc, 17)
@@ -28,8 +36,8 @@ func scaleGeneric(dst, src *int16, gain int16, rows, stride, n int) {
 	}
 }
 
-func liftGeneric(dst, f, x *int16, nodes *node, lifts *int32, rows, stride, n int) {
-	for r, node := range unsafe.Slice(nodes, rows) {
+func liftGeneric(dst, f, x *int16, nodes *int32, lifts *int32, rows, stride, n int) {
+	for r, node := range unsafe.Slice((*node)(unsafe.Pointer(nodes)), rows) {
 		d, b := row16(dst, r*stride, n), row16(x, int(node.last)*stride, n)
 		lift := *(*int32)(unsafe.Add(unsafe.Pointer(lifts), 4*int(node.run)))
 		for i, v := range row16(f, int(node.parent)*stride, n) {
@@ -38,12 +46,10 @@ func liftGeneric(dst, f, x *int16, nodes *node, lifts *int32, rows, stride, n in
 	}
 }
 
-func packGeneric(dst, src *int16, dim, stride int) {
-	all := unsafe.Slice(src, 2*step*dim)
-	for j := range dim {
-		out := row16(dst, j*stride, 2*step)
-		for i := range out {
-			out[i] = all[i*dim+j]
+func packGeneric(dst, src *int16, dims, rowBytes, stride int) {
+	for i := range 2 * step {
+		for j, v := range row16(src, i*rowBytes, dims) {
+			row16(dst, j*stride, 2*step)[i] = v
 		}
 	}
 }

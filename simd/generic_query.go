@@ -2,8 +2,8 @@ package simd
 
 import "unsafe"
 
-func runsGeneric(dst, f, g *float32, nodes *node, count, dim int) {
-	for p, n := range unsafe.Slice(nodes, count) {
+func runsGeneric(dst, f, g *float32, nodes *int32, count, dim int) {
+	for p, n := range unsafe.Slice((*node)(unsafe.Pointer(nodes)), count) {
 		last := int(n.last)
 		a := *index(f, p)
 		out, row := unsafe.Slice(dst, dim-last), unsafe.Slice(index(g, last), dim-last)
@@ -19,8 +19,8 @@ func index(p *float32, i int) *float32 {
 	return (*float32)(unsafe.Add(unsafe.Pointer(p), 4*i))
 }
 
-func productsGeneric(dst *float32, factors *factor, count int, f, g *float32, lanes int) {
-	for i, n := range unsafe.Slice(factors, count) {
+func productsGeneric(dst *float32, factors *int32, count int, f, g *float32, lanes int) {
+	for i, n := range unsafe.Slice((*factor)(unsafe.Pointer(factors)), count) {
 		out, a, b := unsafe.Slice(index(dst, i*lanes), lanes), unsafe.Slice(index(f, int(n.f)*lanes), lanes), unsafe.Slice(index(g, int(n.g)*lanes), lanes)
 		for q := range out {
 			out[q] = a[q] * b[q]
@@ -43,7 +43,7 @@ func gemvGeneric(out, psi, body, tail *float32, rows, wide, narrow, queries, ste
 	}
 }
 
-func gemmGeneric(out, psi *float32, factors *factor, f, g, body, tail *float32, rows, wide, narrow, lanes int) {
+func gemmGeneric(out, psi *float32, factors *int32, f, g, body, tail *float32, rows, wide, narrow, lanes int) {
 	productsGeneric(psi, factors, rows, f, g, lanes)
 	left, right := unsafe.Slice(body, rows*wide), unsafe.Slice(tail, rows*narrow)
 	for i := range rows {

@@ -108,8 +108,8 @@ func TestLiftKernel(t *testing.T) {
 				for i := range nodes {
 					nodes[i] = node{parent: int32(r.IntN(rows)), last: int32(r.IntN(rows)), run: int32(1 + r.IntN(degree)), child: -1}
 				}
-				liftGeneric(&want[0], &f[0], &x[0], &nodes[0], &m.lift[degree][0], rows, 2*stride, n)
-				active.lift(&got[0], &f[0], &x[0], &nodes[0], &m.lift[degree][0], rows, 2*stride, n)
+				liftGeneric(&want[0], &f[0], &x[0], words(nodes), &m.lift[degree][0], rows, 2*stride, n)
+				active.lift(&got[0], &f[0], &x[0], words(nodes), &m.lift[degree][0], rows, 2*stride, n)
 				if !slices.Equal(got, want) {
 					t.Fatalf("degree %d, %v, %v, %v: got %v, want %v", degree, nodes, f, x, got, want)
 				}
@@ -124,8 +124,8 @@ func TestPackKernel(t *testing.T) {
 			stride := 2*step + r.IntN(20)
 			src, got := filled(t, fill, r, 2*step*dim, 32767), fenced[int16](t, (dim-1)*stride+2*step)
 			want := slices.Clone(got)
-			packGeneric(&want[0], &src[0], dim, 2*stride)
-			active.pack(&got[0], &src[0], dim, 2*stride)
+			packGeneric(&want[0], &src[0], dim, 2*dim, 2*stride)
+			active.packAll(&got[0], &src[0], dim, 2*stride)
 			if !slices.Equal(got, want) {
 				t.Fatalf("%d dimensions: got %v, want %v", dim, got, want)
 			}

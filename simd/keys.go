@@ -49,7 +49,7 @@ func (k *keys) Get(i int, x []int16) {
 
 // Set32 implements Keys.
 func (k *keys) Set32(first int, x []int16) {
-	active.pack(&k.f[k.capacity+first], &x[0], k.m.Dim, 2*k.capacity)
+	active.packAll(&k.f[k.capacity+first], &x[0], k.m.Dim, 2*k.capacity)
 }
 
 // Clear implements Keys.
@@ -73,7 +73,7 @@ func (k *keys) Prepare(lo, n int) {
 	nodes := m.nodes()
 	for t := 2; t < m.Degree; t++ {
 		f, parents := at(k.f, m.first[t]), at(k.f, m.first[t-1])
-		active.lift(f, parents, at(k.f, 1), &nodes[t][0], &m.lift[t][0], len(nodes[t]), stride, n)
+		active.lift(f, parents, at(k.f, 1), words(nodes[t]), &m.lift[t][0], len(nodes[t]), stride, n)
 	}
 }
 

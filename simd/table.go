@@ -39,9 +39,6 @@ const (
 // vector is how many f32 the widest register holds. Kernels may read, never use, that many numbers beyond the end of an array, and write them where said.
 const vector = 16
 
-// shortMost is for how many queries at a time the body is read in 16 bits: with more of them, what it takes to widen the numbers is more than what the bytes cost. Measured.
-const shortMost = 2
-
 // leastShort is how many bytes a body in f32 takes to be worth 16 bits: a second-level cache gives numbers as fast as they are used. Measured.
 const leastShort = 1 << 20
 
@@ -229,7 +226,7 @@ func (q *Queries) Prepare(group int) {
 	}
 	if lanes > 1 {
 		if from, to := 1+m.Dim, m.prefixes()+1; from < to {
-			active.products(&f[from*lanes], &m.factors()[from], to-from, &f[0], &h[0], lanes)
+			active.products(&f[from*lanes], words(m.factors()[from:]), to-from, &f[0], &h[0], lanes)
 		}
 		return
 	}
@@ -238,9 +235,9 @@ func (q *Queries) Prepare(group int) {
 	for t := 2; t <= m.Degree; t++ {
 		entry, nodes := 1+m.Dim*t*(t-1)/2, m.nodes()[t-1]
 		if t < m.Degree {
-			active.runs(&f[m.first[t]], &f[m.first[t-1]], &h[entry], &nodes[0], len(nodes), m.Dim)
+			active.runs(&f[m.first[t]], &f[m.first[t-1]], &h[entry], words(nodes), len(nodes), m.Dim)
 		}
-		active.runs(&psi[m.first[t]], &f[m.first[t-1]], &g[entry], &nodes[0], len(nodes), m.Dim)
+		active.runs(&psi[m.first[t]], &f[m.first[t-1]], &g[entry], words(nodes), len(nodes), m.Dim)
 	}
 }
 
@@ -270,7 +267,7 @@ func (q *Queries) Part(p int, lane []float32) {
 	gemm := func(i, n int, body, tail *float32, narrow int) {
 		for group := range q.groups {
 			f, g := &q.f[group*t.slots()*q.lanes], &q.g[group*t.entries()*q.lanes]
-			active.gemm(&sums[group*t.cols*q.lanes], &lane[0], &t.m.factors()[i], f, g, body, tail, n, t.wide, narrow, q.lanes)
+			active.gemm(&sums[group*t.cols*q.lanes], &lane[0], words(t.m.factors()[i:]), f, g, body, tail, n, t.wide, narrow, q.lanes)
 		}
 	}
 	size := evenly(hi-lo, chunk)

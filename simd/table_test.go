@@ -227,7 +227,7 @@ func TestQueryKernelsStayInside(t *testing.T) {
 			for _, lanes := range []int{16, 64} {
 				whole, out := memory(cols * lanes)
 				aside, psi := memory(rows * lanes)
-				active.gemm(&out[0], &psi[0], &make([]factor, rows)[0], &twos[0], &ones[0], &ones[0], &ones[0], rows, wide, cols-wide, lanes)
+				active.gemm(&out[0], &psi[0], words(make([]factor, rows)), &twos[0], &ones[0], &ones[0], &ones[0], rows, wide, cols-wide, lanes)
 				check("gemm", whole, cols*lanes)
 				check("gemm, psi", aside, rows*lanes)
 				for c, v := range out {

@@ -41,8 +41,11 @@ func Hadamard(v []float64) {
 	if n&(n-1) != 0 {
 		panic("simd: Hadamard of a length that is no power of two")
 	}
-	if n > 1 {
+	switch {
+	case n >= 8:
 		active.hadamard(&v[0], n)
+	case n > 1:
+		hadamardGeneric(&v[0], n)
 	}
 }
 

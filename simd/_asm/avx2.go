@@ -21,7 +21,8 @@ func broadcast256(v uint64) VecVirtual {
 
 func scale256() {
 	TEXT("scaleAVX2", NOSPLIT, scaleArgs)
-	Doc("scaleAVX2 is scaleGeneric.")
+	doc("scaleAVX2 is scaleGeneric.")
+	tables.Field("scale", "scaleAVX2", sets256...)
 	g := YMM()
 	VMOVD(Load(Param("gain"), GP32()), g.AsX())
 	VPBROADCASTW(g.AsX(), g)
@@ -36,7 +37,8 @@ func scale256() {
 
 func lift256() {
 	TEXT("liftAVX2", NOSPLIT, liftArgs)
-	Doc("liftAVX2 is liftGeneric.")
+	doc("liftAVX2 is liftGeneric.")
+	tables.Field("lift", "liftAVX2", sets256...)
 	lift := YMM()
 	half, most, least := broadcast256(1<<13), broadcast256(32767), broadcast256(1<<32-32767)
 	liftRows(func(factor Mem) { VPBROADCASTD(factor, lift) }, func(f, x, dst Mem) {
@@ -64,7 +66,9 @@ func lift256() {
 // pack256 transposes 8 dimensions of 16 rows at a time, two rows to a word.
 func pack256() {
 	TEXT("packAVX2", NOSPLIT, packArgs)
-	Doc("packAVX2 is packGeneric for a multiple of 8 dimensions; rows of src are step bytes apart.")
+	doc("packAVX2 is packGeneric for a multiple of 8 dimensions; rows of src are step bytes apart.")
+	tables.Field("pack", "packAVX2", sets256...)
+	tables.Field("packs", "8", sets256...)
 	k := packing()
 	to := GP64()
 	Label("loop")
@@ -101,7 +105,9 @@ func pack256() {
 // gen256 makes 8 features of 8 pairs at a time.
 func gen256() {
 	TEXT("genAVX2", NOSPLIT, "func(dst *int32, at *[32]int, f *int16, gt *int16, pairs int, norms *uint32)")
-	Doc("genAVX2 is genGeneric.")
+	doc("genAVX2 is genGeneric.")
+	tables.Field("gen", "genAVX2", sets256...)
+	tables.Field("tiles", "tilesAVX2", sets256...)
 	dst, at := Load(Param("dst"), GP64()), Load(Param("at"), GP64())
 	f, g := Load(Param("f"), GP64()), Load(Param("gt"), GP64())
 	pairs, norms := Load(Param("pairs"), GP64()), Load(Param("norms"), GP64())
@@ -150,7 +156,8 @@ func gen256() {
 func tile256(w int) {
 	name := fmt.Sprintf("tileAVX2x%d", w)
 	TEXT(name, NOSPLIT, "func(sums *int64, panel *int32, u *int16, pairs int)")
-	Doc(fmt.Sprintf("%s is tileGeneric for width %d.", name, w))
+	doc("%s is tileGeneric for width %d.", name, w)
+	tables.List("tilesAVX2", "tileFunc", w, name)
 	sums, panel := Load(Param("sums"), GP64()), Load(Param("panel"), GP64())
 	u := Load(Param("u"), GP64())
 	pairs, p, r, ahead := GP64(), GP64(), GP64(), GP64()

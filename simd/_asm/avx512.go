@@ -19,6 +19,14 @@ func suffix(vnni bool) string {
 	return "BW"
 }
 
+// setOf is the set of kernels that alone has what suffix names.
+func setOf(vnni bool) string {
+	if vnni {
+		return sets512[0]
+	}
+	return sets512[1]
+}
+
 // dot adds the pairwise products of a and b to acc; t is scratch.
 func dot(vnni bool, a, b, acc, t Op) {
 	if vnni {
@@ -38,7 +46,8 @@ func broadcast(v uint64) VecVirtual {
 
 func scale512() {
 	TEXT("scaleBW", NOSPLIT, scaleArgs)
-	Doc("scaleBW is scaleGeneric.")
+	doc("scaleBW is scaleGeneric.")
+	tables.Field("scale", "scaleBW", sets512...)
 	g, v := ZMM(), ZMM()
 	VPBROADCASTW(Load(Param("gain"), GP32()), g)
 	scaleRows(func(src, dst Mem) {
@@ -49,7 +58,8 @@ func scale512() {
 
 func lift512() {
 	TEXT("liftBW", NOSPLIT, liftArgs)
-	Doc("liftBW is liftGeneric.")
+	doc("liftBW is liftGeneric.")
+	tables.Field("lift", "liftBW", sets512...)
 	lift, even, odd := ZMM(), ZMM(), ZMM()
 	half, most, least := broadcast(1<<13), broadcast(32767), broadcast(1<<32-32767)
 	m, k := GP32(), K()
@@ -77,7 +87,9 @@ func lift512() {
 // pack512 transposes 16 dimensions of 32 rows at a time, two rows to a word.
 func pack512() {
 	TEXT("packBW", NOSPLIT, packArgs)
-	Doc("packBW is packGeneric for a multiple of 16 dimensions; rows of src are step bytes apart.")
+	doc("packBW is packGeneric for a multiple of 16 dimensions; rows of src are step bytes apart.")
+	tables.Field("pack", "packBW", sets512...)
+	tables.Field("packs", "16", sets512...)
 	k := packing()
 	Label("loop")
 	var z [16]VecVirtual
@@ -110,7 +122,9 @@ func pack512() {
 // one pair.
 func gen512(vnni bool) {
 	TEXT("gen"+suffix(vnni), NOSPLIT, "func(dst *int32, at *[32]int, f *int16, gt *int16, pairs int, norms *uint32)")
-	Doc("gen" + suffix(vnni) + " is genGeneric.")
+	doc("gen%s is genGeneric.", suffix(vnni))
+	tables.Field("gen", "gen"+suffix(vnni), setOf(vnni))
+	tables.Field("tiles", "tiles"+suffix(vnni), setOf(vnni))
 	dst, at := Load(Param("dst"), GP64()), Load(Param("at"), GP64())
 	f, g := Load(Param("f"), GP64()), Load(Param("gt"), GP64())
 	pairs, norms := Load(Param("pairs"), GP64()), Load(Param("norms"), GP64())
@@ -165,7 +179,8 @@ func gen512(vnni bool) {
 func tile512(vnni bool, w int) {
 	name := fmt.Sprintf("tile%s%d", suffix(vnni), w)
 	TEXT(name, NOSPLIT, "func(sums *int64, panel *int32, u *int16, pairs int)")
-	Doc(fmt.Sprintf("%s is tileGeneric for width %d.", name, w))
+	doc("%s is tileGeneric for width %d.", name, w)
+	tables.List("tiles"+suffix(vnni), "tileFunc", w, name)
 	sums, panel := Load(Param("sums"), GP64()), Load(Param("panel"), GP64())
 	u, pairs := Load(Param("u"), GP64()), Load(Param("pairs"), GP64())
 	acc := make([]VecVirtual, 2*w)

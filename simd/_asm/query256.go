@@ -16,8 +16,14 @@ const (
 
 func query256() {
 	runs(func() VecVirtual { return YMM() }, "AVX2", 8)
+	tables.Field("runs", "runsAVX2", sets256...)
 	for _, lanes := range []int{16, 64} {
 		products(func() VecVirtual { return YMM() }, "AVX2", 8, lanes)
+	}
+	for _, driver := range []struct{ field, name string }{
+		{"products", "products256"}, {"gemv", "gemv256"}, {"gemv16", "gemv16x256"}, {"gemm", "gemm256"},
+	} {
+		tables.Field(driver.field, driver.name, sets256...)
 	}
 	for nv := 0; nv <= gemv256Pairs; nv++ {
 		for tail := range tails {
@@ -40,9 +46,12 @@ func gemv256(nv, tail int, short bool) {
 	kind, element := "", "float32"
 	if short {
 		name, kind, element = fmt.Sprintf("gemv16AVX2x%d%s", nv, tails[tail]), " of int16", "int16"
+		tables.Row("gemv16s256", "gemv256Func[int16]", len(tails), nv, tail, name)
+	} else {
+		tables.Row("gemvs256", "gemv256Func[float32]", len(tails), nv, tail, name)
 	}
 	TEXT(name, NOSPLIT, "func(out *float32, psi *float32, body *"+element+", rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)")
-	Doc(fmt.Sprintf("%s is gemvGeneric for one query, %d pairs of vectors of body%s, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.", name, nv, kind))
+	doc("%s is gemvGeneric for one query, %d pairs of vectors of body%s, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.", name, nv, kind)
 	out, psi, rows := Load(Param("out"), GP64()), Load(Param("psi"), GP64()), Load(Param("rows"), GP64())
 	body, stride := Load(Param("body"), GP64()), Load(Param("stride"), GP64())
 	var acc []VecVirtual
@@ -114,8 +123,9 @@ func gemv256(nv, tail int, short bool) {
 // gemm256 takes 16 queries and w columns; queries' rows in psi and out are lanes bytes apart.
 func gemm256(w int) {
 	name := fmt.Sprintf("gemmAVX2x%d", w)
+	tables.List("gemms256", "gemmTile", w, name)
 	TEXT(name, NOSPLIT, "func(out *float32, psi *float32, state *float32, rows int, stride int, lanes int)")
-	Doc(fmt.Sprintf("%s is gemmGeneric for %d columns and 16 queries; rows of psi and out are lanes bytes apart.", name, w))
+	doc("%s is gemmGeneric for %d columns and 16 queries; rows of psi and out are lanes bytes apart.", name, w)
 	out, psi, state := Load(Param("out"), GP64()), Load(Param("psi"), GP64()), Load(Param("state"), GP64())
 	rows, stride, lanes := Load(Param("rows"), GP64()), Load(Param("stride"), GP64()), Load(Param("lanes"), GP64())
 	at := GP64()

@@ -17,16 +17,19 @@ const (
 // gemv512Tiles are the widest tiles of gemv for each number of queries at a time.
 var gemv512Tiles = []struct{ queries, vectors int }{{1, 8}, {2, 8}, {4, 5}}
 
-// shortMost is for how many queries the state in 16 bits is read (package simd, table.go).
-const shortMost = 2
-
 // tails of gemv: none, one column, several.
 var tails = []string{"", "One", "Some"}
 
 func query512() {
 	runs(func() VecVirtual { return ZMM() }, "AVX512", 16)
+	tables.Field("runs", "runsAVX512", sets512...)
 	for _, lanes := range []int{16, 64} {
 		products(func() VecVirtual { return ZMM() }, "AVX512", 16, lanes)
+	}
+	for _, driver := range []struct{ field, name string }{
+		{"products", "products512"}, {"gemv", "gemv512"}, {"gemv16", "gemv16x512"}, {"gemm", "gemm512"},
+	} {
+		tables.Field(driver.field, driver.name, sets512...)
 	}
 	for _, tile := range gemv512Tiles {
 		for nv := 0; nv <= tile.vectors; nv++ {
@@ -41,11 +44,15 @@ func query512() {
 		}
 	}
 	for w := 1; w <= gemm512Wide; w++ {
-		gemm512(fmt.Sprintf("gemmAVX512x%d", w), 4, w, false)
+		name := fmt.Sprintf("gemmAVX512x%d", w)
+		gemm512(name, 4, w, false)
+		tables.List("gemms512", "gemm512Func", w, name)
 	}
 	gemm512("gemmAVX512First", 4, gemm512Wide, true)
 	for w := 1; w <= gemm512Narrow; w++ {
-		gemm512(fmt.Sprintf("gemmAVX512One%d", w), 1, w, false)
+		name := fmt.Sprintf("gemmAVX512One%d", w)
+		gemm512(name, 1, w, false)
+		tables.List("gemms512One", "gemm512Func", w, name)
 	}
 	gemm512("gemmAVX512OneFirst", 1, gemm512Narrow, true)
 }
@@ -53,7 +60,7 @@ func query512() {
 // runs makes the children of prefixes, a vector at a time, each vector over the end of the one before.
 func runs(vec func() VecVirtual, set string, width int) {
 	TEXT("runs"+set, NOSPLIT, "func(dst *float32, f *float32, gt *float32, nodes *int32, count int, dim int)")
-	Doc("runs" + set + " is runsGeneric.")
+	doc("runs%s is runsGeneric.", set)
 	dst, f, g := Load(Param("dst"), GP64()), Load(Param("f"), GP64()), Load(Param("gt"), GP64())
 	nodes, count, dim := Load(Param("nodes"), GP64()), Load(Param("count"), GP64()), Load(Param("dim"), GP64())
 	last, run, left, from, to := GP64(), GP64(), GP64(), GP64(), GP64()
@@ -92,7 +99,7 @@ func runs(vec func() VecVirtual, set string, width int) {
 func products(vec func() VecVirtual, set string, width, lanes int) {
 	name := fmt.Sprintf("products%s%s%d", set, "x", lanes)
 	TEXT(name, NOSPLIT, "func(dst *float32, factors *int32, count int, f *float32, gt *float32)")
-	Doc(fmt.Sprintf("%s is productsGeneric for %d queries.", name, lanes))
+	doc("%s is productsGeneric for %d queries.", name, lanes)
 	dst, factors, count := Load(Param("dst"), GP64()), Load(Param("factors"), GP64()), Load(Param("count"), GP64())
 	f, g := Load(Param("f"), GP64()), Load(Param("gt"), GP64())
 	a, b := GP64(), GP64()
@@ -122,9 +129,12 @@ func gemv512(nq, nv, tail int, short bool) {
 	kind, element := "", "float32"
 	if short {
 		name, kind, element = fmt.Sprintf("gemv16AVX512q%dx%d%s", nq, nv, tails[tail]), " of int16", "int16"
+		tables.Row(fmt.Sprintf("gemv16s512q%d", nq), "gemv512Func[int16]", len(tails), nv, tail, name)
+	} else {
+		tables.Row(fmt.Sprintf("gemvs512q%d", nq), "gemv512Func[float32]", len(tails), nv, tail, name)
 	}
 	TEXT(name, NOSPLIT, "func(out *float32, psi *float32, body *"+element+", rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)")
-	Doc(fmt.Sprintf("%s is gemvGeneric for %d queries, whose rows of psi and out are psis and outs bytes apart, %d vectors of body%s, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.", name, nq, nv, kind))
+	doc("%s is gemvGeneric for %d queries, whose rows of psi and out are psis and outs bytes apart, %d vectors of body%s, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.", name, nq, nv, kind)
 	out, psi, rows := Load(Param("out"), GP64()), Load(Param("psi"), GP64()), Load(Param("rows"), GP64())
 	body, stride := Load(Param("body"), GP64()), Load(Param("stride"), GP64())
 	outs, psis, at := Load(Param("outs"), GP64()), Load(Param("psis"), GP64()), GP64()
@@ -238,13 +248,13 @@ func gemm512(name string, nv, w int, first bool) {
 		more = ", factors *int32, f *float32, gt *float32"
 	}
 	TEXT(name, NOSPLIT, "func("+gemmArgs+more+")")
-	doc := fmt.Sprintf("%s is gemmGeneric for tiles of %d columns and %d queries; the last column of a tile is at last, whose rows are step bytes apart. It fetches a line from ahead on for each row.", name, w, 16*nv)
+	text := fmt.Sprintf("%s is gemmGeneric for tiles of %d columns and %d queries; the last column of a tile is at last, whose rows are step bytes apart. It fetches a line from ahead on for each row.", name, w, 16*nv)
 	if first {
-		doc += " It makes psi for one tile."
+		text += " It makes psi for one tile."
 	} else {
-		doc += " psi is there, and tiles lie side by side."
+		text += " psi is there, and tiles lie side by side."
 	}
-	Doc(doc)
+	doc("%s", text)
 	out, psi, state := Load(Param("out"), GP64()), Load(Param("psi"), GP64()), Load(Param("state"), GP64())
 	last, step, ahead := Load(Param("last"), GP64()), Load(Param("step"), GP64()), Load(Param("ahead"), GP64())
 	stride := Load(Param("stride"), GP64())

@@ -13,11 +13,12 @@ type set struct {
 	name  string
 	width int // float64 a vector
 	vec   func() VecVirtual
+	sets  []string // of kernels, that use it
 }
 
 var (
-	avx512 = set{"AVX512", 8, func() VecVirtual { return ZMM() }}
-	avx2   = set{"AVX2", 4, func() VecVirtual { return YMM() }}
+	avx512 = set{"AVX512", 8, func() VecVirtual { return ZMM() }, sets512}
+	avx2   = set{"AVX2", 4, func() VecVirtual { return YMM() }, sets256}
 )
 
 func vectors() {
@@ -31,6 +32,13 @@ func vectors() {
 		s.round32()
 		s.gather()
 	}
+}
+
+// begin starts the kernel of a field of package simd's kernels; text says what it is.
+func (s set) begin(field, signature, text string) {
+	TEXT(field+s.name, NOSPLIT, signature)
+	doc("%s%s is %s", field, s.name, text)
+	tables.Field(field, field+s.name, s.sets...)
 }
 
 // over runs body for each whole vector of n entries (label whole), and tail for each entry that is left.
@@ -51,8 +59,7 @@ func (s set) over(n Register, whole, tail func()) {
 }
 
 func (s set) widen() {
-	TEXT("widen"+s.name, NOSPLIT, "func(dst *float64, src *float32, n int)")
-	Doc("widen" + s.name + " is widenGeneric.")
+	s.begin("widen", "func(dst *float64, src *float32, n int)", "widenGeneric.")
 	dst, src, n := Load(Param("dst"), GP64()), Load(Param("src"), GP64()), Load(Param("n"), GP64())
 	v, x := s.vec(), XMM()
 	s.over(n, func() {
@@ -73,8 +80,7 @@ func (s set) widen() {
 
 // squares keeps the eight chains in one or two vectors; the entries that are left go on from chain 0, in memory.
 func (s set) squares() {
-	TEXT("squares"+s.name, NOSPLIT, "func(v *float64, n int) float64")
-	Doc("squares" + s.name + " is squaresGeneric.")
+	s.begin("squares", "func(v *float64, n int) float64", "squaresGeneric.")
 	v, n := Load(Param("v"), GP64()), Load(Param("n"), GP64())
 	local := AllocLocal(64)
 	chains := GP64()
@@ -136,8 +142,7 @@ func (s set) squares() {
 
 // norm16 widens the sums of pairs of products, which are below 2^32, at once.
 func (s set) norm16() {
-	TEXT("norm16"+s.name, NOSPLIT, "func(v *int16, n int) uint64")
-	Doc("norm16" + s.name + " is norm16Generic.")
+	s.begin("norm16", "func(v *int16, n int) uint64", "norm16Generic.")
 	v, n := Load(Param("v"), GP64()), Load(Param("n"), GP64())
 	sum, e := GP64(), GP64()
 	XORQ(sum, sum)
@@ -195,8 +200,7 @@ func (s set) norm16() {
 }
 
 func (s set) multiply() {
-	TEXT("multiply"+s.name, NOSPLIT, "func(v *float64, w *float64, n int)")
-	Doc("multiply" + s.name + " is multiplyGeneric.")
+	s.begin("multiply", "func(v *float64, w *float64, n int)", "multiplyGeneric.")
 	v, w, n := Load(Param("v"), GP64()), Load(Param("w"), GP64()), Load(Param("n"), GP64())
 	t, x := s.vec(), XMM()
 	s.over(n, func() {
@@ -218,8 +222,7 @@ func (s set) multiply() {
 
 // hadamard does the stages within a vector first, and then those between vectors. n is a power of two, at least a vector.
 func (s set) hadamard() {
-	TEXT("hadamard"+s.name, NOSPLIT, "func(v *float64, n int)")
-	Doc("hadamard" + s.name + " is hadamardGeneric for at least one vector.")
+	s.begin("hadamard", "func(v *float64, n int)", "hadamardGeneric for at least one vector.")
 	v, n := Load(Param("v"), GP64()), Load(Param("n"), GP64())
 	at, left := GP64(), GP64()
 	a, b, c := s.vec(), s.vec(), s.vec()
@@ -300,8 +303,7 @@ func (s set) hadamard() {
 }
 
 func (s set) round16() {
-	TEXT("round16"+s.name, NOSPLIT, "func(dst *int16, v *float64, n int, factor float64)")
-	Doc("round16" + s.name + " is round16Generic. Conversions round to nearest even, as Go leaves MXCSR.")
+	s.begin("round16", "func(dst *int16, v *float64, n int, factor float64)", "round16Generic. Conversions round to nearest even, as Go leaves MXCSR.")
 	dst, v, n := Load(Param("dst"), GP64()), Load(Param("v"), GP64()), Load(Param("n"), GP64())
 	factor, most, least, t := s.vec(), s.vec(), s.vec(), s.vec()
 	constant := func(x float64, v VecVirtual) {
@@ -344,8 +346,7 @@ func (s set) round16() {
 }
 
 func (s set) round32() {
-	TEXT("round32"+s.name, NOSPLIT, "func(dst *float32, src *float64, n int, factor float64)")
-	Doc("round32" + s.name + " is round32Generic.")
+	s.begin("round32", "func(dst *float32, src *float64, n int, factor float64)", "round32Generic.")
 	dst, src, n := Load(Param("dst"), GP64()), Load(Param("src"), GP64()), Load(Param("n"), GP64())
 	factor, t := s.vec(), s.vec()
 	f := Load(Param("factor"), XMM())
@@ -374,8 +375,7 @@ func (s set) round32() {
 
 // gather adds up the parts of a vector, or of one entry, before it goes on.
 func (s set) gather() {
-	TEXT("gather"+s.name, NOSPLIT, "func(dst *float64, src *float32, n int, parts int)")
-	Doc("gather" + s.name + " is gatherGeneric.")
+	s.begin("gather", "func(dst *float64, src *float32, n int, parts int)", "gatherGeneric.")
 	dst, src, n := Load(Param("dst"), GP64()), Load(Param("src"), GP64()), Load(Param("n"), GP64())
 	parts, stride, at, left := Load(Param("parts"), GP64()), GP64(), GP64(), GP64()
 	MOVQ(n, stride)

@@ -6,6 +6,7 @@ import "fmt"
 // |x|^2 < 2^30 keeps -2^15 out of keys, lift out of prefixes, and gains are not negative.
 func (f *file) scale() {
 	f.text("scaleNEON", "scaleGeneric", "dst *int16", "src *int16", "gain int16", "rows int", "stride int", "n int")
+	f.field("scale", "scaleNEON")
 	for i, name := range []string{"dst", "src"} {
 		f.op("MOVD %s+%d(FP), R%d", name, 8*i, i)
 	}
@@ -36,6 +37,7 @@ func (f *file) scale() {
 // lift takes 32 numbers at a time, in four vectors. SQRSHRN leaves only -2^15 to clamp.
 func (f *file) lift() {
 	f.text("liftNEON", "liftGeneric", "dst *int16", "f *int16", "x *int16", "nodes *int32", "lifts *int32", "rows int", "stride int", "n int")
+	f.field("lift", "liftNEON")
 	f.load("dst", "f", "x", "nodes", "lifts", "rows", "stride", "n")
 	f.op("MOVD $-32767, R8")
 	f.op("VDUP R8, V17.H8")
@@ -80,6 +82,8 @@ func (f *file) lift() {
 // features of one pair.
 func (f *file) gen() {
 	f.text("genNEON", "genGeneric", "dst *int32", "at *[32]int", "f *int16", "gt *int16", "pairs int", "norms *uint32")
+	f.field("gen", "genNEON")
+	f.field("tiles", "tilesNEON")
 	f.load("dst", "at", "f", "gt", "pairs", "norms")
 	// z(i, q) is feature i of pairs 4q..4q+3; lo(q) and hi(q) sum their squares, two pairs each: even row, odd row, even row, odd row.
 	z := func(i, q int) int { return 4*i + q }
@@ -146,7 +150,9 @@ const cols = 6
 // tile takes the 32 features in two halves. The loads part even from odd rows, so that each product has one factor that is the same for all features:
 // an element of V0 or V1, where the right factors lie.
 func (f *file) tile(w int) {
-	f.text(fmt.Sprint("tileNEON", w), fmt.Sprint("tileGeneric for width ", w), "sums *int64", "panel *int32", "u *int16", "pairs int")
+	name := fmt.Sprint("tileNEON", w)
+	f.text(name, fmt.Sprint("tileGeneric for width ", w), "sums *int64", "panel *int32", "u *int16", "pairs int")
+	f.tables.List("tilesNEON", "tileFunc", w, name)
 	const (
 		even, odd = 2, 3 // the first 8 features; 4 and 5 are the other ones
 		acc       = 8    // 4 of each column

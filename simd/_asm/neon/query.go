@@ -15,6 +15,8 @@ func (f *file) queries() {
 		f.gemv(n)
 	}
 	f.gemvOne()
+	f.field("gemv", "gemvVectors")
+	f.field("gemm", "gemmVectors")
 	for w := 1; w <= gemmCols; w++ {
 		f.gemm(w)
 	}
@@ -30,6 +32,7 @@ func (f *file) load(names ...string) {
 // runs makes the children of prefixes, a vector at a time, each vector over the end of the one before.
 func (f *file) runs() {
 	f.text("runsNEON", "runsGeneric", "dst *float32", "f *float32", "gt *float32", "nodes *int32", "count int", "dim int")
+	f.field("runs", "runsNEON")
 	f.load("dst", "f", "gt", "nodes", "count", "dim")
 	f.op("node:")
 	f.op("MOVW 4(R3), R6") // last
@@ -62,6 +65,7 @@ func (f *file) runs() {
 // products makes features of many queries that lie side by side, 16 at a time.
 func (f *file) products() {
 	f.text("productsNEON", "productsGeneric", "dst *float32", "factors *int32", "count int", "f *float32", "gt *float32", "lanes int")
+	f.field("products", "productsNEON")
 	f.load("dst", "factors", "count", "f", "gt", "lanes")
 	f.op("LSL $2, R5") // bytes
 	f.op("loop:")
@@ -92,7 +96,9 @@ func (f *file) gemv(n int) {
 		row = 16 // two times four vectors of the state
 		psi = 24
 	)
-	f.text(fmt.Sprint("gemvNEON", n), fmt.Sprintf("gemvGeneric for one query and %d groups of 16 columns of body, whose rows are stride bytes apart", n),
+	name := fmt.Sprint("gemvNEON", n)
+	f.tables.List("gemvsNEON", "gemvTile", n, name)
+	f.text(name, fmt.Sprintf("gemvGeneric for one query and %d groups of 16 columns of body, whose rows are stride bytes apart", n),
 		"out *float32", "psi *float32", "body *float32", "rows int", "stride int")
 	f.load("out", "psi", "body", "rows", "stride")
 	f.op("MOVD R0, R5")
@@ -140,7 +146,9 @@ func (f *file) gemm(w int) {
 		psi   = 24
 		state = 28
 	)
-	f.text(fmt.Sprint("gemmNEON", w), fmt.Sprintf("gemmGeneric for %d columns and 16 queries; rows of psi and out are lanes bytes apart", w),
+	name := fmt.Sprint("gemmNEON", w)
+	f.tables.List("gemmsNEON", "gemmTile", w, name)
+	f.text(name, fmt.Sprintf("gemmGeneric for %d columns and 16 queries; rows of psi and out are lanes bytes apart", w),
 		"out *float32", "psi *float32", "state *float32", "rows int", "stride int", "lanes int")
 	f.load("out", "psi", "state", "rows", "stride", "lanes")
 	f.op("MOVD R0, R6")
