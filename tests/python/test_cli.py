@@ -1,10 +1,14 @@
-"""The console script, as a person meets it: fresh processes, files, exit codes."""
+"""The console script, as a person meets it: files, what is printed, exit codes.
+
+What depends on the process (loading, interrupts, terminals) and the whole way run in fresh ones.
+"""
 
 from __future__ import annotations
 
 import fcntl
 import json
 import os
+import shutil
 import signal
 import struct
 import subprocess
@@ -17,6 +21,7 @@ import pytest
 
 import dpattn
 from conftest import PACKAGE, make_release
+from dpattn.cli import main
 
 BOUNDS = ["--key-bound", "1", "--value-bound", "1", "--query-bound", "1", "--adjacency", "add_remove", "--scale", "1"]
 BUDGET = ["--epsilon", "1", "--delta", "1e-6"]
@@ -24,14 +29,34 @@ SHAPE = ["--key-dim", "64", "--value-dim", "8", "--rows", "10000"]
 
 
 @pytest.fixture
-def cli(run_python, tmp_path, monkeypatch):
-    """Run `dpattn ...` in a folder with K.npy, V.npy and Q.npy."""
+def folder(tmp_path, monkeypatch) -> None:
+    """Work in a folder with K.npy, V.npy and Q.npy."""
     rng = np.random.default_rng(5)
     monkeypatch.chdir(tmp_path)
     np.save("K.npy", rng.normal(size=(300, 5)) / 3)
     np.save("V.npy", rng.normal(size=(300, 3)) / 3)
     np.save("Q.npy", rng.normal(size=(20, 5)).astype(np.float32) / 3)
+
+
+@pytest.fixture
+def script(folder, run_python):
+    """Run `dpattn ...` in a process of its own."""
     return lambda *arguments, **env: run_python("-m", "dpattn", *arguments, **env)
+
+
+@pytest.fixture
+def cli(folder, capsys):
+    """Run `dpattn ...` in this process."""
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        try:
+            code = main(arguments)
+        except SystemExit as end:  # argparse's
+            code = end.code
+        return subprocess.CompletedProcess(arguments, code, *capsys.readouterr())
+
+    yield run
+    dpattn.set_threads(0)
 
 
 def succeed(done: subprocess.CompletedProcess[str]) -> str:
@@ -47,11 +72,11 @@ def fail(done: subprocess.CompletedProcess[str], code: int, message: str) -> Non
     assert done.stdout == ""
 
 
-def test_the_whole_way(cli) -> None:
-    text = succeed(cli("release", "K.npy", "V.npy", *BOUNDS, *BUDGET, "-o", "c.dpa", "--certificate", "cert.json"))
+def test_the_whole_way(script) -> None:
+    text = succeed(script("release", "K.npy", "V.npy", *BOUNDS, *BUDGET, "-o", "c.dpa", "--certificate", "cert.json"))
     assert "(1, 1e-06)-differential privacy for the presence of one row" in text
     assert "300" not in text  # the number of rows is private
-    succeed(cli("attend", "c.dpa", "Q.npy", "-o", "out.npy", "--lse", "lse.npy", "--std", "std.npy"))
+    succeed(script("attend", "c.dpa", "Q.npy", "-o", "out.npy", "--lse", "lse.npy", "--std", "std.npy"))
     release = dpattn.load("c.dpa")
     out, lse, std = release.attend(np.load("Q.npy"), return_lse=True, return_std=True)
     for name, wanted in (("out", out), ("lse", lse), ("std", std)):
@@ -59,8 +84,8 @@ def test_the_whole_way(cli) -> None:
         assert found.dtype == wanted.dtype
         np.testing.assert_array_equal(found, wanted)
     assert json.loads(Path("cert.json").read_text()) == release.certificate()
-    assert "add_remove" in succeed(cli("inspect", "c.dpa"))
-    assert succeed(cli("verify", "c.dpa", "--certificate", "cert.json")).startswith("OK: (1, 1e-06)")
+    assert "add_remove" in succeed(script("inspect", "c.dpa"))
+    assert succeed(script("verify", "c.dpa", "--certificate", "cert.json")).startswith("OK: (1, 1e-06)")
     assert sorted(os.listdir()) == ["K.npy", "Q.npy", "V.npy", "c.dpa", "cert.json", "lse.npy", "out.npy", "std.npy"]
 
 
@@ -148,6 +173,16 @@ def test_outputs_are_not_overwritten(cli) -> None:
     assert Path("out.npy").read_text() == "precious"
 
 
+@pytest.fixture(scope="module")
+def ledgers(tmp_path_factory) -> Path:
+    """A folder with two ledgers, and the release of one."""
+    folder = tmp_path_factory.mktemp("ledgers")
+    with dpattn.Ledger(folder / "x.ledger", epsilon=2.0, delta=1e-5) as ledger:
+        make_release(ledger=ledger, label="first").save(folder / "a.dpa")
+    dpattn.Ledger(folder / "other.ledger", epsilon=2.0, delta=1e-5).close()
+    return folder
+
+
 RELEASE = ["release", "K.npy", "V.npy", *BOUNDS, *BUDGET]
 
 
@@ -175,11 +210,8 @@ RELEASE = ["release", "K.npy", "V.npy", *BOUNDS, *BUDGET]
         (["inspect", "a.dpa", "--certificate", "x.ledger"], "x.ledger is a ledger"),
     ],
 )
-def test_force_replaces_neither_inputs_nor_ledgers(cli, arguments, message) -> None:
-    ledger = dpattn.Ledger("x.ledger", epsilon=2.0, delta=1e-5)
-    make_release(ledger=ledger, label="first").save("a.dpa")
-    ledger.close()
-    dpattn.Ledger("other.ledger", epsilon=2.0, delta=1e-5).close()
+def test_force_replaces_neither_inputs_nor_ledgers(cli, ledgers, arguments, message) -> None:
+    shutil.copytree(ledgers, ".", dirs_exist_ok=True)
     os.link("x.ledger", "hard.link")
     os.symlink("x.ledger", "soft.link")
     np.save("owners.npy", np.arange(300) // 2)
@@ -260,43 +292,43 @@ def test_save_never_replaces_a_ledger(tmp_path) -> None:
         (["fly"], "fly"),
     ],
 )
-def test_wrong_usage_exits_2(cli, arguments, message) -> None:
+def test_wrong_usage_exits_2(cli, ledgers, arguments, message) -> None:
     Path("text.txt").write_text("text" * 30)
-    dpattn.Ledger("x.ledger", epsilon=1.0, delta=1e-6).close()
+    shutil.copy(ledgers / "x.ledger", ".")
     before = sorted(os.listdir())
     fail(cli(*arguments), 2, message)
     assert sorted(os.listdir()) == before
 
 
-def test_a_missing_library_exits_3(cli) -> None:
-    done = cli("release", "K.npy", "V.npy", *BOUNDS, *BUDGET, "-o", "c.dpa", DPATTN_LIBRARY="no/libdpattn.so")
+def test_a_missing_library_exits_3(script) -> None:
+    done = script("release", "K.npy", "V.npy", *BOUNDS, *BUDGET, "-o", "c.dpa", DPATTN_LIBRARY="no/libdpattn.so")
     fail(done, 3, "dpattn: error: the dpattn C library was not found")
     assert "no/libdpattn.so" in done.stderr
 
 
-def test_verify_needs_no_library_and_exits_1_on_damage(cli) -> None:
-    succeed(cli("release", "K.npy", "V.npy", *BOUNDS, *BUDGET, "-o", "c.dpa", "--certificate", "cert.json"))
-    succeed(cli("verify", "c.dpa", "--certificate", "cert.json", DPATTN_LIBRARY="no/libdpattn.so"))
+def test_verify_needs_no_library_and_exits_1_on_damage(script) -> None:
+    succeed(script("release", "K.npy", "V.npy", *BOUNDS, *BUDGET, "-o", "c.dpa", "--certificate", "cert.json"))
+    succeed(script("verify", "c.dpa", "--certificate", "cert.json", DPATTN_LIBRARY="no/libdpattn.so"))
     certificate = json.loads(Path("cert.json").read_text())
     certificate["epsilon"] = 0.5
     Path("other.json").write_text(json.dumps(certificate))
-    done = cli("verify", "c.dpa", "--certificate", "other.json")
+    done = script("verify", "c.dpa", "--certificate", "other.json")
     assert done.returncode == 1
     assert "certificate: epsilon is 0.5; by the file it must be 1.0" in done.stdout
     data = bytearray(Path("c.dpa").read_bytes())
     data[100] ^= 1
     Path("cut.dpa").write_bytes(data)
-    done = cli("verify", "cut.dpa", "--json")
+    done = script("verify", "cut.dpa", "--json")
     assert (done.returncode, json.loads(done.stdout)["ok"]) == (1, False)
 
 
-def test_version_and_help(cli) -> None:
-    assert succeed(cli("--version")).startswith(f"dpattn {dpattn.__version__} (library {dpattn.__version__}")
-    assert "not loaded" in succeed(cli("--version", DPATTN_LIBRARY="no/libdpattn.so"))
-    text = succeed(cli("--help"))
+def test_version_and_help(script) -> None:
+    assert succeed(script("--version")).startswith(f"dpattn {dpattn.__version__} (library {dpattn.__version__}")
+    assert "not loaded" in succeed(script("--version", DPATTN_LIBRARY="no/libdpattn.so"))
+    text = succeed(script("--help"))
     for word in ("release", "attend", "inspect", "plan", "verify", "exit codes", "130"):
         assert word in text
-    assert "--adjacency" in succeed(cli("release", "--help"))
+    assert "--adjacency" in succeed(script("release", "--help"))
 
 
 class Terminal:
@@ -329,7 +361,7 @@ class Terminal:
         os.close(self.mine)
 
 
-def test_ctrl_c_exits_130_and_leaves_no_file(cli) -> None:
+def test_ctrl_c_exits_130_and_leaves_no_file(folder) -> None:
     for name in ("K.npy", "V.npy"):  # sparse files: far more rows than are added before the interrupt
         np.lib.format.open_memmap(name, "w+", np.float16, (3_000_000, 64))
     before = sorted(os.listdir())
@@ -346,7 +378,7 @@ def test_ctrl_c_exits_130_and_leaves_no_file(cli) -> None:
 
 
 @pytest.mark.parametrize("quiet", [False, True])
-def test_a_terminal_sees_progress(cli, quiet) -> None:
+def test_a_terminal_sees_progress(folder, quiet) -> None:
     terminal = Terminal()
     process = terminal.start(
         "release", "K.npy", "V.npy", *BOUNDS, *BUDGET, "-o", "c.dpa", *(["--quiet"] if quiet else [])
