@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import subprocess
@@ -17,6 +18,9 @@ PACKAGE = ROOT / "bindings" / "python"
 sys.path.insert(0, str(PACKAGE))
 
 import dpattn  # noqa: E402
+
+# Whether tests run at their full sizes.
+FULL = os.environ.get("DPATTN_AUDIT") == "1"
 
 # A shell starts what it runs in the background with SIGINT ignored; the tests of Ctrl-C are about
 # what is usual.
@@ -50,6 +54,18 @@ def make_release(
     with dpattn.Builder(params) as builder:
         builder.add(K, V, owners=owners)
         return builder.release(epsilon=epsilon, delta=1e-6, **to)
+
+
+def exact(K: Any, V: Any, Q: Any, scale: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    """Attention with logits scale * <q, k>, and its lse."""
+    weights = np.exp(scale * np.asarray(Q, float) @ np.swapaxes(np.asarray(K, float), -1, -2))
+    total = weights.sum(-1, keepdims=True)
+    return weights @ np.asarray(V, float) / total, np.log(total[..., 0])
+
+
+def resealed(data: bytes | bytearray) -> bytes:
+    """The file with a right checksum."""
+    return bytes(data[:-32]) + hashlib.sha256(data[:-32]).digest()
 
 
 def held(builder: dpattn.Builder) -> bytes:

@@ -13,18 +13,12 @@ import numpy as np
 import pytest
 
 import dpattn
-from conftest import ROOT, held, make_params, make_release
+from conftest import ROOT, exact, held, make_params, make_release
 
 GOLDEN = json.loads((ROOT / "tests" / "vectors" / "attention.json").read_text())["cases"]
 
 # So much budget that the noise is far below the quantisation.
 NO_NOISE = {"epsilon": 1e9, "delta": 0.5}
-
-
-def exact(K: Any, V: Any, Q: Any, scale: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
-    logits = scale * np.asarray(Q, float) @ np.asarray(K, float).T
-    weights = np.exp(logits)
-    return weights @ np.asarray(V, float) / weights.sum(-1, keepdims=True), np.log(weights.sum(-1))
 
 
 @pytest.mark.parametrize("case", range(len(GOLDEN)))

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import dpattn
+from conftest import exact
 from dpattn.cli import main
 
 VAST = {"epsilon": 1e7, "delta": 1e-6}
@@ -27,13 +28,6 @@ def tree_params(**more: Any) -> dpattn.Params:
     return dpattn.Params(mechanism="dptree", adjacency="add_remove", range=1.0, value_range=1.0, **chosen)
 
 
-def exact(K: Any, V: Any, Q: Any) -> tuple[Any, Any]:
-    """Attention with logits <q, k>/d and its lse."""
-    weights = np.exp(Q @ np.swapaxes(K, -1, -2) / K.shape[-1])
-    total = weights.sum(-1, keepdims=True)
-    return weights @ V / total, np.log(total[..., 0])
-
-
 @pytest.mark.parametrize("heads", [1, 2])
 @pytest.mark.parametrize("trees", [True, False])
 def test_attention(heads: int, trees: bool, tmp_path: Path) -> None:
@@ -45,7 +39,7 @@ def test_attention(heads: int, trees: bool, tmp_path: Path) -> None:
     builder.merge(other)
     release = builder.release(**VAST)
     out, lse, std = release.attend(Q, return_lse=True, return_std=True)
-    want, want_lse = exact(K, V, Q)
+    want, want_lse = exact(K, V, Q, 1 / K.shape[-1])
     np.testing.assert_allclose(out, want, atol=0.03)
     np.testing.assert_allclose(lse, want_lse, atol=0.03)
     assert ((std > 0) & (std < 0.01)).all()
@@ -234,7 +228,7 @@ def test_console_script(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert main(made) == 0
     assert "dptree" in capsys.readouterr().out
     assert main(["attend", paths["trees.dpa"], paths["Q.npy"], "-o", paths["out.npy"]]) == 0
-    want, _ = exact(np.load(paths["K.npy"]), np.load(paths["V.npy"]), np.load(paths["Q.npy"]))
+    want, _ = exact(*(np.load(paths[name]) for name in ("K.npy", "V.npy", "Q.npy")), 1 / 3)
     np.testing.assert_allclose(np.load(paths["out.npy"]), want, atol=0.1)
     shape = ["--key-dim", "3", "--value-dim", "2", "--rows", "50"]
     assert main(["plan", *shape, *chosen.split(), "--public-rows", "64", "--json"]) == 0

