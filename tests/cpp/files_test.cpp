@@ -15,14 +15,10 @@
 
 using dpattn::Release;
 using dpattn::Status;
-using dpattn::Tensor;
 
 namespace fs = std::filesystem;
 
 namespace {
-
-const std::vector<float> queries = {0.5F, -0.25F, 0.125F, 0.75F};
-const Tensor<const float> Q(queries, 1, 4);
 
 /// A folder for one test.
 struct Folder : Scratch {
@@ -47,7 +43,7 @@ TEST(files_give_the_same_answers)
     const fs::path path = folder.path / "release.dpa";
     release.save(path);
     const Release loaded = Release::load(path);
-    CHECK(loaded.attend(Q) == release.attend(Q));
+    CHECK(loaded.attend(one_query) == release.attend(one_query));
     CHECK(loaded.state() == release.state());
     CHECK(loaded.certificate() == release.certificate());
     CHECK(std::memcmp(loaded.info().id, release.info().id, 16) == 0);

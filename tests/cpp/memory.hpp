@@ -105,6 +105,10 @@ inline dpattn::Release small_release(const dpattn::Budget &budget = {1, 1e-6})
     return builder.release(budget);
 }
 
+/// A query for small_release.
+inline const std::vector<float> one_query_numbers = {0.5F, -0.25F, 0.125F, 0.75F};
+inline const dpattn::Tensor<const float> one_query(one_query_numbers, 1, 4);
+
 /// A path where nothing is, and nothing will be at the end of the test.
 struct Scratch {
     std::filesystem::path path = std::filesystem::temp_directory_path() / ("dpattn_test_" + std::to_string(next()));

@@ -11,13 +11,6 @@ using dpattn::Release;
 using dpattn::Status;
 using dpattn::Tensor;
 
-namespace {
-
-const std::vector<float> queries = {0.5F, -0.25F, 0.125F, 0.75F};
-const Tensor<const float> Q(queries, 1, 4);
-
-} // namespace
-
 TEST(required_parameters_are_named)
 {
     const dpattn::Params good = Memory(1).params();
@@ -82,13 +75,15 @@ TEST(wrong_shapes_are_named_and_outputs_untouched)
 
     const Release release = small_release();
     std::vector<float> out(4, -7), other(4, -7);
-    CHECK_THROWS(release.attend(Q, Tensor(out, 1, 4)), Status::invalid_argument, "out");
-    CHECK_THROWS(release.attend(Q, Tensor(out, 1, 3), Tensor(other, 1, 3)), Status::invalid_argument, "lse");
-    CHECK_FAILS(release.try_attend(Q, Tensor(out, 1, 3), {}, Tensor(other, 3, 1)), Status::invalid_argument, "stddev");
-    CHECK_FAILS(release.try_attend(Q, {}), Status::invalid_argument, "out");
-    CHECK_FAILS(release.try_attend(Tensor(queries, 2, 4), Tensor(out, 1, 3)), Status::invalid_argument, "queries");
-    CHECK_FAILS(release.try_attend(Tensor(queries, 2, 2)), Status::invalid_argument, "queries");
-    CHECK_FAILS(release.try_attend(Tensor(queries, 2, 4)), Status::invalid_argument, "queries");
+    CHECK_THROWS(release.attend(one_query, Tensor(out, 1, 4)), Status::invalid_argument, "out");
+    CHECK_THROWS(release.attend(one_query, Tensor(out, 1, 3), Tensor(other, 1, 3)), Status::invalid_argument, "lse");
+    CHECK_FAILS(release.try_attend(one_query, Tensor(out, 1, 3), {}, Tensor(other, 3, 1)), Status::invalid_argument,
+                "stddev");
+    CHECK_FAILS(release.try_attend(one_query, {}), Status::invalid_argument, "out");
+    CHECK_FAILS(release.try_attend(Tensor(one_query_numbers, 2, 4), Tensor(out, 1, 3)), Status::invalid_argument,
+                "queries");
+    CHECK_FAILS(release.try_attend(Tensor(one_query_numbers, 2, 2)), Status::invalid_argument, "queries");
+    CHECK_FAILS(release.try_attend(Tensor(one_query_numbers, 2, 4)), Status::invalid_argument, "queries");
     CHECK(out == std::vector<float>(4, -7) && other == out);
 }
 
@@ -107,31 +102,31 @@ TEST(owners_move)
     CHECK(a.diagnostics().rows == 20); // NOLINT
 
     Release r = a.release({1, 1e-6});
-    const std::vector<float> answer = r.attend(Q);
+    const std::vector<float> answer = r.attend(one_query);
     Release s(std::move(r));
-    CHECK(s.attend(Q) == answer && s.info().key_dim == 4);
+    CHECK(s.attend(one_query) == answer && s.info().key_dim == 4);
     CHECK(r.handle() == 0 && r.info().key_dim == 0); // NOLINT
-    CHECK_THROWS(r.attend(Q), Status::invalid_handle, "");
+    CHECK_THROWS(r.attend(one_query), Status::invalid_handle, "");
     CHECK_THROWS(r.to_bytes(), Status::invalid_handle, "");
     CHECK_THROWS(r.share(), Status::invalid_handle, "");
     r = small_release();
     r = std::move(s);
-    CHECK(r.attend(Q) == answer);
+    CHECK(r.attend(one_query) == answer);
 
     const Release shared = r.share();
     r = small_release(); // frees one of the two handles
-    CHECK(shared.attend(Q) == answer);
+    CHECK(shared.attend(one_query) == answer);
 }
 
 TEST(handles_go_to_c_and_back)
 {
     Release release = small_release();
-    const std::vector<float> answer = release.attend(Q);
+    const std::vector<float> answer = release.attend(one_query);
     const dpattn_release handle = release.detach();
     CHECK(release.handle() == 0 && handle != 0);
     {
         const Release again(handle);
-        CHECK(again.attend(Q) == answer && again.info().value_dim == 3);
+        CHECK(again.attend(one_query) == answer && again.info().value_dim == 3);
     }
     CHECK_THROWS(Release(handle), Status::invalid_handle, ""); // freed above
     CHECK_FAILS(Release::try_adopt(0), Status::invalid_handle, "");
@@ -289,7 +284,7 @@ TEST(a_forked_child_is_told)
     if (child == 0) {
         std::vector<float> out(3);
         const bool told =
-            release.try_attend(Q, Tensor(out, 1, 3)).status() == Status::forked && dpattn::build_info().empty();
+            release.try_attend(one_query, Tensor(out, 1, 3)).status() == Status::forked && dpattn::build_info().empty();
         _exit(told ? 0 : 1);
     }
     int status = -1;
