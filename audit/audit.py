@@ -1,13 +1,14 @@
-"""A black-box audit: does the library keep its promises of noise and privacy, and would the audit see it if not?
+"""A black-box audit of what the library promises of noise and privacy, and an audit of the audit.
 
     audit.py --library build/libdpattn.so --mutants build/audit/mutants --out build/audit [--small]
 
-plays every game of games.py with the library, then the mutants of mutants.py, which have to be caught. It writes
-audit.json, report.md and plots, and exits with 1 if a promise is broken, the certified epsilon is too far below the
-claim, or a mutant gets away.
+plays every game of games.py with the library, then the mutants of mutants.py, which have to be
+caught. It writes audit.json, report.md and plots, and exits with 1 if a promise is broken, the
+certified epsilon is too far below the claim, or a mutant gets away.
 
-False alarms: the claim of the first game has half of FALSE_ALARM, every other test EACH. All of them together raise a
-false alarm in at most one run of a million, however they depend on each other.
+False alarms: the claim of the first game has half of FALSE_ALARM, every other test EACH. All of
+them together raise a false alarm in at most one run of a million, however they depend on each
+other.
 """
 
 from __future__ import annotations
@@ -34,8 +35,9 @@ import report
 FALSE_ALARM = 1e-6
 MOST_TESTS = 200
 EACH = FALSE_ALARM / 2 / MOST_TESTS
-# The share of the claim that the certified epsilon of the first game has to reach at full size. It is expected at 0.974
-# with a standard deviation of 0.005; half-way, at a million releases a side, at 0.964 and 0.007.
+# The share of the claim that the certified epsilon of the first game has to reach at full size. It
+# is expected at 0.974 with a standard deviation of 0.005; half-way, at a million releases a side,
+# at 0.964 and 0.007.
 NEAR = 0.95
 TASK = 10_000
 
@@ -100,7 +102,7 @@ class Auditor:
             yield said, tally
 
 
-# ---- The claim ------------------------------------------------------------------------------------------------------
+# ---- The claim -----------------------------------------------------------------------------------
 
 CLAIM = "the claimed curve, by right guesses"
 
@@ -146,7 +148,7 @@ def thinned(curve: List[Tuple[int, float]]) -> List[Tuple[int, float]]:
     return kept
 
 
-# ---- The run --------------------------------------------------------------------------------------------------------
+# ---- The run -------------------------------------------------------------------------------------
 
 
 def catch(mutant: mutants.Mutant, folder: Path) -> Dict[str, Any]:

@@ -1,22 +1,24 @@
 """What counts of right guesses say about privacy, with exact binomial bounds.
 
-An auditor knows D, D' and a rule, all fixed before any release is made, and guesses from one release which of the two
-it came from. He does so for N releases of each.
+An auditor knows D, D' and a rule, all fixed before any release is made, and guesses from one
+release which of the two it came from. This is done for N releases of each.
 
-What a release claims is a curve, that of mu-Gaussian DP: a rule that says D' with chance a on D says it with chance at
-most Phi(Phi^-1(a) + mu) on D'. So the mean of the two chances of a right guess is at most Phi(mu/2), whatever the rule.
-The number of right guesses among 2N is a sum of independent bits of mean at most 2N Phi(mu/2), and its upper tail is at
-most that of Binomial(2N, Phi(mu/2)): equal chances have the heaviest tails (Hoeffding 1956, theorem 4). Therefore
+What a release claims is a curve, that of mu-Gaussian DP: a rule that says D' with chance a on D
+says it with chance at most Phi(Phi^-1(a) + mu) on D'. So the mean of the two chances of a right
+guess is at most Phi(mu/2), whatever the rule. The number of right guesses among 2N is a sum of
+independent bits of mean at most 2N Phi(mu/2), and its upper tail is at most that of Binomial(2N,
+Phi(mu/2)): equal chances have the heaviest tails (Hoeffding 1956, theorem 4). Therefore
 
     p value of the claim   = P(Binomial(2N, Phi(mu/2)) >= right)
-    certified mu           = 2 Phi^-1(lower Clopper-Pearson bound of right/2N), of confidence 1 - alpha
+    certified mu           = 2 Phi^-1(Clopper-Pearson's lower bound of right/2N at 1 - alpha)
     certified epsilon      = the epsilon of that mu at the delta in question
 
-The library is assumed to make releases independently of each other, as it says, and that is tested by itself; nothing
-else is, neither that its noise is Gaussian nor that its sums are what they should be. What is refuted is a curve (as in
-Nasr et al. 2023, arXiv 2302.07956). To refute one point (epsilon, delta) of it takes more: a rule that says D' with
-chances a on D and b on D' with b > e^epsilon a + delta. `point_bound` certifies in this way, too, but far below the
-claim for any affordable N: rules that come near the point say D' once in 10,000 releases.
+The library is assumed to make releases independently of each other, as it says, and that is tested
+by itself; nothing else is, neither that its noise is Gaussian nor that its sums are what they
+should be. What is refuted is a curve (as in Nasr et al. 2023, arXiv 2302.07956). To refute one
+point (epsilon, delta) of it takes more: a rule that says D' with chances a on D and b on D' with b
+> e^epsilon a + delta. `point_bound` certifies in this way, too, but far below the claim for any
+affordable N: rules that come near the point say D' once in 10,000 releases.
 """
 
 from __future__ import annotations
@@ -60,7 +62,7 @@ def certified_mu(right: int, total: int, alpha: float) -> float:
 
 
 def point_bound(on_d: int, on_other: int, side: int, delta: float, alpha: float) -> float:
-    """From both rates of one rule: no smaller epsilon is true at delta, but for a chance of at most alpha."""
+    """No smaller epsilon is true at delta, by both rates of one rule, but for a chance of alpha."""
     most = beta.isf(alpha / 2, on_d + 1, side - on_d)
     least = beta.ppf(alpha / 2, on_other, side - on_other + 1) if on_other else 0.0
     return float(max(0.0, math.log((least - delta) / most))) if least > delta else 0.0
@@ -81,7 +83,7 @@ def point_p(on_d: int, on_other: int, side: int, epsilon: float, delta: float) -
 
 
 def point_threshold(mu: float, side: int, delta: float, alpha: float) -> float:
-    """The score from which on to say D', where `point_bound` is expected to be highest for N(0, 1) against N(mu, 1)."""
+    """The score from which on to say D': for N(0, 1) against N(mu, 1) the best `point_bound`."""
 
     def expected(t: float) -> float:
         return point_bound(round(side * norm.sf(t)), round(side * norm.sf(t - mu)), side, delta, alpha)

@@ -1,8 +1,8 @@
-"""The games of the audit: the D and D' of each, how often the library is asked, and what is kept of its answers.
+"""The games of the audit: the D and D' of each, how often to release, what is kept of releases.
 
-Everything goes through the public library: builder, release, state. The canary's contribution, and with it the score
-and its threshold, follow from public parameters and from D and D', which the auditor knows; all of them are fixed
-before the first release.
+Everything goes through the public library: builder, release, state. The canary's contribution, and
+with it the score and its threshold, follow from public parameters and from D and D', which the
+auditor knows; all of them are fixed before the first release.
 """
 
 from __future__ import annotations
@@ -57,7 +57,8 @@ class Game:
     guess : bool
         Whether D and D' are told apart; else only the noise is looked at, on D.
     anew : bool
-        Whether every release has a builder of its own from the rows, rather than from the exported partial of one.
+        Whether every release has a builder of its own from the rows, rather than from the exported
+        partial of one.
     """
 
     name: str
@@ -91,8 +92,8 @@ def public(**changes: Any) -> Dict[str, Any]:
 def value(dim: int, sign: float = 1.0) -> Array:
     """A value at the bound whose integers come as near to their bound as they can.
 
-    Entries are a little above half-integers of the grid of 1022 steps, so that rounding makes each of them larger; as
-    many are one step longer as fit the bound.
+    Entries are a little above half-integers of the grid of 1022 steps, so that rounding makes each
+    of them larger; as many are one step longer as fit the bound.
     """
     short = np.floor(1022 / np.sqrt(dim)) - 0.5
     longer = min(dim, int((1022**2 - dim * short**2) / (2 * short + 1)))
@@ -190,7 +191,7 @@ def games() -> List[Game]:
     ]
 
 
-# ---- The public library ---------------------------------------------------------------------------------------------
+# ---- The public library --------------------------------------------------------------------------
 
 
 class Table:
@@ -227,7 +228,7 @@ class Table:
             return self._sums_of_rows(given)
         total = np.zeros(self.width, np.int64)
         for owner in np.unique(given.owners):
-            # Rows beyond the most that are kept do not count; where there are more, here, all are equal.
+            # Only the first owner_rows rows count; where there are more, here, all are equal.
             kept = np.flatnonzero(given.owners == owner)[: self.params.owner_rows]
             total += self._clipped(self._sums_of_rows(Rows(given.keys[:, kept], given.values[:, kept])))
         return total
@@ -244,7 +245,7 @@ class Table:
         return np.concatenate([np.frombuffer(block, "<i8", offset=8) for block in blocks]).astype(np.int64)
 
     def _clipped(self, sums: Array) -> Array:
-        """One owner's sums (of one head) within owner_bound, in Python's integers (core/moment/PROOF.md)."""
+        """One owner's sums (of one head) within owner_bound, exactly (core/moment/PROOF.md)."""
         exact = [int(v) for v in sums]
         norm = sum(v * v for v in exact)
         if not self.params.owner_bound or norm <= self.bound:
@@ -264,7 +265,7 @@ class Table:
 
 @dataclasses.dataclass
 class Guesses:
-    """How often the auditor said D' by his two rules; arrays (2,): of releases of D, and of D'."""
+    """How often the auditor said D' by its two rules; arrays (2,): of releases of D, and of D'."""
 
     releases: Array
     middle: Array

@@ -1,7 +1,7 @@
-"""The law that the noise must have, and tests of it on what the library gave.
+"""The distribution that the noise must have, and tests of it on what the library gave.
 
-round(N(0, sigma^2)) on every integer, independent of each other. Tests are two-sided: numbers that fit too well are not
-random either.
+round(N(0, sigma^2)) on every integer, independent of each other. Tests are two-sided: numbers that
+fit too well are not random either.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ class Tally:
         self.releases += n
 
     def _count_equal(self, noise: Array) -> None:
-        """Pairs of equal magnitude in a batch. Two magnitudes agree with chance 1/(sqrt(pi) sigma)."""
+        """Pairs of equal magnitude in a batch; two agree with chance 1/(sqrt(pi) sigma)."""
         ordered = np.sort(np.abs(noise), axis=None)
         self.equal += pairs(ordered)
         self.equal_expected += ordered.size * (ordered.size - 1) / 2 / (np.sqrt(np.pi) * self.sigmas[0])

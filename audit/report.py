@@ -1,7 +1,7 @@
-"""What audit.json says: lines for the terminal, report.md with plots, and tables for docs/privacy.md.
+"""What audit.json says: lines for the terminal, report.md with plots, tables for docs/privacy.md.
 
-report.py build/audit/audit.json docs/privacy.md replaces what lies between the marks <!-- audit:NAME --> and
-<!-- /audit --> there.
+report.py build/audit/audit.json docs/privacy.md replaces what lies between the marks
+<!-- audit:NAME --> and <!-- /audit --> there.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def mutant_line(mutant: Result) -> str:
     return f"mutant {mutant['name']}: {how} [{mutant['seconds']:.0f} s]"
 
 
-# ---- Tables ---------------------------------------------------------------------------------------------------------
+# ---- Tables --------------------------------------------------------------------------------------
 
 
 def run(result: Result) -> str:
@@ -100,7 +100,7 @@ def claims(result: Result) -> str:
 
 
 def noise(result: Result, every: bool = True) -> str:
-    """The tests of the noise: of every game, or of those with the most numbers and the tiny noise."""
+    """The tests of the noise: of every game, or of the first and the tiny noise."""
     rows, others = [], []
     for game in result["games"]:
         for test in game["tests"]:
@@ -133,11 +133,11 @@ def mutants(result: Result) -> str:
 SECTIONS: Dict[str, Callable[[Result], str]] = {"run": run, "claims": claims, "noise": some_noise, "mutants": mutants}
 
 
-# ---- Plots ----------------------------------------------------------------------------------------------------------
+# ---- Plots ---------------------------------------------------------------------------------------
 
 
 def plot_noise(result: Result, path: Path) -> None:
-    """Counts of the first game's bins against the exact law, and of the integers of the tiny noise."""
+    """Counts of the first game's bins against the exact distribution, and of tiny noise."""
     figure, panels = axes(2, (11, 4.2))
     first = result["games"][0]["noise"]
     expected = [mass * sum(first["bins"][0]) for mass in first["masses"][0]]

@@ -1,8 +1,8 @@
 """`make bench`: measures, prints a table and writes bench.json (docs/performance.md explains it).
 
-Every figure is the median of several samples, taken in turns with those of whatever it is compared with: ours, the
-processor's limit, the peer, ours, the limit, the peer ... So a disturbance hits all of them, and ratios are medians of
-ratios within a turn.
+Every figure is the median of several samples, taken in turns with those of whatever it is compared
+with: ours, the processor's limit, the peer, ours, the limit, the peer ... So a disturbance hits all
+of them, and ratios are medians of ratios within a turn.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Worker:
 
 
 def interleave(rounds: int, samplers: Dict[str, Sampler]) -> Samples:
-    """Sample each in turn, `rounds` times, after a turn that warms up. What cannot be measured (None) is left out."""
+    """Sample each in turn, `rounds` times, after one turn to warm up; leave out what gives None."""
     taken: Samples = {}
     for turn in range(rounds + 1):
         for name, sampler in samplers.items():
@@ -392,7 +392,7 @@ class Bench:
 
 
 def give_blas_its_kernels() -> None:
-    """Start again with OpenBLAS's AVX-512 kernels, where it does not know the processor, or was told to take others."""
+    """Start again with OpenBLAS's AVX-512 kernels where it would take others."""
     info = Path("/proc/cpuinfo")
     has = info.is_file() and " avx512bw " in info.read_text()
     if (

@@ -1,4 +1,5 @@
-/* What a call from C costs. Prints JSON: nanoseconds of a call with nothing to do (attend without queries), of dpattn_release_info, and of one tiny query. */
+/* What a call from C costs. Prints JSON: nanoseconds of a call with nothing to do (attend without
+ * queries), of dpattn_release_info, and of one tiny query. */
 #define _XOPEN_SOURCE 700
 #include <dpattn.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 """What a call from Python costs.
 
-Prints JSON, in nanoseconds: Release.attend without queries (the arguments alone), with one tiny query, the same into an
-output that is there already, and the same bound by Release.bind.
+Prints JSON, in nanoseconds: Release.attend without queries (the arguments alone), with one tiny
+query, the same into an output that is there already, and the same bound by Release.bind.
 """
 
 import functools

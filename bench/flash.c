@@ -1,7 +1,9 @@
-/* Exact attention as fast as we can make it, a peer of `make bench`: flash-decoding, that is, one pass over keys and values with an online softmax, the
- * keys cut into one part a thread and the parts merged at the end. Keys lie in panels of 16, [n/16][d][16], so that 16 logits are d multiply-adds without
- * a horizontal sum; values are row-major, [n][dv]. d is any, dv is 64 and n is a multiple of 16 (a shorter context is filled up with keys whose
- * logits are -infinity: the caller says how many keys count).
+/* Exact attention as fast as we can make it, a peer of `make bench`: flash-decoding, that is, one
+ * pass over keys and values with an online softmax, the keys cut into one part a thread and the
+ * parts merged at the end. Keys lie in panels of 16, [n/16][d][16], so that 16 logits are d
+ * multiply-adds without a horizontal sum; values are row-major, [n][dv]. d is any, dv is 64 and n
+ * is a multiple of 16 (a shorter context is filled up with keys whose logits are -infinity: the
+ * caller says how many keys count).
  *
  *   out[i] = sum_j exp(scale <q_i, k_j>) v_j / sum_j exp(scale <q_i, k_j>) */
 #define _GNU_SOURCE
@@ -23,10 +25,12 @@ static inline vec splat(float x)
     return (vec){ 0 } + x;
 }
 
-/* e^x for x <= 0: 2^round(y) times a polynomial of 2^(y - round(y)), y = x log2(e); relative error below 3e-7. 0 below -87. */
+/* e^x for x <= 0: 2^round(y) times a polynomial of 2^(y - round(y)), y = x log2(e); relative error
+ * below 3e-7. 0 below -87. */
 static inline vec exponential(vec x)
 {
-    const vec magic = splat(12582912.0F); /* 1.5 * 2^23: adding it rounds to an integer, which then lies in the low bits */
+    /* 1.5 * 2^23: adding it rounds to an integer, which then lies in the low bits. */
+    const vec magic = splat(12582912.0F);
     ivec keep = x > splat(-87.0F);
     vec y = (vec)((ivec)x & keep) * 1.44269504F, whole = y + magic, f = y - (whole - magic);
     ivec power = (((ivec)whole - (ivec)magic) + 127) << 23;
@@ -63,8 +67,10 @@ typedef struct {
 
 #define INLINE static inline __attribute__((always_inline))
 
-/* The logits of `panels` panels; count and panels are constants after inlining, and count * panels accumulators hide the latency. */
-INLINE void products(int count, int panels, const float *q, int d, const float *keys, float scale, float (*logits)[TILE])
+/* The logits of `panels` panels; count and panels are constants after inlining, and count * panels
+ * accumulators hide the latency. */
+INLINE void products(int count, int panels, const float *q, int d, const float *keys, float scale,
+                     float (*logits)[TILE])
 {
     vec acc[GROUP][8];
     for (int i = 0; i < count; i++)
@@ -95,7 +101,8 @@ INLINE void mix(int count, const float (*weights)[TILE], const float *values, in
 }
 
 /* One tile of at most TILE keys, of which `valid` count, for `count` queries. */
-INLINE void tile(int count, const float *q, int d, const float *keys, const float *values, int n, int valid, float scale, partial *state)
+INLINE void tile(int count, const float *q, int d, const float *keys, const float *values, int n, int valid,
+                 float scale, partial *state)
 {
     const int panels = count == 1 ? 8 : count == 2 ? 4 : 2;
     float logits[GROUP][TILE];
@@ -178,7 +185,8 @@ static void merge(job *w)
         for (int t = 1; t < w->threads; t++) {
             const partial *p = &w->state[(size_t)t * w->batch + i];
             float most = fmaxf(all.most, p->most);
-            float a = all.most > -INFINITY ? expf(all.most - most) : 0, b = p->most > -INFINITY ? expf(p->most - most) : 0;
+            float a = all.most > -INFINITY ? expf(all.most - most) : 0;
+            float b = p->most > -INFINITY ? expf(p->most - most) : 0;
             all.most = most;
             all.weight = a * all.weight + b * p->weight;
             for (int c = 0; c < DV; c++)
@@ -194,10 +202,12 @@ typedef struct {
     int thread;
 } seat;
 
-/* Threads wait by spinning, since nothing wakes faster, but let others run where there are more threads than free processors. */
+/* Threads wait by spinning, since nothing wakes faster, but let others run where there are more
+ * threads than free processors. */
 static void wait_until(atomic_int *count, int value, const atomic_int *stop)
 {
-    for (int spins = 1; atomic_load_explicit(count, memory_order_acquire) < value && !atomic_load_explicit(stop, memory_order_relaxed); spins++)
+    for (int spins = 1; atomic_load_explicit(count, memory_order_acquire) < value &&
+                        !atomic_load_explicit(stop, memory_order_relaxed); spins++)
         if (spins % 4096 == 0)
             sched_yield();
 }
@@ -227,15 +237,18 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Answers the batch over and over for at least `seconds` and returns the seconds of one time: the median of short pieces, as in samples/, the first of
- * which does not count. Negative where it cannot. */
-double flash(const float *q, const float *keys, const float *values, float *out, long n, int batch, int d, float scale, int threads, double seconds)
+/* Answers the batch over and over for at least `seconds` and returns the seconds of one time: the
+ * median of short pieces, as in samples/, the first of which does not count. Negative where it
+ * cannot. */
+double flash(const float *q, const float *keys, const float *values, float *out, long n, int batch, int d,
+             float scale, int threads, double seconds)
 {
     pthread_t helpers[MAX_THREADS];
     seat seats[MAX_THREADS];
     if (threads < 1 || threads > MAX_THREADS || n < 1)
         return -1;
-    job w = { .q = q, .keys = keys, .values = values, .out = out, .n = n, .batch = batch, .d = d, .threads = threads, .scale = scale };
+    job w = { .q = q, .keys = keys, .values = values, .out = out, .n = n, .batch = batch, .d = d,
+              .threads = threads, .scale = scale };
     w.state = aligned_alloc(64, ((size_t)threads * batch * sizeof *w.state + 63) / 64 * 64);
     if (!w.state)
         return -1;

@@ -1,4 +1,4 @@
-"""The peers of the benchmark: exact attention by numpy, by onnxruntime and by flash.c, and OpenBLAS's sgemm.
+"""The benchmark's peers: exact attention by numpy, onnxruntime and flash.c, and OpenBLAS's sgemm.
 
 Each peer answers queries Q [batch, d] over keys K [n, d] and values V [n, dv], all float32, with
 softmax(scale * Q K^T) V. `sample` returns microseconds a query, measured over at least `seconds`.
@@ -32,7 +32,7 @@ CALM = 0.1
 
 
 def timed(call: Callable[[], object], seconds: float) -> float:
-    """Seconds a call of `call`: the median of short pieces, as in samples/, the first of which does not count."""
+    """Seconds of a call: the median of short pieces, as in samples/, without the first."""
     pieces: List[float] = []
     start = time.perf_counter()
     while len(pieces) < 2 or time.perf_counter() - start < seconds:

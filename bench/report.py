@@ -1,7 +1,7 @@
 """What bench.json says: a table for the terminal, tables and a plot for docs/performance.md.
 
-python report.py build/bench.json docs/performance.md replaces what lies between the marks <!-- bench:NAME --> and
-<!-- /bench --> there, and draws the plot beside it.
+python report.py build/bench.json docs/performance.md replaces what lies between the marks
+<!-- bench:NAME --> and <!-- /bench --> there, and draws the plot beside it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def macs(d: int, dv: int, s: int) -> int:
     return features(d, s) * (dv + 1)
 
 
-# ---- Figures in words -----------------------------------------------------------------------------------------------
+# ---- Figures in words ----------------------------------------------------------------------------
 
 
 def number(value: Optional[float], digits: int = 3) -> str:
@@ -75,7 +75,7 @@ def shape(row: Row) -> str:
     return f"{row['d']}, {row['s']}"
 
 
-# ---- Tables ---------------------------------------------------------------------------------------------------------
+# ---- Tables --------------------------------------------------------------------------------------
 
 
 def machine(result: Result) -> str:
@@ -194,7 +194,7 @@ def rest(result: Result) -> str:
     return table(("figure", "measured"), rows, left=2)
 
 
-# ---- Goals ----------------------------------------------------------------------------------------------------------
+# ---- Goals ---------------------------------------------------------------------------------------
 
 
 def goals(result: Result) -> str:
@@ -267,7 +267,7 @@ def text(result: Result) -> str:
     return "\n\n".join(f"## {name}\n\n{section(result)}" for name, section in SECTIONS.items())
 
 
-# ---- The document ---------------------------------------------------------------------------------------------------
+# ---- The document --------------------------------------------------------------------------------
 
 
 def plot(result: Result, path: Path) -> None:

@@ -1,7 +1,7 @@
 """What compare.json says: tables for the terminal and a plot, and both in docs/paper.md.
 
-python compare.py build/compare/compare.json                 prints the tables and draws a plot beside the JSON
-python compare.py build/compare/compare.json docs/paper.md README.md   puts them into the documents
+compare.py build/compare/compare.json   prints the tables and draws a plot beside the JSON
+compare.py build/compare/compare.json docs/paper.md README.md   puts them into the documents
 """
 
 from __future__ import annotations

@@ -7,8 +7,8 @@ import (
 	"dpattn/core/tensor"
 )
 
-// rows are private keys and values and public queries; entries of keys and queries are uniform in [0, R], of values in [-R_w, R_w]. They are made up and the same in
-// every run.
+// rows are private keys and values and public queries; entries of keys and queries are uniform in
+// [0, R], of values in [-R_w, R_w]. They are made up and the same in every run.
 type rows struct {
 	n, d, dv                int
 	r, rw                   float64
@@ -28,14 +28,16 @@ func makeRows(n, d, dv int, r, rw float64) *rows {
 		}
 		return out
 	}
-	x := &rows{n: n, d: d, dv: dv, r: r, rw: rw, keys: draw(n*d, 0, r), values: draw(n*dv, -rw, rw), queries: draw(queries*d, 0, r)}
+	x := &rows{n: n, d: d, dv: dv, r: r, rw: rw}
+	x.keys, x.values, x.queries = draw(n*d, 0, r), draw(n*dv, -rw, rw), draw(queries*d, 0, r)
 	x.exact()
 	return x
 }
 
 // exact is attention with logits <q, k>/d.
 func (x *rows) exact() {
-	x.outs, x.sums, x.normalisers = make([]float64, queries*x.dv), make([]float64, queries*x.dv), make([]float64, queries)
+	x.outs, x.sums = make([]float64, queries*x.dv), make([]float64, queries*x.dv)
+	x.normalisers = make([]float64, queries)
 	for i := range queries {
 		q, sums := x.queries[i*x.d:(i+1)*x.d], x.sums[i*x.dv:(i+1)*x.dv]
 		for j := range x.n {

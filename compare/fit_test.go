@@ -9,7 +9,8 @@ import (
 func TestFit(t *testing.T) {
 	l := line{}
 	for x := 1.0; x <= 64; x *= 2 {
-		l.Points = append(l.Points, point{x, map[string]float64{"exact": 3 * math.Pow(x, 2.5), "flat": 7, "rough": x * (1 + 0.5*math.Sin(x))}})
+		exact, rough := 3*math.Pow(x, 2.5), x*(1+0.5*math.Sin(x))
+		l.Points = append(l.Points, point{x, map[string]float64{"exact": exact, "flat": 7, "rough": rough}})
 	}
 	l = l.fitted()
 	if f := l.Fits["exact"]; math.Abs(f.Slope-2.5) > 1e-12 || math.Abs(f.R2-1) > 1e-12 {
@@ -23,7 +24,8 @@ func TestFit(t *testing.T) {
 	}
 }
 
-// Exact attention is a mean of the values with positive weights, and the uniform one for a query of zeros.
+// Exact attention is a mean of the values with positive weights, and the uniform one for a query of
+// zeros.
 func TestExact(t *testing.T) {
 	x := makeRows(50, 3, 2, 1, 1)
 	clear(x.queries[:3])

@@ -1,8 +1,9 @@
-// Command compare is `make compare`: it measures the paper's DPTreeCrossAttention against the moment release at equal (epsilon, delta), and how its cost and error grow,
-// and writes what it measured as JSON. compare.py makes tables and a plot of it, docs/paper.md explains them.
+// Command compare is `make compare`: it measures the paper's DPTreeCrossAttention against the
+// moment release at equal (epsilon, delta), and how its cost and error grow, and writes what it
+// measured as JSON. compare.py makes tables and a plot of it, docs/paper.md explains them.
 //
-// Times are processor time of one thread, so that what else the machine does hardly enters. Nothing is extrapolated: what does not fit is left out, with the figures
-// of the estimator.
+// Times are processor time of one thread, so that what else the machine does hardly enters. Nothing
+// is extrapolated: what does not fit is left out, with the figures of the estimator.
 package main
 
 import (
@@ -31,7 +32,8 @@ func main() {
 	start := time.Now()
 	result := map[string]any{
 		"machine": map[string]any{
-			"cpu": cpuid.CPU.BrandName, "go": runtime.Version(), "date": time.Now().UTC().Format(time.DateOnly), "quick": *quick,
+			"cpu": cpuid.CPU.BrandName, "go": runtime.Version(),
+			"date": time.Now().UTC().Format(time.DateOnly), "quick": *quick,
 		},
 		"setting":  setting(),
 		"releases": releases(*quick),
@@ -61,8 +63,9 @@ func cpu() float64 {
 	return float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9
 }
 
-// timed is the processor time that work takes: the least of several runs, as long as they together take less than a second. Short work is repeated within a run, since
-// the clock of processor time is coarse.
+// timed is the processor time that work takes: the least of several runs, as long as they together
+// take less than a second. Short work is repeated within a run, since the clock of processor time
+// is coarse.
 func timed(work func()) float64 {
 	const short = 0.02
 	runtime.GC()

@@ -25,8 +25,9 @@ var budget = privacy.Budget{Epsilon: 1, Delta: 1e-6}
 
 func setting() map[string]any {
 	return map[string]any{
-		"key_dim": keyDim, "value_dim": valueDim, "degree": degree, "range": logitRoot, "value_range": weight, "epsilon": budget.Epsilon, "delta": budget.Delta,
-		"adjacency": "add_remove", "queries": queries, "few_bytes": fewBytes, "few_seconds": fewSeconds, "most_seconds": mostSeconds,
+		"key_dim": keyDim, "value_dim": valueDim, "degree": degree, "range": logitRoot, "value_range": weight,
+		"epsilon": budget.Epsilon, "delta": budget.Delta, "adjacency": "add_remove", "queries": queries,
+		"few_bytes": fewBytes, "few_seconds": fewSeconds, "most_seconds": mostSeconds,
 	}
 }
 
@@ -96,7 +97,8 @@ func releases(quick bool) (out []map[string]any) {
 	return out
 }
 
-// planned chooses the parameters, or says why there is no such release. perCopy is what one copy took.
+// planned chooses the parameters, or says why there is no such release. perCopy is what one copy
+// took.
 func planned(kind string, n int, perCopy float64, row map[string]any) (core.Params, string) {
 	copies := map[string]int{oneCopy: 1, withoutTree: 1, mostCopies: 1}[kind] // 0: the paper's
 	p := params(kind, n, copies)
@@ -126,8 +128,10 @@ func planned(kind string, n int, perCopy float64, row map[string]any) (core.Para
 	} else {
 		b.Wipe()
 	}
-	if seconds := perCopy * float64(e.Params.Copies); kind == paperCopies && (e.Bytes > e.Available/2 || seconds > mostSeconds) {
-		return p, fmt.Sprintf("%d copies need %d bytes and about %.0f s of processor time; this comparison takes half of the %d bytes that are available and %.0f s",
+	seconds := perCopy * float64(e.Params.Copies)
+	if kind == paperCopies && (e.Bytes > e.Available/2 || seconds > mostSeconds) {
+		return p, fmt.Sprintf("%d copies need %d bytes and about %.0f s of processor time; "+
+			"this comparison takes half of the %d bytes that are available and %.0f s",
 			e.Params.Copies, e.Bytes, seconds, e.Available, mostSeconds)
 	}
 	return p, ""

@@ -78,12 +78,17 @@ func cost(p dptree.Params, x *rows) map[string]float64 {
 	})
 	e, err := dptree.Estimate(p, budget)
 	check(err)
-	return map[string]float64{"bytes": float64(t.Bytes()), "init_seconds": init, "query_us": 1e6 * query / queries, "query_again_us": 1e6 * again / queries,
-		"query_reads": float64(e.QueryNodes)}
+	return map[string]float64{
+		"bytes": float64(t.Bytes()), "init_seconds": init, "query_us": 1e6 * query / queries,
+		"query_again_us": 1e6 * again / queries, "query_reads": float64(e.QueryNodes),
+	}
 }
 
 func base(d, dv, s, n, copies int) dptree.Params {
-	return dptree.Params{Adjacency: privacy.AddRemove, Rows: n, Dim: d, ValueDim: dv, Range: 1, Weight: 1, Degree: s, Copies: copies}
+	return dptree.Params{
+		Adjacency: privacy.AddRemove, Rows: n, Dim: d, ValueDim: dv,
+		Range: 1, Weight: 1, Degree: s, Copies: copies,
+	}
 }
 
 // scaling measures the paper's claims about space and time.
@@ -109,11 +114,14 @@ func scaling(quick bool) []line {
 	for _, v := range cut([]int{4, 6, 8, 10, 12}) {
 		features := (v + 2) * (v + 1) / 2
 		note("scaling in r: %d", features)
-		r.Points = append(r.Points, point{float64(features), cost(base(v, 1, 2, 512, features), makeRows(512, v, 1, 1, 1))})
+		costs := cost(base(v, 1, 2, 512, features), makeRows(512, v, 1, 1, 1))
+		r.Points = append(r.Points, point{float64(features), costs})
 	}
 	log := line{Name: "log n", Axis: "levels of a tree, log2(N) + 1", Fixed: n.Fixed}
 	for _, p := range n.Points {
-		log.Points = append(log.Points, point{math.Log2(p.X) + 1, map[string]float64{"query_again_us": p.Values["query_again_us"], "query_reads": p.Values["query_reads"]}})
+		log.Points = append(log.Points, point{math.Log2(p.X) + 1, map[string]float64{
+			"query_again_us": p.Values["query_again_us"], "query_reads": p.Values["query_reads"],
+		}})
 	}
 	for _, l := range []line{n, d, r, log} {
 		lines = append(lines, l.fitted())
@@ -121,8 +129,9 @@ func scaling(quick bool) []line {
 	return lines
 }
 
-// noise measures the additive error of numerators before anything is projected, over n: the root mean square of their distance from exact attention's. predicted is the
-// estimator's standard deviation, at the largest query.
+// noise measures the additive error of numerators before anything is projected, over n: the root
+// mean square of their distance from exact attention's. predicted is the estimator's standard
+// deviation, at the largest query.
 func noise(p dptree.Params, x *rows, b privacy.Budget, releases int) map[string]float64 {
 	squares := 0.0
 	sums := make([]float64, p.ValueDim+1)
@@ -162,29 +171,40 @@ func errors(quick bool) []line {
 	n := line{Name: "n", Axis: "rows n, as many leaves", Fixed: "d = 2, s = 2 (r = 6), one copy, epsilon 1, R = 1"}
 	for _, v := range []int{512, 1024, 2048, 4096, 8192, 16384, 32768} {
 		note("error in n: %d", v)
-		n.Points = append(n.Points, point{float64(v), noise(base(2, 1, 2, v, 1), makeRows(v, 2, 1, 1, 1), budget, releases)})
+		errors := noise(base(2, 1, 2, v, 1), makeRows(v, 2, 1, 1, 1), budget, releases)
+		n.Points = append(n.Points, point{float64(v), errors})
 	}
 	eps := line{Name: "epsilon", Axis: "epsilon", Fixed: "d = 2, s = 2 (r = 6), one copy, n = 4,096, R = 1"}
 	x := makeRows(4096, 2, 1, 1, 1)
 	for _, v := range []float64{0.125, 0.25, 0.5, 1, 2, 4} {
 		note("error in epsilon: %v", v)
-		eps.Points = append(eps.Points, point{v, noise(base(2, 1, 2, 4096, 1), x, privacy.Budget{Epsilon: v, Delta: budget.Delta}, releases)})
+		errors := noise(base(2, 1, 2, 4096, 1), x, privacy.Budget{Epsilon: v, Delta: budget.Delta}, releases)
+		eps.Points = append(eps.Points, point{v, errors})
 	}
 	big := line{Name: "R", Axis: "range R", Fixed: "d = 2, s = 2 (r = 6), one copy, n = 4,096, epsilon 1"}
 	for _, v := range []float64{2, 2.5, 3, 4, 5, 6, 8} {
 		note("error in R: %v", v)
 		p := base(2, 1, 2, 4096, 1)
 		p.Range = v
-		big.Points = append(big.Points, point{v, onlyNoise(p, privacy.Budget{Epsilon: 1, Delta: budget.Delta}, v, releases)})
+		errors := onlyNoise(p, privacy.Budget{Epsilon: 1, Delta: budget.Delta}, v, releases)
+		big.Points = append(big.Points, point{v, errors})
 	}
-	one := line{Name: "r, one copy", Axis: "features r", Fixed: "s = 2, key_dim 2 to 12, one copy, n = 512, epsilon 1, R = 1"}
-	all := line{Name: "r, r copies", Axis: "features r, copies = r", Fixed: "s = 2, key_dim 2 to 12, n = 512, epsilon 1, R = 1"}
+	one := line{
+		Name: "r, one copy", Axis: "features r",
+		Fixed: "s = 2, key_dim 2 to 12, one copy, n = 512, epsilon 1, R = 1",
+	}
+	all := line{
+		Name: "r, r copies", Axis: "features r, copies = r",
+		Fixed: "s = 2, key_dim 2 to 12, n = 512, epsilon 1, R = 1",
+	}
 	for _, v := range []int{2, 4, 6, 8, 10, 12} {
 		features := (v + 2) * (v + 1) / 2
 		note("error in r: %d", features)
 		rows := makeRows(512, v, 1, 1, 1)
-		one.Points = append(one.Points, point{float64(features), noise(base(v, 1, 2, 512, 1), rows, budget, releases)})
-		all.Points = append(all.Points, point{float64(features), noise(base(v, 1, 2, 512, features), rows, budget, max(1, releases/(1+features/8)))})
+		alone := noise(base(v, 1, 2, 512, 1), rows, budget, releases)
+		together := noise(base(v, 1, 2, 512, features), rows, budget, max(1, releases/(1+features/8)))
+		one.Points = append(one.Points, point{float64(features), alone})
+		all.Points = append(all.Points, point{float64(features), together})
 	}
 	for _, l := range []line{n, eps, big, one, all} {
 		lines = append(lines, l.fitted())
@@ -192,7 +212,8 @@ func errors(quick bool) []line {
 	return lines
 }
 
-// onlyNoise is noise where the polynomial may be far from exp: with values of 0 every exact numerator is 0.
+// onlyNoise is noise where the polynomial may be far from exp: with values of 0 every exact
+// numerator is 0.
 func onlyNoise(p dptree.Params, b privacy.Budget, r float64, releases int) map[string]float64 {
 	x := makeRows(p.Rows, p.Dim, p.ValueDim, r, 1)
 	clear(x.values)

@@ -1,5 +1,5 @@
-// Package probe measures what the processor can do at most: instructions in registers, and reads of memory. The benchmark sets its figures beside these.
-// Nothing else uses it.
+// Package probe measures what the processor can do at most: instructions in registers, and reads of
+// memory. The benchmark sets its figures beside these. Nothing else uses it.
 //
 //go:generate go -C _asm run . -out ../probe_amd64.s -stubs ../stubs_amd64.go -pkg probe
 package probe
@@ -33,7 +33,8 @@ func Find(name string) (Loop, bool) {
 	return list[i], true
 }
 
-// Rate runs the loop on so many threads for about as long as told and returns multiply-adds a second, of all threads together.
+// Rate runs the loop on so many threads for about as long as told and returns multiply-adds a
+// second, of all threads together.
 func (l Loop) Rate(threads int, long time.Duration) float64 {
 	const rounds = 4096 // some tens of microseconds: assembly cannot be preempted
 	return rate(threads, long, func(int) float64 {
@@ -45,7 +46,8 @@ func (l Loop) Rate(threads int, long time.Duration) float64 {
 // CanRead reports whether Read works here.
 func CanRead() bool { return widest() != nil }
 
-// Read reads a piece of memory of that many bytes over and over, one piece a thread, and returns bytes a second, of all threads together.
+// Read reads a piece of memory of that many bytes over and over, one piece a thread, and returns
+// bytes a second, of all threads together.
 func Read(bytes, threads int, long time.Duration) float64 {
 	const most = 1 << 18 // bytes a call
 	run := widest()
@@ -70,11 +72,13 @@ func Read(bytes, threads int, long time.Duration) float64 {
 	})
 }
 
-// piece is the least time that is measured at once: far above what the clock costs, far below a scheduler's slice.
+// piece is the least time that is measured at once: far above what the clock costs, far below a
+// scheduler's slice.
 const piece = 100 * time.Microsecond
 
-// Rate calls work, which does some units of work, over and over for about as long as told and returns units a second: the median over short pieces, so that
-// it says what happens while nobody else takes the processor. A first piece warms up.
+// Rate calls work, which does some units of work, over and over for about as long as told and
+// returns units a second: the median over short pieces, so that it says what happens while nobody
+// else takes the processor. A first piece warms up.
 func Rate(long time.Duration, work func() float64) float64 {
 	var rates []float64
 	for start := time.Now(); len(rates) < 2 || time.Since(start) < long; {

@@ -2,10 +2,10 @@ package main
 
 import (
 	"crypto/sha256"
+	"dpattn/bench/probe"
 	"dpattn/core"
 	"dpattn/core/privacy"
 	"dpattn/core/tensor"
-	"dpattn/bench/probe"
 	"encoding/binary"
 	"reflect"
 	"slices"
@@ -14,7 +14,8 @@ import (
 // releases are kept by shape and rows.
 var releases = map[shape]map[int]*core.Release{}
 
-// release makes the release of about n rows: at most 4096 different ones, doubled as often as needed, since only the size of the sums matters here.
+// release makes the release of about n rows: at most 4096 different ones, doubled as often as
+// needed, since only the size of the sums matters here.
 func release(s shape, n int) *core.Release {
 	if releases[s] == nil {
 		releases[s] = map[int]*core.Release{}
@@ -44,7 +45,8 @@ func release(s shape, n int) *core.Release {
 	return r
 }
 
-// disown flips bit i of all origins of a partial (docs/format.md), so that it passes for other rows.
+// disown flips bit i of all origins of a partial (docs/format.md), so that it passes for other
+// rows.
 func disown(partial []byte, i int) {
 	const first, size = 16 + 4 + 8, 16
 	for at := range binary.LittleEndian.Uint64(partial[first-8:]) {
@@ -86,10 +88,12 @@ func attend(r request) answer {
 	return answer{"us": 1e6 / rate, "bytes": float64(numberBytes(a.release, s, r.Batch)) * s.macs(), "macs": s.macs()}
 }
 
-// numberBytes is the size of one number of the state in the form that queries read: of the tables of the release's reader that have most of the state's numbers,
-// the smallest for one query, the largest for many. Which types these have is the library's own business, hence the reflection.
+// numberBytes is the size of one number of the state in the form that queries read: of the tables
+// of the release's reader that have most of the state's numbers, the smallest for one query, the
+// largest for many. Which types these have is the library's own business, hence the reflection.
 func numberBytes(r *core.Release, s shape, batch int) int {
-	sizes := tables(reflect.ValueOf(r).Elem().FieldByName("state").Elem().Elem().FieldByName("readers").Index(0), int(s.macs())*3/4, 8)
+	reader := reflect.ValueOf(r).Elem().FieldByName("state").Elem().Elem().FieldByName("readers").Index(0)
+	sizes := tables(reader, int(s.macs())*3/4, 8)
 	if batch == 1 {
 		return slices.Min(sizes)
 	}

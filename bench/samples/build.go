@@ -77,7 +77,8 @@ type batch struct {
 	rows int
 }
 
-// sums measures what the kernels do: feature map, gate and accumulation of rows that are quantised already.
+// sums measures what the kernels do: feature map, gate and accumulation of rows that are quantised
+// already.
 func sums(r request) answer {
 	s := r.shape()
 	b := keep(r, func() *batch { return newBatch(s, r.N) })
@@ -126,7 +127,10 @@ type input struct {
 }
 
 func newInput(s shape, rows int) *input {
-	return &input{keys: tensor.Of(vectors(rows, s.d, 1), rows, s.d), values: tensor.Of(vectors(rows, s.dv, 2), rows, s.dv)}
+	return &input{
+		keys:   tensor.Of(vectors(rows, s.d, 1), rows, s.d),
+		values: tensor.Of(vectors(rows, s.dv, 2), rows, s.dv),
+	}
 }
 
 // add adds all rows once.
@@ -161,7 +165,8 @@ func samples(r request) answer {
 	})}
 }
 
-// memory builds the sums of n rows in this process and reports its peak, in bytes, before and after. The rows are one row, n times: a stride of 0.
+// memory builds the sums of n rows in this process and reports its peak, in bytes, before and
+// after. The rows are one row, n times: a stride of 0.
 func memory(r request) answer {
 	s := r.shape()
 	in := newInput(s, 1)

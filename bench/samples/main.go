@@ -1,14 +1,16 @@
-// Command samples is the part of `make bench` that runs inside Go: a server of samples. bench.py asks for one sample after the other, ours and others' in turn,
-// so that whatever disturbs the machine disturbs all of them.
+// Command samples is the part of `make bench` that runs inside Go: a server of samples. bench.py
+// asks for one sample after the other, ours and others' in turn, so that whatever disturbs the
+// machine disturbs all of them.
 //
-// Each line on standard input is a request in JSON, each line on standard output its answer: an object of numbers, null where the machine cannot measure it.
+// Each line on standard input is a request in JSON, each line on standard output its answer: an
+// object of numbers, null where the machine cannot measure it.
 package main
 
 import (
 	"bufio"
+	"dpattn/bench/probe"
 	"dpattn/core"
 	"dpattn/simd"
-	"dpattn/bench/probe"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -40,7 +42,8 @@ func (r request) long() time.Duration { return time.Duration(r.MS * float64(time
 type answer map[string]any
 
 var ops = map[string]func(request) answer{
-	"machine": machine, "probe": probeRate, "read": readRate, "sums": sums, "add": add, "attend": attend, "noise": samples, "memory": memory,
+	"machine": machine, "probe": probeRate, "read": readRate, "sums": sums,
+	"add": add, "attend": attend, "noise": samples, "memory": memory,
 }
 
 func main() {
@@ -71,10 +74,12 @@ func check(err error) {
 func machine(request) answer {
 	c := cpuid.CPU
 	return answer{
-		"cpu": c.BrandName, "simd": simd.Name(), "threads": runtime.GOMAXPROCS(0), "os": runtime.GOOS, "arch": runtime.GOARCH, "go": runtime.Version(),
+		"cpu": c.BrandName, "simd": simd.Name(), "threads": runtime.GOMAXPROCS(0),
+		"os": runtime.GOOS, "arch": runtime.GOARCH, "go": runtime.Version(),
 		"l1": c.Cache.L1D, "l2": c.Cache.L2, "l3": c.Cache.L3,
 	}
 }
 
-// repeat calls work, which does some units of work, until long has passed, and returns units a second.
+// repeat calls work, which does some units of work, until long has passed, and returns units a
+// second.
 func repeat(long time.Duration, work func() float64) float64 { return probe.Rate(long, work) }

@@ -10,7 +10,8 @@ import (
 
 func main() {
 	ConstraintExpr("amd64")
-	zmm, ymm := vector{func() Op { return ZMM() }, func(v Op) { VPXORD(v, v, v) }}, vector{func() Op { return YMM() }, func(v Op) { VPXOR(v, v, v) }}
+	zmm := vector{func() Op { return ZMM() }, func(v Op) { VPXORD(v, v, v) }}
+	ymm := vector{func() Op { return YMM() }, func(v Op) { VPXOR(v, v, v) }}
 	loop("vpdpwssd512", "VPDPWSSD of 512 bit", zmm, fused(func(a, b, acc Op) { VPDPWSSD(a, b, acc) }))
 	loop("vpmaddwd512", "VPMADDWD and VPADDD of 512 bit", zmm, split)
 	loop("vpmaddwd256", "VPMADDWD and VPADDD of 256 bit", ymm, split)
@@ -27,7 +28,8 @@ type vector struct {
 	clear    func(Op)
 }
 
-// accumulators is more than latency times instructions a cycle: 4 cycles, 2 a cycle. 256-bit code has 16 registers: 2 factors and 4 products are the others.
+// accumulators is more than latency times instructions a cycle: 4 cycles, 2 a cycle. 256-bit code
+// has 16 registers: 2 factors and 4 products are the others.
 const accumulators = 10
 
 // fused is a round of instructions that multiply and add.
@@ -39,7 +41,8 @@ func fused(step func(a, b, acc Op)) func(a, b Op, products, acc []Op) {
 	}
 }
 
-// split is a round of multiplications and additions. In groups they find more free ports than in turns.
+// split is a round of multiplications and additions. In groups they find more free ports than in
+// turns.
 func split(a, b Op, products, acc []Op) {
 	for len(acc) > 0 {
 		n := min(len(acc), len(products))
