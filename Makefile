@@ -10,10 +10,12 @@ PYTHON ?= python3
 CC ?= cc
 CXX ?= c++
 
-# $(call apt_get,COMMAND,PACKAGE): get a command that is not here, where that is possible; whether it is here now is for the caller to see.
+# $(call apt_get,COMMAND,PACKAGE): get a command that is not here, where that is possible; whether
+# it is here now is for the caller to see. One at a time, for apt-get does not wait for its lock.
 define apt_get
 if ! command -v $(1) >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	{ apt-get update && apt-get install -y --no-install-recommends $(2); } >/dev/null 2>&1 || echo "apt-get could not install $(2)"; \
+	flock Makefile bash -c "apt-get update && apt-get install -y --no-install-recommends $(2)" >/dev/null 2>&1 || \
+		echo "apt-get could not install $(2)"; \
 fi
 endef
 
@@ -32,7 +34,7 @@ include mk/docs.mk
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: build/$(LIBRARY) ## the C library, as build/libdpattn.so
@@ -41,9 +43,26 @@ build: build/$(LIBRARY) ## the C library, as build/libdpattn.so
 demo: build $(VENV)/ready ## release real data privately and show what comes out
 	$(VENV_PYTHON) bindings/python/examples/digits.py
 
+# The longest come first, which fills the cores best.
+SUITES := test-python test-asan test-go test-audit test-arm64 test-cpp test-extending test-wheel test-abi \
+	test-install ggml test-readme
+CORES := $(shell getconf _NPROCESSORS_ONLN)
+SIDE_BY_SIDE := -j$(CORES) --keep-going $(if $(filter output-sync,$(.FEATURES)),--output-sync=recurse)
+
 .PHONY: test
-test: test-go test-extending test-arm64 test-abi test-asan test-cpp test-python test-readme test-install test-wheel ggml test-audit ## all tests: Go, C, C++ and Python
-	@echo "make test: every suite passed"
+test: ## all tests, in Go, C, C++ and Python, side by side on all cores
+	@echo "make test: $(words $(SUITES)) suites on $(CORES) cores; each prints what it did when it ends"
+	@if $(MAKE) --no-print-directory $(SIDE_BY_SIDE) $(SUITES); then \
+		echo "make test: every suite passed, in $$((SECONDS / 60)) min $$((SECONDS % 60)) s"; \
+		echo "suites: $(words $(SUITES)) passed, 0 failed"; \
+	else \
+		echo "make test: failed after $$SECONDS s; the lines with *** name the suites"; exit 1; \
+	fi
+
+# A test that has two sizes takes the full one where DPATTN_AUDIT=1 is in its environment.
+.PHONY: test-full
+test-full: export DPATTN_AUDIT := 1
+test-full: test ## all tests at their full sizes
 
 .PHONY: clean
 clean: ## remove everything that was made

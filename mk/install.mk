@@ -1,7 +1,8 @@
-# Installation: headers, library, CMake package and pkg-config file, and the test of what is installed.
+# Headers, library, CMake package and pkg-config file in a prefix, and the test of these.
 
 PREFIX ?= /usr/local
-# Below PREFIX, so that what is installed finds its parts by where it lies: the tree may be moved, or staged in DESTDIR.
+# Below PREFIX, so that what is installed finds its parts by where it lies: the tree may be moved,
+# or staged in DESTDIR.
 LIBDIR ?= lib
 INSTALL ?= install
 
@@ -13,8 +14,9 @@ POINTER_BYTES := $(if $(filter 386 arm mips mipsle,$(shell $(GO) env GOARCH)),4,
 
 # $(call fill_in,FILE,FOLDER): the package file that goes to FOLDER below the prefix.
 define fill_in
-sed -e 's|@VERSION@|$(VERSION)|g' -e 's|@SONAME@|$(RUNTIME_NAME)|' -e 's|@LIBRARY_FILE@|$(LIBRARY_DIR)/$(LIBRARY)|' \
-	-e 's|@LINK_FILE@|$(LIBDIR)/$(LINK_NAME)|' -e 's|@POINTER_BYTES@|$(POINTER_BYTES)|' -e 's|@TO_PREFIX@|$(call up,$(2))|' \
+sed -e 's|@VERSION@|$(VERSION)|g' -e 's|@SONAME@|$(RUNTIME_NAME)|' \
+	-e 's|@LIBRARY_FILE@|$(LIBRARY_DIR)/$(LIBRARY)|' -e 's|@LINK_FILE@|$(LIBDIR)/$(LINK_NAME)|' \
+	-e 's|@POINTER_BYTES@|$(POINTER_BYTES)|' -e 's|@TO_PREFIX@|$(call up,$(2))|' \
 	bindings/install/$(1).in > build/$(1)
 $(INSTALL) -m 644 build/$(1) "$(DESTDIR)$(PREFIX)/$(2)/$(1)"
 endef
@@ -25,8 +27,10 @@ build/dpattn.hpp: bindings/cpp/amalgamate.awk bindings/cpp/dpattn.hpp $(wildcard
 	cd bindings/cpp && awk -f amalgamate.awk dpattn.hpp > "$(CURDIR)/$@"
 
 .PHONY: install
-install: build build/dpattn.hpp ## headers, library, CMake package and pkg-config file into PREFIX, /usr/local if not given
-	for folder in include $(LIBRARY_DIR) $(LIBDIR)/cmake/dpattn $(LIBDIR)/pkgconfig; do $(INSTALL) -d "$(DESTDIR)$(PREFIX)/$$folder"; done
+install: build build/dpattn.hpp ## headers, library, CMake package and pkg-config file into PREFIX (/usr/local)
+	for folder in include $(LIBRARY_DIR) $(LIBDIR)/cmake/dpattn $(LIBDIR)/pkgconfig; do \
+		$(INSTALL) -d "$(DESTDIR)$(PREFIX)/$$folder"; \
+	done
 	$(INSTALL) -m 644 include/dpattn.h build/dpattn.hpp bindings/ggml/dpattn-ggml.h "$(DESTDIR)$(PREFIX)/include"
 	$(INSTALL) -m 755 build/$(LIBRARY) "$(DESTDIR)$(PREFIX)/$(LIBRARY_DIR)"
 	$(if $(filter windows,$(TARGET)),$(INSTALL) -m 644 build/$(LINK_NAME) "$(DESTDIR)$(PREFIX)/$(LIBDIR)")
@@ -38,4 +42,4 @@ install: build build/dpattn.hpp ## headers, library, CMake package and pkg-confi
 .PHONY: test-install
 test-install: build ## programs that use an installed tree, by CMake and by pkg-config
 	@$(call apt_get,pkg-config,pkg-config)
-	$(PYTHON) tests/install/consumers.py
+	MAKEFLAGS= $(PYTHON) tests/install/consumers.py

@@ -4,10 +4,10 @@
 VERSION := $(shell sed -n 's/^\#define DPATTN_VERSION_[A-Z]* //p' include/dpattn.h | paste -sd. -)
 MAJOR := $(firstword $(subst ., ,$(VERSION)))
 
-# Of what the library is built for: GOOS=windows CC=x86_64-w64-mingw32-gcc CGO_ENABLED=1 crosses over.
+# What the library is built for: GOOS=windows CC=x86_64-w64-mingw32-gcc CGO_ENABLED=1 crosses over.
 TARGET := $(shell $(GO) env GOOS)
 
-# A library has its file, the name that programs ask for at run time, and the name that the linker looks for.
+# A library has its file, the name that programs ask for, and the name that the linker asks for.
 ifeq ($(TARGET),darwin)
 LIBRARY := libdpattn.$(VERSION).dylib
 RUNTIME_NAME := libdpattn.$(MAJOR).dylib
@@ -33,13 +33,15 @@ ln -sf $(RUNTIME_NAME) "$(1)/$(LINK_NAME)"
 endef
 endif
 
-SOURCES := $(shell find core simd capi -name '*.go' -o -name '*.s' -o -name '*.[ch]' -o -name '*.map') include/dpattn.h go.mod go.sum
+SOURCES := include/dpattn.h go.mod go.sum \
+	$(shell find core simd capi -name '*.go' -o -name '*.s' -o -name '*.[ch]' -o -name '*.map')
 
-# $(call build_library,FOLDER,FLAGS of go build): the library and its two other names. go build also leaves a header of its own
-# making, which is not ours.
+# $(call build_library,FOLDER,FLAGS of go build): the library and its two other names. go build also
+# leaves a header of its own making, which is not ours.
 define build_library
 mkdir -p $(1)
-flags='$(library_ldflags)'; $(2) -trimpath -buildmode=c-shared -ldflags "-s -w -extldflags '$$flags'" -o $(1)/$(LIBRARY) ./capi
+flags='$(library_ldflags)'; \
+	$(2) -trimpath -buildmode=c-shared -ldflags "-s -w -extldflags '$$flags'" -o $(1)/$(LIBRARY) ./capi
 rm -f $(1)/$(basename $(LIBRARY)).h
 $(link_names)
 endef
