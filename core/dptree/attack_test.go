@@ -3,9 +3,11 @@ package dptree
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"dpattn/core/privacy"
+	"dpattn/tests/testkit"
 )
 
 // leaky answers like CrossAttention, but for one thing that a literal reading of the paper allows:
@@ -97,33 +99,24 @@ func TestAttack(t *testing.T) {
 }
 
 // TestCanary is the attack as a test of membership: the attacker knows every key and asks whether
-// one more is there. The exact normaliser tells always. From our releases, the better of the two
-// thresholds on the normaliser's noisy weight is right at most as often as (epsilon, delta) allows:
-// 2,000 releases a side, the advantage is at most (e^eps - 1 + 2 delta)/(e^eps + 1) = 0.0499 at
-// epsilon 0.1, plus 5.5 standard errors of 0.0224/2 each: 0.17. A release with an un-noised
-// normaliser has 1.
+// one more is there. The exact normaliser tells always. From our releases, a threshold on the
+// normaliser's noisy weight is right at most as often as (epsilon, delta) allows: the advantage is
+// at most (e^eps - 1 + 2 delta)/(e^eps + 1) = 0.05 at epsilon 0.1, plus 5.5 standard errors of at
+// most sqrt(1/(2n)), n releases a side. A release with an un-noised normaliser has 1.
 func TestCanary(t *testing.T) {
 	small := privacy.Budget{Epsilon: 0.1, Delta: 1e-6}
 	p := Params{Adjacency: privacy.AddRemove, Range: 1, Weight: 1, Dim: 1, ValueDim: 1, Degree: 1, Copies: 1,
 		NoTrees: true}
+	n := testkit.Size(20_000, 500_000)
 	count := func(rows int) (over int) {
-		for range 2000 {
-			b, err := NewAttentionBuilder(p)
-			if err != nil {
-				t.Fatal(err)
-			}
-			ones := make([]float64, rows)
-			for i := range ones {
-				ones[i] = 1
-			}
-			if err := b.Add(view(ones, 1), view(ones, 1)); err != nil {
-				t.Fatal(err)
-			}
-			a, err := b.Release(small, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			sums := make([]float64, 2)
+		b := testkit.Must(NewAttentionBuilder(p))(t)
+		ones := slices.Repeat([]float64{1}, rows)
+		if err := b.Add(view(ones, 1), view(ones, 1)); err != nil {
+			t.Fatal(err)
+		}
+		release, sums := releases(t, b.s, small), make([]float64, 2)
+		for range n {
+			a := &CrossAttention{release()}
 			if _, err := a.Sums([]float64{1}, sums); err != nil {
 				t.Fatal(err)
 			}
@@ -133,7 +126,8 @@ func TestCanary(t *testing.T) {
 		}
 		return over
 	}
-	if gap := math.Abs(float64(count(3)-count(2))) / 2000; gap > 0.17 {
-		t.Errorf("membership is told with advantage %v", gap)
+	gap := math.Abs(float64(count(3)-count(2))) / float64(n)
+	if most := 0.05 + 5.5*math.Sqrt(0.5/float64(n)); gap > most {
+		t.Errorf("membership is told with advantage %v; at most %v is allowed", gap, most)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"dpattn/core/noise"
 	"dpattn/core/privacy"
 	"dpattn/core/tensor"
+	"dpattn/tests/testkit"
 )
 
 // noNoise is the draw of a structure without noise. It exists in tests only.
@@ -17,6 +18,14 @@ func noNoise(dst []int64, _ noise.TruncatedLaplace) error {
 }
 
 var budget = privacy.Budget{Epsilon: 1, Delta: 1e-6}
+
+// releases returns a function that draws release after release of the same sums: what a release
+// costs most, its calibration, is done once.
+func releases(t *testing.T, s *sums, budget privacy.Budget) func() *released {
+	t.Helper()
+	g := testkit.Must(s.d.calibrate(budget))(t)
+	return func() *released { return &released{f: testkit.Must(s.noisy(g, kernelNoise, nil))(t)} }
+}
 
 // within fails unless got is within bound of want.
 func within(t *testing.T, what string, got, want, bound float64) {

@@ -12,6 +12,7 @@ import (
 	"dpattn/core/fault"
 	"dpattn/core/noise"
 	"dpattn/core/privacy"
+	"dpattn/tests/testkit"
 )
 
 // recorder is a draw whose noise follows from a seed, and which remembers what it was asked for. It
@@ -169,7 +170,7 @@ func TestReplay(t *testing.T) {
 		for _, owner := range []int{0, 1, 3} {
 			for _, s := range structures(adjacency, owner) {
 				dim, cols := s.dims()
-				for trial := range 8 {
+				for trial := range testkit.Size(4, 40) {
 					m := max(owner, 1)
 					n := 5 * m
 					x := data{points: between(rng, n*dim, 0, 1), weights: between(rng, n*cols, -2, 2)}
