@@ -1,5 +1,5 @@
-/* The visible functions. Those that need the Go runtime are a fork check and a jump to the Go export
- * of the same type. */
+/* The visible functions. Those that need the Go runtime are a fork check and a jump to the Go
+ * export of the same type. */
 
 #include "_cgo_export.h"
 #include "internal.h"

@@ -18,8 +18,8 @@ func view[T any](p unsafe.Pointer, n int) []T {
 	return unsafe.Slice((*T)(p), n)
 }
 
-// buffer is a caller's output buffer by the header's convention: capacity and *needed count elements, and NULL with capacity 0 asks
-// for the size.
+// buffer is a caller's output buffer by the header's convention: capacity and *needed count
+// elements, and NULL with capacity 0 asks for the size.
 type buffer[T any] struct {
 	elements []T
 	needed   *C.size_t
@@ -30,7 +30,8 @@ func newBuffer[T any](argument string, data unsafe.Pointer, capacity C.size_t, n
 		return buffer[T]{}, missing("needed", "a size_t")
 	}
 	if data == nil && capacity != 0 {
-		return buffer[T]{}, fault.Invalid("%s is NULL with capacity %d; it must point to that much, or capacity must be 0", argument, capacity)
+		return buffer[T]{}, fault.Invalid(
+			"%s is NULL with capacity %d; it must point to that much, or capacity must be 0", argument, capacity)
 	}
 	// A capacity such as SIZE_MAX says no more than that there is room up to the end of memory.
 	var t T
@@ -41,10 +42,15 @@ func newBuffer[T any](argument string, data unsafe.Pointer, capacity C.size_t, n
 // fill copies the whole of src, or says what it needs.
 func (b buffer[T]) fill(src []T) error {
 	if len(src) > len(b.elements) {
-		return b.done(len(src), fault.New(fault.BufferTooSmall, "capacity is %d; it must be at least %d", len(b.elements), len(src)))
+		return b.done(len(src), tooSmall(len(b.elements), len(src)))
 	}
 	copy(b.elements, src)
 	return b.done(len(src), nil)
+}
+
+// tooSmall is the error for a buffer of that many elements.
+func tooSmall(capacity, needed int) error {
+	return fault.New(fault.BufferTooSmall, "capacity is %d; it must be at least %d", capacity, needed)
 }
 
 // done passes on the outcome of a function that needed so many elements.

@@ -14,7 +14,8 @@ import (
 var builders = newTable[core.Builder](kindBuilder)
 
 //export go_dpattn_builder_create
-func go_dpattn_builder_create(params *C.const_params, builder *C.dpattn_builder, err *C.dpattn_error) (status C.int32_t) {
+func go_dpattn_builder_create(params *C.const_params, builder *C.dpattn_builder,
+	err *C.dpattn_error) (status C.int32_t) {
 	defer guard(&status, err)
 	p, e := readParams(params)
 	if e != nil {
@@ -32,8 +33,8 @@ func go_dpattn_builder_create(params *C.const_params, builder *C.dpattn_builder,
 }
 
 //export go_dpattn_builder_add
-func go_dpattn_builder_add(builder C.dpattn_builder, head C.int32_t, keys, values *C.const_tensor, owners *C.const_uint64,
-	progress *C.const_progress, err *C.dpattn_error) (status C.int32_t) {
+func go_dpattn_builder_add(builder C.dpattn_builder, head C.int32_t, keys, values *C.const_tensor,
+	owners *C.const_uint64, progress *C.const_progress, err *C.dpattn_error) (status C.int32_t) {
 	defer guard(&status, err)
 	b, e := builders.get(uint64(builder), "builder")
 	if e != nil {
@@ -72,8 +73,8 @@ func go_dpattn_builder_merge(into, from C.dpattn_builder, err *C.dpattn_error) (
 }
 
 //export go_dpattn_builder_export_secret
-func go_dpattn_builder_export_secret(builder C.dpattn_builder, data unsafe.Pointer, capacity C.size_t, needed *C.size_t,
-	err *C.dpattn_error) (status C.int32_t) {
+func go_dpattn_builder_export_secret(builder C.dpattn_builder, data unsafe.Pointer, capacity C.size_t,
+	needed *C.size_t, err *C.dpattn_error) (status C.int32_t) {
 	defer guard(&status, err)
 	b, e := builders.get(uint64(builder), "builder")
 	if e != nil {
@@ -87,7 +88,8 @@ func go_dpattn_builder_export_secret(builder C.dpattn_builder, data unsafe.Point
 }
 
 //export go_dpattn_builder_import_secret
-func go_dpattn_builder_import_secret(data *C.const_void, size C.size_t, builder *C.dpattn_builder, err *C.dpattn_error) (status C.int32_t) {
+func go_dpattn_builder_import_secret(data *C.const_void, size C.size_t, builder *C.dpattn_builder,
+	err *C.dpattn_error) (status C.int32_t) {
 	defer guard(&status, err)
 	bytes, e := input(unsafe.Pointer(data), size)
 	if e != nil {
@@ -119,7 +121,8 @@ func go_dpattn_builder_info(builder C.dpattn_builder, info *C.dpattn_info, err *
 }
 
 //export go_dpattn_builder_diagnostics
-func go_dpattn_builder_diagnostics(builder C.dpattn_builder, diagnostics *C.dpattn_diagnostics, err *C.dpattn_error) (status C.int32_t) {
+func go_dpattn_builder_diagnostics(builder C.dpattn_builder, diagnostics *C.dpattn_diagnostics,
+	err *C.dpattn_error) (status C.int32_t) {
 	defer guard(&status, err)
 	b, e := builders.get(uint64(builder), "builder")
 	if e != nil {
@@ -157,8 +160,9 @@ func go_dpattn_builder_release(builder C.dpattn_builder, budget *C.const_budget,
 	return makeRelease(builder, budget, progress, release, err, (*core.Builder).Release)
 }
 
-// makeRelease reads the arguments that every way of making a release has, and puts the release that is made.
-func makeRelease(builder C.dpattn_builder, budget *C.const_budget, progress *C.const_progress, release *C.dpattn_release, err *C.dpattn_error,
+// makeRelease reads what every way of making a release is given, and keeps the release it makes.
+func makeRelease(builder C.dpattn_builder, budget *C.const_budget, progress *C.const_progress,
+	release *C.dpattn_release, err *C.dpattn_error,
 	way func(*core.Builder, privacy.Budget, *core.Progress) (*core.Release, error)) C.int32_t {
 	b, e := builders.get(uint64(builder), "builder")
 	if e != nil {

@@ -11,8 +11,9 @@ import (
 	"dpattn/core/fault"
 )
 
-// errPanic stands for every panic. What a panic says may hold private values, so none of it goes out.
-var errPanic = fault.New(fault.Internal, "internal error: the library stopped at a bug in itself; please report what was called")
+// errPanic stands for every panic: what one says may hold private values, and none of it leaves.
+var errPanic = fault.New(fault.Internal,
+	"internal error: the library stopped at a bug in itself; please report what was called")
 
 // guard is deferred by every export: no panic crosses into C.
 func guard(status *C.int32_t, err *C.dpattn_error) {
@@ -21,7 +22,8 @@ func guard(status *C.int32_t, err *C.dpattn_error) {
 	}
 }
 
-// finish turns the outcome of a call into its status and fills the caller's error struct. (On success that was done already in abi.c.)
+// finish turns the outcome of a call into its status and fills the caller's error struct. (On
+// success that was done already in abi.c.)
 func finish(e error, err *C.dpattn_error) C.int32_t {
 	if e == nil {
 		return C.DPATTN_OK
@@ -30,6 +32,7 @@ func finish(e error, err *C.dpattn_error) C.int32_t {
 	if !errors.As(e, &f) {
 		f = errPanic.(*fault.Error)
 	}
-	C.capi_set_error(err, C.int32_t(f.Code), (*C.char)(unsafe.Pointer(unsafe.StringData(f.Message))), C.size_t(len(f.Message)))
+	C.capi_set_error(err, C.int32_t(f.Code), (*C.char)(unsafe.Pointer(unsafe.StringData(f.Message))),
+		C.size_t(len(f.Message)))
 	return C.int32_t(f.Code)
 }

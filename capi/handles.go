@@ -7,9 +7,9 @@ import (
 	"dpattn/core/fault"
 )
 
-// A handle is kind (4 bits), generation (28 bits) and index (32 bits) of a slot. The kind is never 0, so no handle is. A slot gets
-// a new generation each time it is filled, and a slot that has used them all is never filled again, so a handle that was freed
-// is known as stale for ever.
+// A handle is kind (4 bits), generation (28 bits) and index (32 bits) of a slot. The kind is never
+// 0, so no handle is. A slot gets a new generation each time it is filled, and a slot that has used
+// them all is never filled again, so a handle that was freed is known as stale for ever.
 const (
 	indexBits      = 32
 	generationBits = 28
@@ -23,11 +23,11 @@ const (
 )
 
 // kindNames says what a handle is, for the caller who passes one of the wrong kind.
-var kindNames = map[uint64]string{kindBuilder: "a builder", kindRelease: "a release", kindTree: "a tree", kindDistance: "a distance structure",
-	kindLedger: "a ledger"}
+var kindNames = map[uint64]string{kindBuilder: "a builder", kindRelease: "a release", kindTree: "a tree",
+	kindDistance: "a distance structure", kindLedger: "a ledger"}
 
-// entry is what a slot holds. It is immutable: an entry that a call has found stays whole, and its object alive, while another
-// thread frees the handle.
+// entry is what a slot holds. It is immutable: an entry that a call has found stays whole, and its
+// object alive, while another thread frees the handle.
 type entry[T any] struct {
 	handle uint64
 	object *T
@@ -60,7 +60,8 @@ func newTable[T any](kind uint64) *table[T] {
 	return t
 }
 
-// slot returns the slot that a handle points at, or nil if there is none. It does not look at the generation.
+// slot returns the slot that a handle points at, or nil if there is none. It does not look at the
+// generation.
 func (t *table[T]) slot(handle uint64) *atomic.Pointer[entry[T]] {
 	pages, index := *t.pages.Load(), uint32(handle)
 	if index/pageSize >= uint32(len(pages)) {
@@ -98,7 +99,7 @@ func (t *table[T]) put(object *T) uint64 {
 	return handle
 }
 
-// remove makes a handle stale and returns its object. Of several calls with one handle, one succeeds.
+// remove makes a handle stale and returns its object. Of calls with one handle, one succeeds.
 func (t *table[T]) remove(handle uint64, argument string) (*T, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -120,7 +121,9 @@ func (t *table[T]) refuse(handle uint64, argument string) error {
 	}
 	kind := handle >> (indexBits + generationBits)
 	if name := kindNames[kind]; name != "" && kind != t.kind {
-		return fault.New(fault.InvalidHandle, "%s is the handle of %s; it must be that of %s", argument, name, kindNames[t.kind])
+		return fault.New(fault.InvalidHandle, "%s is the handle of %s; it must be that of %s", argument, name,
+			kindNames[t.kind])
 	}
-	return fault.New(fault.InvalidHandle, "%s is a handle that was freed, or never was one; it must be that of %s", argument, kindNames[t.kind])
+	return fault.New(fault.InvalidHandle, "%s is a handle that was freed, or never was one; it must be that of %s",
+		argument, kindNames[t.kind])
 }

@@ -54,7 +54,8 @@ func TestHandleForged(t *testing.T) {
 	table := newTable[int](kindBuilder)
 	handle := table.put(new(int))
 	wantStale(t, table, 0, "0; it must be the handle of a builder")
-	wantStale(t, table, newTable[int](kindRelease).put(new(int)), "the handle of a release; it must be that of a builder")
+	wantStale(t, table, newTable[int](kindRelease).put(new(int)),
+		"the handle of a release; it must be that of a builder")
 	for bit := range 64 {
 		wantStale(t, table, handle^1<<bit, "")
 	}
@@ -64,7 +65,8 @@ func TestHandleForged(t *testing.T) {
 	}
 }
 
-// A slot whose generations are used up is never filled again: the next handle of generation 1 would equal the first.
+// A slot whose generations are used up is never filled again: the next handle of generation 1 would
+// equal the first.
 func TestHandleGenerationsEnd(t *testing.T) {
 	table := newTable[int](kindBuilder)
 	first := table.put(new(int))

@@ -15,7 +15,8 @@ import (
 var ledgers = newTable[ledger.Ledger](kindLedger)
 
 //export go_dpattn_ledger_create
-func go_dpattn_ledger_create(path *C.const_char, allowance *C.const_allowance, book *C.dpattn_ledger, err *C.dpattn_error) (status C.int32_t) {
+func go_dpattn_ledger_create(path *C.const_char, allowance *C.const_allowance, book *C.dpattn_ledger,
+	err *C.dpattn_error) (status C.int32_t) {
 	defer guard(&status, err)
 	a, e := readAllowance(allowance)
 	if e != nil {
@@ -30,7 +31,8 @@ func go_dpattn_ledger_open(path *C.const_char, book *C.dpattn_ledger, err *C.dpa
 	return putLedger(path, book, err, ledger.Open)
 }
 
-func putLedger(path *C.const_char, book *C.dpattn_ledger, err *C.dpattn_error, open func(string) (*ledger.Ledger, error)) C.int32_t {
+func putLedger(path *C.const_char, book *C.dpattn_ledger, err *C.dpattn_error,
+	open func(string) (*ledger.Ledger, error)) C.int32_t {
 	if path == nil {
 		return finish(missing("path", "the name of a file"), err)
 	}
@@ -46,20 +48,23 @@ func putLedger(path *C.const_char, book *C.dpattn_ledger, err *C.dpattn_error, o
 }
 
 //export go_dpattn_ledger_release
-func go_dpattn_ledger_release(book C.dpattn_ledger, label *C.const_char, builder C.dpattn_builder, budget *C.const_budget, progress *C.const_progress,
-	release *C.dpattn_release, err *C.dpattn_error) (status C.int32_t) {
+func go_dpattn_ledger_release(book C.dpattn_ledger, label *C.const_char, builder C.dpattn_builder,
+	budget *C.const_budget, progress *C.const_progress, release *C.dpattn_release,
+	err *C.dpattn_error) (status C.int32_t) {
 	defer guard(&status, err)
 	l, e := ledgers.get(uint64(book), "ledger")
 	if e != nil {
 		return finish(e, err)
 	}
-	return makeRelease(builder, budget, progress, release, err, func(b *core.Builder, cost privacy.Budget, p *core.Progress) (*core.Release, error) {
+	way := func(b *core.Builder, cost privacy.Budget, p *core.Progress) (*core.Release, error) {
 		return b.ReleaseTo(l, C.GoString((*C.char)(label)), cost, p) // NULL is ""
-	})
+	}
+	return makeRelease(builder, budget, progress, release, err, way)
 }
 
 //export go_dpattn_ledger_load
-func go_dpattn_ledger_load(book C.dpattn_ledger, label *C.const_char, release *C.dpattn_release, err *C.dpattn_error) (status C.int32_t) {
+func go_dpattn_ledger_load(book C.dpattn_ledger, label *C.const_char, release *C.dpattn_release,
+	err *C.dpattn_error) (status C.int32_t) {
 	defer guard(&status, err)
 	l, e := ledgers.get(uint64(book), "ledger")
 	if e != nil {
@@ -80,7 +85,8 @@ func go_dpattn_ledger_load(book C.dpattn_ledger, label *C.const_char, release *C
 }
 
 //export go_dpattn_ledger_show
-func go_dpattn_ledger_show(book C.dpattn_ledger, json *C.char, capacity C.size_t, needed *C.size_t, err *C.dpattn_error) (status C.int32_t) {
+func go_dpattn_ledger_show(book C.dpattn_ledger, json *C.char, capacity C.size_t, needed *C.size_t,
+	err *C.dpattn_error) (status C.int32_t) {
 	defer guard(&status, err)
 	l, e := ledgers.get(uint64(book), "ledger")
 	if e != nil {
@@ -117,7 +123,8 @@ func readAllowance(src *C.const_allowance) (privacy.Allowance, error) {
 			privacy.Budget{Epsilon: float64(a.other_epsilon), Delta: float64(a.other_delta)})
 	}
 	if a.epsilon != 0 || a.delta != 0 || a.other_epsilon != 0 || a.other_delta != 0 {
-		return privacy.Allowance{}, fault.Invalid("allowance.mu is %v; then epsilon, delta, other_epsilon and other_delta must be 0", float64(a.mu))
+		return privacy.Allowance{}, fault.Invalid(
+			"allowance.mu is %v; then epsilon, delta, other_epsilon and other_delta must be 0", float64(a.mu))
 	}
 	return privacy.MuAllowance(float64(a.mu))
 }

@@ -20,8 +20,7 @@ var sharedFields = map[string]bool{
 	"adjacency": true, "owner_rows": true, "reserved": true,
 }
 
-// readParams copies a caller's params. The slices still view the caller's memory; core copies what it
-// keeps.
+// readParams copies a caller's params. Slices view the caller's memory; core copies what it keeps.
 func readParams(src *C.const_params) (core.Params, error) {
 	var p C.dpattn_params
 	if err := readStruct(&p, unsafe.Pointer(src), "params"); err != nil {
@@ -44,7 +43,7 @@ func readParams(src *C.const_params) (core.Params, error) {
 	return core.ReadParams(shared, int32(p.mechanism), paramFields(&p, lengths))
 }
 
-// paramFields lists the mechanisms' own parameters by their names in C. lengths has those of arrays.
+// paramFields lists the mechanisms' own parameters by their names in C. Arrays have the lengths.
 func paramFields(p *C.dpattn_params, lengths map[string]int) (fields []mechanism.Field) {
 	for v, i := reflect.ValueOf(p).Elem(), 0; i < v.NumField(); i++ {
 		name := cName(v.Type().Field(i).Name)

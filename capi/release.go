@@ -20,14 +20,15 @@ func go_dpattn_release_attend(release C.dpattn_release, queries, out, lse, stdde
 }
 
 //export go_dpattn_release_attend_head
-func go_dpattn_release_attend_head(release C.dpattn_release, head C.int32_t, queries, out, lse, stddev *C.const_tensor, clipped *C.uint64_t,
-	err *C.dpattn_error) (status C.int32_t) {
+func go_dpattn_release_attend_head(release C.dpattn_release, head C.int32_t, queries, out, lse, stddev *C.const_tensor,
+	clipped *C.uint64_t, err *C.dpattn_error) (status C.int32_t) {
 	defer guard(&status, err)
 	return attend(release, int(head), queries, out, lse, stddev, clipped, err)
 }
 
 // attend answers for one head, or for all as one tensor.
-func attend(release C.dpattn_release, head int, queries, out, lse, stddev *C.const_tensor, clipped *C.uint64_t, err *C.dpattn_error) C.int32_t {
+func attend(release C.dpattn_release, head int, queries, out, lse, stddev *C.const_tensor, clipped *C.uint64_t,
+	err *C.dpattn_error) C.int32_t {
 	r, e := releases.get(uint64(release), "release")
 	if e != nil {
 		return finish(e, err)
@@ -148,7 +149,8 @@ func go_dpattn_release_save(release C.dpattn_release, data unsafe.Pointer, capac
 }
 
 //export go_dpattn_release_load
-func go_dpattn_release_load(data *C.const_void, size C.size_t, release *C.dpattn_release, err *C.dpattn_error) (status C.int32_t) {
+func go_dpattn_release_load(data *C.const_void, size C.size_t, release *C.dpattn_release,
+	err *C.dpattn_error) (status C.int32_t) {
 	defer guard(&status, err)
 	bytes, e := input(unsafe.Pointer(data), size)
 	if e != nil {
@@ -166,7 +168,8 @@ func go_dpattn_release_load(data *C.const_void, size C.size_t, release *C.dpattn
 }
 
 //export go_dpattn_release_retain
-func go_dpattn_release_retain(release C.dpattn_release, copy *C.dpattn_release, err *C.dpattn_error) (status C.int32_t) {
+func go_dpattn_release_retain(release C.dpattn_release, copy *C.dpattn_release,
+	err *C.dpattn_error) (status C.int32_t) {
 	defer guard(&status, err)
 	r, e := releases.get(uint64(release), "release")
 	if e != nil {

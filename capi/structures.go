@@ -29,21 +29,23 @@ type structure interface {
 	EncodedLen() int
 }
 
-// readStructureParams copies a caller's params; which of a tree and a distance they are for says what must be zero.
+// readStructureParams copies a caller's params; which of a tree and a distance they are for says
+// what must be zero.
 func readStructureParams(src *C.const_structure_params, forTree bool) (dptree.Params, error) {
 	var p C.dpattn_structure_params
 	if err := readStruct(&p, unsafe.Pointer(src), "params"); err != nil {
 		return dptree.Params{}, err
 	}
 	out := dptree.Params{
-		Adjacency: privacy.Adjacency(p.adjacency), OwnerRows: int(p.owner_rows), Leaves: int(p.leaves), Weight: float64(p.weight),
-		Dim: int(p.dim), Range: float64(p._range), Squared: p.squared != 0,
+		Adjacency: privacy.Adjacency(p.adjacency), OwnerRows: int(p.owner_rows), Leaves: int(p.leaves),
+		Weight: float64(p.weight), Dim: int(p.dim), Range: float64(p._range), Squared: p.squared != 0,
 	}
 	switch {
 	case out.Leaves == 0:
 		return out, fault.Invalid("params.leaves is 0; it is required and must be at least 1")
 	case forTree && (p.dim != 0 || p._range != 0 || p.squared != 0):
-		return out, fault.Invalid("params: dim is %d, range %v and squared %d; for a tree all three must be 0", p.dim, out.Range, p.squared)
+		return out, fault.Invalid("params: dim is %d, range %v and squared %d; for a tree all three must be 0", p.dim,
+			out.Range, p.squared)
 	case !forTree && out.Dim == 0:
 		out.Dim = 1
 	}
@@ -57,7 +59,8 @@ type making struct {
 	diagnostics *C.dpattn_diagnostics
 }
 
-func readMaking(budget *C.const_budget, progress *C.const_progress, diagnostics *C.dpattn_diagnostics) (m making, err error) {
+func readMaking(budget *C.const_budget, progress *C.const_progress,
+	diagnostics *C.dpattn_diagnostics) (m making, err error) {
 	if m.budget, err = readBudget(budget); err != nil {
 		return m, err
 	}
@@ -81,14 +84,16 @@ func readMaking(budget *C.const_budget, progress *C.const_progress, diagnostics 
 func (m *making) tell(d dptree.Diagnostics) {
 	if m.diagnostics != nil {
 		writeDiagnostics(m.diagnostics, core.Diagnostics{
-			Rows: d.Rows, KeysClipped: d.PointsClipped, ValuesClipped: d.WeightsClipped, RowsZeroed: d.RowsZeroed, RowsDropped: d.RowsDropped,
+			Rows: d.Rows, KeysClipped: d.PointsClipped, ValuesClipped: d.WeightsClipped, RowsZeroed: d.RowsZeroed,
+			RowsDropped: d.RowsDropped,
 		})
 	}
 }
 
 //export go_dpattn_tree_create
-func go_dpattn_tree_create(params *C.const_structure_params, values *C.const_double, positions *C.const_int64, owners *C.const_uint64, rows C.uint64_t,
-	budget *C.const_budget, progress *C.const_progress, diagnostics *C.dpattn_diagnostics, tree *C.dpattn_tree, err *C.dpattn_error) (status C.int32_t) {
+func go_dpattn_tree_create(params *C.const_structure_params, values *C.const_double, positions *C.const_int64,
+	owners *C.const_uint64, rows C.uint64_t, budget *C.const_budget, progress *C.const_progress,
+	diagnostics *C.dpattn_diagnostics, tree *C.dpattn_tree, err *C.dpattn_error) (status C.int32_t) {
 	defer guard(&status, err)
 	p, e := readStructureParams(params, true)
 	if e != nil {
@@ -122,7 +127,8 @@ func go_dpattn_tree_create(params *C.const_structure_params, values *C.const_dou
 const _ = uint(math.MaxInt - math.MaxInt64)
 
 //export go_dpattn_tree_query
-func go_dpattn_tree_query(tree C.dpattn_tree, first, last *C.const_int64, ranges C.uint64_t, sums, stddev *C.double, err *C.dpattn_error) (status C.int32_t) {
+func go_dpattn_tree_query(tree C.dpattn_tree, first, last *C.const_int64, ranges C.uint64_t, sums, stddev *C.double,
+	err *C.dpattn_error) (status C.int32_t) {
 	defer guard(&status, err)
 	t, e := trees.get(uint64(tree), "tree")
 	if e != nil {
@@ -161,8 +167,9 @@ func go_dpattn_tree_query(tree C.dpattn_tree, first, last *C.const_int64, ranges
 }
 
 //export go_dpattn_distance_create
-func go_dpattn_distance_create(params *C.const_structure_params, points, weights *C.const_tensor, owners *C.const_uint64, budget *C.const_budget,
-	progress *C.const_progress, diagnostics *C.dpattn_diagnostics, distance *C.dpattn_distance, err *C.dpattn_error) (status C.int32_t) {
+func go_dpattn_distance_create(params *C.const_structure_params, points, weights *C.const_tensor,
+	owners *C.const_uint64, budget *C.const_budget, progress *C.const_progress, diagnostics *C.dpattn_diagnostics,
+	distance *C.dpattn_distance, err *C.dpattn_error) (status C.int32_t) {
 	defer guard(&status, err)
 	p, e := readStructureParams(params, false)
 	if e != nil {
@@ -197,7 +204,8 @@ func go_dpattn_distance_create(params *C.const_structure_params, points, weights
 }
 
 //export go_dpattn_distance_query
-func go_dpattn_distance_query(distance C.dpattn_distance, queries, l1, l2 *C.const_tensor, err *C.dpattn_error) (status C.int32_t) {
+func go_dpattn_distance_query(distance C.dpattn_distance, queries, l1, l2 *C.const_tensor,
+	err *C.dpattn_error) (status C.int32_t) {
 	defer guard(&status, err)
 	d, e := distances.get(uint64(distance), "distance")
 	if e != nil {
@@ -205,7 +213,8 @@ func go_dpattn_distance_query(distance C.dpattn_distance, queries, l1, l2 *C.con
 	}
 	p := d.Params()
 	if l2 != nil && !p.Squared {
-		return finish(fault.New(fault.Unsupported, "l2 is wanted, but the structure was made without params.squared"), err)
+		e := fault.New(fault.Unsupported, "l2 is wanted, but the structure was made without params.squared")
+		return finish(e, err)
 	}
 	var q tensor.Tensor
 	if e := readTensor(&q, queries, "queries"); e != nil {
@@ -215,7 +224,8 @@ func go_dpattn_distance_query(distance C.dpattn_distance, queries, l1, l2 *C.con
 		return finish(e, err)
 	}
 	if q.NDim != 2 || q.Shape[1] != p.Dim {
-		return finish(fault.Invalid("queries.shape is %v; it must be [m, dim] with dim = %d", q.Shape[:q.NDim], p.Dim), err)
+		e := fault.Invalid("queries.shape is %v; it must be [m, dim] with dim = %d", q.Shape[:q.NDim], p.Dim)
+		return finish(e, err)
 	}
 	var outs [2]*tensor.Tensor
 	for i, a := range []struct {
@@ -230,7 +240,9 @@ func go_dpattn_distance_query(distance C.dpattn_distance, queries, l1, l2 *C.con
 				return finish(e, err)
 			}
 			if o.NDim != 2 || o.Shape[0] != q.Shape[0] || o.Shape[1] != 1 {
-				return finish(fault.Invalid("%s.shape is %v; it must be [%d, 1], one number for each query", a.name, o.Shape[:o.NDim], q.Shape[0]), err)
+				e := fault.Invalid("%s.shape is %v; it must be [%d, 1], one number for each query", a.name,
+					o.Shape[:o.NDim], q.Shape[0])
+				return finish(e, err)
 			}
 		}
 	}
@@ -303,7 +315,7 @@ func writeStructure(s structure, data unsafe.Pointer, capacity C.size_t, needed 
 		return err
 	}
 	if size := s.EncodedLen(); len(buffer.elements) < size {
-		return buffer.done(size, fault.New(fault.BufferTooSmall, "capacity is %d; it must be at least %d", len(buffer.elements), size))
+		return buffer.done(size, tooSmall(len(buffer.elements), size))
 	}
 	return buffer.fill(s.Encode())
 }
@@ -319,7 +331,8 @@ func go_dpattn_tree_info(tree C.dpattn_tree, info *C.dpattn_structure_info, err 
 }
 
 //export go_dpattn_distance_info
-func go_dpattn_distance_info(distance C.dpattn_distance, info *C.dpattn_structure_info, err *C.dpattn_error) (status C.int32_t) {
+func go_dpattn_distance_info(distance C.dpattn_distance, info *C.dpattn_structure_info,
+	err *C.dpattn_error) (status C.int32_t) {
 	defer guard(&status, err)
 	d, e := distances.get(uint64(distance), "distance")
 	if e != nil {
@@ -329,7 +342,8 @@ func go_dpattn_distance_info(distance C.dpattn_distance, info *C.dpattn_structur
 }
 
 //export go_dpattn_tree_certificate
-func go_dpattn_tree_certificate(tree C.dpattn_tree, json *C.char, capacity C.size_t, needed *C.size_t, err *C.dpattn_error) (status C.int32_t) {
+func go_dpattn_tree_certificate(tree C.dpattn_tree, json *C.char, capacity C.size_t, needed *C.size_t,
+	err *C.dpattn_error) (status C.int32_t) {
 	defer guard(&status, err)
 	t, e := trees.get(uint64(tree), "tree")
 	if e != nil {
@@ -350,7 +364,8 @@ func go_dpattn_distance_certificate(distance C.dpattn_distance, json *C.char, ca
 }
 
 //export go_dpattn_tree_save
-func go_dpattn_tree_save(tree C.dpattn_tree, data unsafe.Pointer, capacity C.size_t, needed *C.size_t, err *C.dpattn_error) (status C.int32_t) {
+func go_dpattn_tree_save(tree C.dpattn_tree, data unsafe.Pointer, capacity C.size_t, needed *C.size_t,
+	err *C.dpattn_error) (status C.int32_t) {
 	defer guard(&status, err)
 	t, e := trees.get(uint64(tree), "tree")
 	if e != nil {
@@ -360,7 +375,8 @@ func go_dpattn_tree_save(tree C.dpattn_tree, data unsafe.Pointer, capacity C.siz
 }
 
 //export go_dpattn_distance_save
-func go_dpattn_distance_save(distance C.dpattn_distance, data unsafe.Pointer, capacity C.size_t, needed *C.size_t, err *C.dpattn_error) (status C.int32_t) {
+func go_dpattn_distance_save(distance C.dpattn_distance, data unsafe.Pointer, capacity C.size_t, needed *C.size_t,
+	err *C.dpattn_error) (status C.int32_t) {
 	defer guard(&status, err)
 	d, e := distances.get(uint64(distance), "distance")
 	if e != nil {
@@ -370,7 +386,8 @@ func go_dpattn_distance_save(distance C.dpattn_distance, data unsafe.Pointer, ca
 }
 
 //export go_dpattn_tree_load
-func go_dpattn_tree_load(data *C.const_void, size C.size_t, tree *C.dpattn_tree, err *C.dpattn_error) (status C.int32_t) {
+func go_dpattn_tree_load(data *C.const_void, size C.size_t, tree *C.dpattn_tree,
+	err *C.dpattn_error) (status C.int32_t) {
 	defer guard(&status, err)
 	bytes, e := input(unsafe.Pointer(data), size)
 	if e != nil {
@@ -388,7 +405,8 @@ func go_dpattn_tree_load(data *C.const_void, size C.size_t, tree *C.dpattn_tree,
 }
 
 //export go_dpattn_distance_load
-func go_dpattn_distance_load(data *C.const_void, size C.size_t, distance *C.dpattn_distance, err *C.dpattn_error) (status C.int32_t) {
+func go_dpattn_distance_load(data *C.const_void, size C.size_t, distance *C.dpattn_distance,
+	err *C.dpattn_error) (status C.int32_t) {
 	defer guard(&status, err)
 	bytes, e := input(unsafe.Pointer(data), size)
 	if e != nil {

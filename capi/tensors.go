@@ -25,8 +25,8 @@ func readTensor(dst *tensor.Tensor, src *C.const_tensor, argument string) error 
 	return nil
 }
 
-// readOptionalTensor returns nil for a tensor that the caller does not want. It is small enough to be inlined, so that the view stays
-// on the stack if core lets it.
+// readOptionalTensor returns nil for a tensor that the caller does not want. It is small enough to
+// be inlined, so that the view stays on the stack if core lets it.
 func readOptionalTensor(src *C.const_tensor, argument string) (*tensor.Tensor, error) {
 	if src == nil {
 		return nil, nil
