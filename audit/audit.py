@@ -27,8 +27,8 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 import bounds
+import distribution
 import games
-import laws
 import mutants
 import report
 
@@ -68,23 +68,23 @@ class Auditor:
         result: Dict[str, Any] = {"name": game.name, "what": game.what, "side": side}
         result.update(self.pool.submit(games.facts, game.name).result())
         parts = self._parts(game, side, point)
-        said, tally = next(parts)
+        said, counts = next(parts)
         curve = [(said.releases[0], certified(said, alpha))]
         for more, noise in parts:
             said += more
-            tally.merge(noise)
+            counts.merge(noise)
             curve.append((said.releases[0], certified(said, alpha)))
-        outcomes = tally.outcomes()
+        outcomes = counts.outcomes()
         if game.guess:
             result.update(claim(game, said, alpha), curve=thinned(curve))
             outcomes = [*claim_outcomes(game, said), *outcomes]
-        result["noise"] = tally.facts()
+        result["noise"] = counts.facts()
         result["tests"] = [{**dataclasses.asdict(o), "least": alpha if o.name == CLAIM else EACH} for o in outcomes]
         result["failed"] = [test["name"] for test in result["tests"] if not test["p"] >= test["least"]]
         result["seconds"] = round(time.monotonic() - began, 1)
         return result
 
-    def _parts(self, game: games.Game, side: int, point: float) -> Iterator[Tuple[games.Guesses, laws.Tally]]:
+    def _parts(self, game: games.Game, side: int, point: float) -> Iterator[Tuple[games.Guesses, distribution.Counts]]:
         """As many releases of D as of D' (or of D alone) in every part."""
         sides = (0, 1) if game.guess else (0,)
         size = min(TASK, -(-side // (os.cpu_count() or 1)))
@@ -93,13 +93,13 @@ class Auditor:
             for start in range(0, side, size)
         ]
         for task in tasks:
-            said, tally = task[0].result()
+            said, counts = task[0].result()
             for future in task[1:]:
                 more, noise = future.result()
                 said += more
-                tally.merge(noise)
+                counts.merge(noise)
             task.clear()
-            yield said, tally
+            yield said, counts
 
 
 # ---- The claim -----------------------------------------------------------------------------------
@@ -127,14 +127,14 @@ def claim(game: games.Game, said: games.Guesses, alpha: float) -> Dict[str, Any]
     }
 
 
-def claim_outcomes(game: games.Game, said: games.Guesses) -> List[laws.Outcome]:
+def claim_outcomes(game: games.Game, said: games.Guesses) -> List[distribution.Outcome]:
     """The tests of the claim."""
     p = bounds.claim_p(said.right, said.total, game.mu)
     q = bounds.point_p(*said.point, said.releases[0], game.epsilon, games.DELTA)
     rates = f"D' said {said.point[0]:,} times on D, {said.point[1]:,} times on D'"
     return [
-        laws.Outcome(CLAIM, p, f"{said.right:,} of {said.total:,} right"),
-        laws.Outcome("the claimed point, by both rates", q, rates),
+        distribution.Outcome(CLAIM, p, f"{said.right:,} of {said.total:,} right"),
+        distribution.Outcome("the claimed point, by both rates", q, rates),
     ]
 
 

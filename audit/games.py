@@ -15,7 +15,7 @@ from fractions import Fraction
 from typing import Any, Dict, List, Optional, Tuple
 
 import bounds
-import laws
+import distribution
 import numpy as np
 
 import dpattn
@@ -300,17 +300,17 @@ def table(name: str) -> Table:
     return _tables[name]
 
 
-def play(name: str, side: int, count: int, point: float) -> Tuple[Guesses, laws.Tally]:
+def play(name: str, side: int, count: int, point: float) -> Tuple[Guesses, distribution.Counts]:
     """Ask the library for releases of one side and keep what the tests need."""
     t = table(name)
-    tally, said = laws.Tally(t.sigmas, t.width), np.zeros((3, 2), np.int64)
+    counts, said = distribution.Counts(t.sigmas, t.width), np.zeros((3, 2), np.int64)
     size = max(1, BATCH // t.width)
     for start in range(0, count, size):
         states = t.states(side, min(size, count - start))
         scores = (states - t.sums[0]) @ t.direction
         said[:, side] += [len(states), np.count_nonzero(scores > t.mu / 2), np.count_nonzero(scores > point)]
-        tally.add(states - t.sums[side])
-    return Guesses(*said), tally
+        counts.add(states - t.sums[side])
+    return Guesses(*said), counts
 
 
 def facts(name: str) -> Dict[str, Any]:

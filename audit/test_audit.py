@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 
 import bounds
-import laws
+import distribution
 import numpy as np
 import pytest
 
@@ -55,12 +55,12 @@ def test_true_noise_passes(sigmas: tuple[int, ...]) -> None:
     spread = np.repeat(np.array(sigmas, np.float64), 64 // len(sigmas))
     p: dict[str, list[float]] = {}
     for _ in range(40):
-        tally, more = laws.Tally(sigmas, 64), laws.Tally(sigmas, 64)
-        for part in (tally, more):
+        counts, more = distribution.Counts(sigmas, 64), distribution.Counts(sigmas, 64)
+        for part in (counts, more):
             part.add(np.round(rng.normal(size=(200, 64)) * spread).astype(np.int64))
-        tally.merge(more)
-        assert tally.releases == 400
-        for outcome in tally.outcomes():
+        counts.merge(more)
+        assert counts.releases == 400
+        for outcome in counts.outcomes():
             p.setdefault(outcome.name, []).append(outcome.p)
     for name, values in p.items():
         assert min(values) > 1e-5, name

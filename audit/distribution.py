@@ -43,7 +43,7 @@ def hermite(z: Array) -> Tuple[Array, ...]:
     return z, square - 1, z * (square - 3), square * (square - 6) + 3
 
 
-class Law:
+class Distribution:
     """round(N(0, sigma^2)) and what follows from it, with exact chances of every bin."""
 
     def __init__(self, sigma: int) -> None:
@@ -64,7 +64,7 @@ class Law:
             self.variances = np.array([float(mass @ (h * h)) for h in powers]) - self.means**2
 
 
-class Tally:
+class Counts:
     """What is kept of releases: counts and sums that add up over batches, processes and sides.
 
     noise: integers (n, width), what is left of states when the exact sums are taken off.
@@ -72,11 +72,11 @@ class Tally:
 
     def __init__(self, sigmas: Tuple[int, ...], width: int) -> None:
         self.sigmas, self.width = sigmas, width
-        self.laws = [Law(sigma) for sigma in sigmas]
+        self.distributions = [Distribution(sigma) for sigma in sigmas]
         self.paired = width <= PAIRED
         self.wide = min(sigmas) >= WIDE
         self.releases = 0
-        self.bins = [np.zeros(law.masses.size, np.int64) for law in self.laws]
+        self.bins = [np.zeros(d.masses.size, np.int64) for d in self.distributions]
         self.far = 0
         self.powers = np.zeros((len(sigmas), 4))
         self.sum, self.squares = np.zeros(width), np.zeros(width)
@@ -91,11 +91,11 @@ class Tally:
         n, heads = len(noise), len(self.sigmas)
         by_head = noise.reshape(n, heads, -1)
         z = (by_head / np.array(self.sigmas, np.float64)[None, :, None]).reshape(n, -1)
-        for h, law in enumerate(self.laws):
+        for h, d in enumerate(self.distributions):
             part = by_head[:, h].ravel()
-            self.bins[h] += np.bincount(np.searchsorted(law.cuts, part), minlength=law.masses.size)
-            self.far += int(np.count_nonzero(np.abs(part) > law.far))
-            self.powers[h] += [float(power.sum()) for power in hermite(part / law.sigma)]
+            self.bins[h] += np.bincount(np.searchsorted(d.cuts, part), minlength=d.masses.size)
+            self.far += int(np.count_nonzero(np.abs(part) > d.far))
+            self.powers[h] += [float(power.sum()) for power in hermite(part / d.sigma)]
         self.sum += z.sum(axis=0)
         self.squares += np.square(z).sum(axis=0)
         if self.wide:
@@ -104,7 +104,7 @@ class Tally:
                 self._count_equal(noise)
                 self.first.append(np.abs(noise[:, 0]))
         if self.paired:
-            far = np.concatenate([np.abs(by_head[:, h]) > law.near for h, law in enumerate(self.laws)], axis=1)
+            far = np.concatenate([np.abs(by_head[:, h]) > d.near for h, d in enumerate(self.distributions)], axis=1)
             sign = np.where(far, np.float32(1), np.float32(-1))
             self.cross += [z.T @ z, sign.T @ sign, z[:-1].T @ z[1:]]
             self.next += n - 1
@@ -116,7 +116,7 @@ class Tally:
         self.equal += pairs(ordered)
         self.equal_expected += ordered.size * (ordered.size - 1) / 2 / (np.sqrt(np.pi) * self.sigmas[0])
 
-    def merge(self, other: Tally) -> None:
+    def merge(self, other: Counts) -> None:
         """Add what another one has."""
         self.bins = [a + b for a, b in zip(self.bins, other.bins)]
         for name in (
@@ -159,10 +159,10 @@ class Tally:
 
     def _chi_square(self) -> Outcome:
         value, freedom = 0.0, 0
-        for bins, law in zip(self.bins, self.laws):
-            expected = law.masses * bins.sum()
+        for bins, d in zip(self.bins, self.distributions):
+            expected = d.masses * bins.sum()
             value += float((np.square(bins - expected) / expected).sum())
-            freedom += law.masses.size - 1
+            freedom += d.masses.size - 1
         p = two_sided(chi2.cdf(value, freedom), chi2.sf(value, freedom))
         return Outcome("chi-square over equal-mass bins", float(p), f"{value:.1f} with {freedom} degrees of freedom")
 
@@ -170,15 +170,15 @@ class Tally:
         n = self.draws / len(self.sigmas)
         tests = []
         for k in range(4):
-            # Heads have their own laws; their deviations add up.
-            off = sum(float(self.powers[h][k] - n * law.means[k]) for h, law in enumerate(self.laws))
-            deviation = off / np.sqrt(n * sum(law.variances[k] for law in self.laws))
+            # Heads have their own sigmas; their deviations add up.
+            off = sum(float(self.powers[h][k] - n * d.means[k]) for h, d in enumerate(self.distributions))
+            deviation = off / np.sqrt(n * sum(d.variances[k] for d in self.distributions))
             text = f"{deviation:+.2f} sd"
             tests.append(Outcome(f"moment {k + 1}", float(2 * norm.sf(abs(deviation))), text))
         return tests
 
     def _tail(self) -> Outcome:
-        mass = sum(law.far_mass for law in self.laws) / len(self.laws)
+        mass = sum(d.far_mass for d in self.distributions) / len(self.distributions)
         p = two_sided(binom.cdf(self.far, self.draws, mass), binom.sf(self.far - 1, self.draws, mass))
         text = f"{self.far:,} of {self.draws:,}, {1e8 * self.far / self.draws:,.0f} of 1e8; expected {1e8 * mass:,.0f}"
         return Outcome("tail beyond 4 sigma", float(p), text)
@@ -205,7 +205,8 @@ class Tally:
 
     def _correlations(self) -> List[Outcome]:
         upper = np.triu_indices(self.width, 1)
-        mean = np.array([2 * (1 - law.near_mass) - 1 for law in self.laws]).repeat(self.width // len(self.laws))
+        of_head = np.array([2 * (1 - d.near_mass) - 1 for d in self.distributions])
+        mean = of_head.repeat(self.width // len(of_head))
         bits = self.cross[1] - self.releases * np.outer(mean, mean)
         spread = np.sqrt(self.releases * (1 - np.outer(mean, mean) ** 2))
         return [
@@ -224,8 +225,8 @@ class Tally:
         return {
             "draws": self.draws,
             "sigma": list(self.sigmas),
-            "cuts": [law.cuts.tolist() for law in self.laws],
-            "masses": [law.masses.tolist() for law in self.laws],
+            "cuts": [d.cuts.tolist() for d in self.distributions],
+            "masses": [d.masses.tolist() for d in self.distributions],
             "bins": [bins.tolist() for bins in self.bins],
         }
 
