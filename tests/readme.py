@@ -1,6 +1,7 @@
-"""The README's programs work when pasted: each is taken out, built with the command below it, and run.
+"""The README's programs work when pasted: each is built with the command below it, and run.
 
-Usage: readme.py README FOLDER, from the top of the checkout, with the library built and the package installed.
+Usage: readme.py README FOLDER, from the top of the checkout, with the library built and the package
+installed.
 """
 
 import re
@@ -14,7 +15,7 @@ SUFFIX = {"python": ".py", "c": ".c", "cpp": ".cpp"}
 
 
 def works(folder: Path, language: str, program: str, command: str) -> bool:
-    """Whether the program builds, runs, and says that east votes yes and north no, or how many visited."""
+    """Whether the program builds, runs, and says who votes what, or how many visited."""
     source = folder / f"people{SUFFIX[language]}"
     source.write_text(program, encoding="utf-8")
     run = [sys.executable, source.resolve()]
@@ -24,7 +25,8 @@ def works(folder: Path, language: str, program: str, command: str) -> bool:
         if subprocess.run(build, check=False).returncode != 0:
             return False
         run = [binary.resolve()]
-    # The README's rpath is relative to the checkout; the Python program leaves a file where it runs.
+    # The README's rpath is relative to the checkout; the Python program leaves a file where it
+    # runs.
     where = folder if language == "python" else Path.cwd()
     result = subprocess.run(run, check=False, capture_output=True, text=True, cwd=where)
     print(f"README, {language}: {result.stdout.strip()}{result.stderr.strip()}")

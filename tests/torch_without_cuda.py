@@ -1,9 +1,10 @@
 """Makes the torch of PyPI load without CUDA's libraries.
 
-On Linux it links 1.8 GB of them, from packages of their own, and calls none on a machine without a GPU. Installed
-without those packages (pip install --no-deps) it does not load, for want of libraries and symbols. This finds what its
-libraries ask for and compiles libraries that hold just those names; each function reports that there is no device.
-Everything that runs on the CPU is torch's own. For tests only.
+On Linux it links 1.8 GB of them, from packages of their own, and calls none on a machine without a
+GPU. Installed without those packages (pip install --no-deps) it does not load, for want of
+libraries and symbols. This finds what its libraries ask for and compiles libraries that hold just
+those names; each function reports that there is no device. Everything that runs on the CPU is
+torch's own. For tests only.
 """
 
 import collections
@@ -26,7 +27,7 @@ def readelf(what: str, library: Path) -> list[str]:
 
 
 def missing(folder: Path) -> tuple[dict[str, list[str]], dict[str, set[str]]]:
-    """The vendor's libraries that are asked for and not there: their functions, and the versions of their symbols."""
+    """The vendor's missing libraries: their functions, and the versions of their symbols."""
     libraries = sorted(folder.glob("*.so*"))
     there = {library.name for library in libraries}
     versions: dict[str, set[str]] = {}

@@ -1,6 +1,7 @@
-"""The wheel and the source distribution work where there is no checkout: in a clean environment and folder.
+"""Wheel and source distribution work without a checkout: in a clean environment and folder.
 
-Usage: wheel.py FOLDER, from the top of the checkout; FOLDER holds the wheel and the sdist of `make wheel`.
+Usage: wheel.py FOLDER, from the top of the checkout; FOLDER holds the wheel and the sdist of `make
+wheel`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from pathlib import Path
 ROOT = Path.cwd()
 CONSTRAINTS = ROOT / "bindings" / "python" / "requirements-dev.txt"
 PIP = ["-m", "pip", "--quiet", "--disable-pip-version-check"]
-# What the tests read besides themselves, and the tests that show that the package and its library are whole.
+# What the tests read besides themselves, and the tests that show that the package and its library
+# are whole.
 READ_BY_TESTS = ["include", "tests/python", "tests/vectors"]
 TESTS = ["test_library.py", "test_abi.py", "test_attend.py", "test_release.py", "test_cli.py::test_the_whole_way"]
 
@@ -40,7 +42,7 @@ def check(holds: bool, what: str) -> bool:
 
 
 def run(where: Path, *command: str | Path) -> tuple[bool, str]:
-    """Whether the command succeeds there, and what it says; nothing in its environment leads to the checkout."""
+    """Whether the command succeeds, and what it says; its environment knows no checkout."""
     clean = {
         name: value for name, value in os.environ.items() if not name.startswith(("DPATTN", "LD_", "MAKE", "PYTHON"))
     }
@@ -112,7 +114,8 @@ def main() -> int:
         good, said = run(work / "tests" / "python", python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *TESTS)
         check(good, f"tests on the installed wheel: {said.splitlines()[-1] if said else 'nothing ran'}")
 
-        # In isolation: pip unpacks the sources, gets the build backend, and builds the library with Go.
+        # In isolation: pip unpacks the sources, gets the build backend, and builds the library with
+        # Go.
         if check(
             run(work, python, *PIP, "wheel", "--no-deps", "-w", work / "again", sdist)[0], f"pip wheel {sdist.name}"
         ):

@@ -1,4 +1,4 @@
-"""The proof of docs/extending.md: a copy of the tree gets one more mechanism, and C and Python use it.
+"""Proof of docs/extending.md: a copy of the tree gets a mechanism, and C and Python use it.
 
     extending.py FOLDER   makes the copy there
 

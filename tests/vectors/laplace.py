@@ -1,4 +1,4 @@
-"""Makes laplace.json: deltas of truncated Laplace laws and totals of compositions, with mpmath, no library code."""
+"""Makes laplace.json, by mpmath alone: deltas of truncated Laplace noise, and compositions."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ def digits(x: mpf) -> str:
 
 
 def strip(num: int, den: int, support: int, shift: int) -> mpf:
-    """P(X > support - shift): summed term by term where there are few, by the geometric series elsewhere."""
+    """P(X > support - shift): summed term by term if these are few, else by the geometric series."""
     rho = exp(-mpf(den) / num)
     if support <= 20000:
         mass = mp.fsum(rho ** abs(x) for x in range(-support, support + 1))
