@@ -8,21 +8,22 @@ import (
 	"time"
 )
 
-// helper is a goroutine that works for one job at a time. To wake a sleeping one takes tens of microseconds, as long as many a whole call; so after its
-// work it looks for more for a while before it sleeps.
+// helper is a goroutine that works for one job at a time. To wake a sleeping one takes tens of
+// microseconds, as long as many a whole call; so after its work it looks for more for a while
+// before it sleeps.
 type helper struct {
-	box    atomic.Pointer[job] // what it shall do next; who takes it out, helper or giver, has it
+	box    atomic.Pointer[job] // its next job; who takes it out, the helper or the caller, has it
 	worker int                 // its number in that job
 	asleep atomic.Bool         // whoever sets it to false again ends the sleep
 	wake   chan struct{}
 }
 
-// patience is how long one looks for work before sleeping: longer than what lies between calls that follow each other, short beside what a human or a scheduler
-// would notice.
+// patience is how long a helper looks for work before it sleeps: longer than what lies between
+// calls that follow each other, short beside what a human or a scheduler would notice.
 const patience = 100 * time.Microsecond
 
-// helpers are all helpers of the process, and jobs to use again.
-type helpers struct {
+// pool holds all helpers of the process, and jobs to use again.
+type pool struct {
 	mutex sync.Mutex
 	jobs  []*job
 	idle  []*helper // the one used last at the end
@@ -32,62 +33,64 @@ type helpers struct {
 }
 
 var (
-	crowd helpers
-	began = time.Now()
+	shared pool
+	began  = time.Now()
 )
 
-// recent reports whether a call has ended within patience.
-func (c *helpers) recent() bool { return time.Since(began)-time.Duration(c.ended.Load()) < patience }
+// recent reports whether such a call has ended within patience.
+func (p *pool) recent() bool { return time.Since(began)-time.Duration(p.ended.Load()) < patience }
 
-// take returns an idle helper, or nil. If near, it returns one that sleeps, or a new one, only if there was such a call recently.
-func (c *helpers) take(near bool) *helper {
-	c.mutex.Lock()
-	defer c.mutex.Unlock()
-	for i, h := range slices.Backward(c.idle) {
+// take returns an idle helper, or nil. If near, it returns one that sleeps, or a new one, only if
+// there was a call recently that could have had more helpers.
+func (p *pool) take(near bool) *helper {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	for i, h := range slices.Backward(p.idle) {
 		if !h.asleep.Load() {
-			c.idle = slices.Delete(c.idle, i, i+1)
+			p.idle = slices.Delete(p.idle, i, i+1)
 			return h
 		}
 	}
-	if near && !c.recent() {
+	if near && !p.recent() {
 		return nil
 	}
-	if last := len(c.idle) - 1; last >= 0 {
-		h := c.idle[last]
-		c.idle = c.idle[:last]
+	if last := len(p.idle) - 1; last >= 0 {
+		h := p.idle[last]
+		p.idle = p.idle[:last]
 		return h
 	}
-	if c.count >= perCore*runtime.NumCPU() {
+	if p.count >= perCore*runtime.NumCPU() {
 		return nil
 	}
-	c.count++
+	p.count++
 	h := &helper{wake: make(chan struct{}, 1)}
 	go h.live()
 	return h
 }
 
 // job returns a job that nobody uses.
-func (c *helpers) job() *job {
-	c.mutex.Lock()
-	defer c.mutex.Unlock()
-	last := len(c.jobs) - 1
+func (p *pool) job() *job {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	last := len(p.jobs) - 1
 	if last < 0 {
 		return &job{left: make(chan struct{}, 1)}
 	}
-	j := c.jobs[last]
-	c.jobs = c.jobs[:last]
+	j := p.jobs[last]
+	p.jobs = p.jobs[:last]
 	return j
 }
 
-// put ends a call: it takes the job and its helpers back; enough says whether there were as many as it could have used.
-func (c *helpers) put(j *job, enough bool) {
-	c.mutex.Lock()
-	c.idle = append(c.idle, j.hands...)
-	j.hands = j.hands[:0]
-	c.jobs = append(c.jobs, j)
-	c.mutex.Unlock()
+// put ends a call: it takes the job and its helpers back; enough says whether there were as many as
+// it could have used.
+func (p *pool) put(j *job, enough bool) {
+	p.mutex.Lock()
+	p.idle = append(p.idle, j.helpers...)
+	j.helpers = j.helpers[:0]
+	p.jobs = append(p.jobs, j)
+	p.mutex.Unlock()
 	if !enough {
-		c.ended.Store(int64(time.Since(began)))
+		p.ended.Store(int64(time.Since(began)))
 	}
 }
 
@@ -110,11 +113,12 @@ func (h *helper) live() {
 			}
 			continue
 		}
-		if spinning := crowd.spins.Add(1); spinning < int32(runtime.GOMAXPROCS(0)) && spin(func() bool { return h.box.Load() != nil }) {
-			crowd.spins.Add(-1)
+		spinning := shared.spins.Add(1)
+		found := spinning < int32(runtime.GOMAXPROCS(0)) && spin(func() bool { return h.box.Load() != nil })
+		shared.spins.Add(-1)
+		if found {
 			continue
 		}
-		crowd.spins.Add(-1)
 		h.asleep.Store(true)
 		if h.box.Load() == nil || !h.asleep.CompareAndSwap(true, false) {
 			<-h.wake
@@ -122,7 +126,8 @@ func (h *helper) live() {
 	}
 }
 
-// spin waits for done for as long as patience, and lets other goroutines run meanwhile; it reports whether done came.
+// spin waits for done for as long as patience, and lets other goroutines run meanwhile; it reports
+// whether done came.
 func spin(done func() bool) bool {
 	var start time.Time
 	for round := 0; ; round++ {

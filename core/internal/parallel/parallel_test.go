@@ -11,8 +11,9 @@ import (
 	"time"
 )
 
-// Each index is given to exactly one task, by a worker below min(n, threads), and no worker runs two tasks at once: scratch memory is by worker,
-// written here without a lock so that the race detector sees a second user.
+// Each index is given to exactly one task, by a worker below min(n, threads), and no worker runs
+// two tasks at once: scratch memory is by worker, written here without a lock so that the race
+// detector sees a second user.
 func TestEachIndexOnce(t *testing.T) {
 	for _, threads := range []int{-1, 0, 1, 2, 3, 8, 64} {
 		for _, n := range []int{0, 1, 2, 3, 7, 8, 1000} {
@@ -88,8 +89,8 @@ func TestPanic(t *testing.T) {
 	DoN(4, 4, func(_, _ int) { panic(nil) })
 }
 
-// Many callers at once, with calls of every length: helpers that come late, or not at all, or sleep, and jobs that are used again must not mix up indices or
-// workers.
+// Many callers at once, with calls of every length: helpers that come late, or not at all, or
+// sleep, and jobs that are used again must not mix up indices or workers.
 func TestConcurrentCalls(t *testing.T) {
 	var callers sync.WaitGroup
 	for caller := range 6 {
@@ -135,7 +136,10 @@ func TestNoAllocations(t *testing.T) {
 
 func TestThreads(t *testing.T) {
 	defer SetThreads(0)
-	for _, c := range []struct{ set, want int }{{3, 3}, {1, 1}, {4096, min(4096, perCore*runtime.NumCPU())}, {0, runtime.GOMAXPROCS(0)}, {-5, runtime.GOMAXPROCS(0)}} {
+	for _, c := range []struct{ set, want int }{
+		{3, 3}, {1, 1}, {4096, min(4096, perCore*runtime.NumCPU())},
+		{0, runtime.GOMAXPROCS(0)}, {-5, runtime.GOMAXPROCS(0)},
+	} {
 		SetThreads(c.set)
 		if got := Threads(); got != c.want {
 			t.Errorf("SetThreads(%d): Threads() is %d, want %d", c.set, got, c.want)
