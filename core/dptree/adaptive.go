@@ -46,13 +46,7 @@ type SoftmaxAdaptive struct{ *released }
 // what NewSoftmax reads, and Copies, or CopyFactor, RelativeError and FailureProbability.
 func NewSoftmaxAdaptive(p Params, keys tensor.Tensor, weights *tensor.Tensor, owners []uint64, budget privacy.Budget,
 	report Report) (*SoftmaxAdaptive, Diagnostics, error) {
-	return newSoftmaxAdaptive(p, keys, weights, owners, budget, kernelNoise, report)
-}
-
-// newSoftmaxAdaptive is NewSoftmaxAdaptive with its randomness given.
-func newSoftmaxAdaptive(p Params, keys tensor.Tensor, weights *tensor.Tensor, owners []uint64, budget privacy.Budget,
-	noise draw, report Report) (*SoftmaxAdaptive, Diagnostics, error) {
-	r, counts, err := releaseRows(kindAdaptive, p, keys, weights, owners, budget, noise, report)
+	r, counts, err := releaseRows(kindAdaptive, p, keys, weights, owners, budget, kernelNoise, report)
 	if err != nil {
 		return nil, counts, err
 	}

@@ -2,7 +2,6 @@ package dptree
 
 import (
 	"dpattn/core/fault"
-	"dpattn/core/internal/parallel"
 	"dpattn/core/privacy"
 	"dpattn/core/tensor"
 )
@@ -93,49 +92,6 @@ func newDistance(p Params, points, weights []float64, owners []uint64, budget pr
 		return nil, counts, err
 	}
 	return &Distance{r}, counts, nil
-}
-
-// releaseRows makes any structure but the Tree from all its rows at once.
-func releaseRows(k kind, p Params, points tensor.Tensor, weights *tensor.Tensor, owners []uint64, budget privacy.Budget,
-	noise draw, report Report) (*released, Diagnostics, error) {
-	d, err := newDesign(k, p)
-	if err != nil {
-		return nil, Diagnostics{}, err
-	}
-	s, err := d.newSums()
-	if err != nil {
-		return nil, Diagnostics{}, err
-	}
-	defer s.wipe()
-	n, err := s.checkRows([2]string{"points", "weights"}, &points, weights, d.columns)
-	if err != nil {
-		return nil, Diagnostics{}, err
-	}
-	keep, err := d.firstOf(owners, n)
-	if err != nil {
-		return nil, Diagnostics{}, err
-	}
-	threads := parallel.Threads() // once, for it may change at any time
-	load := d.rowsOf(threads, &points, weights)
-	dropped := uint64(0)
-	for i := range n {
-		if !keep(i) {
-			dropped++
-		}
-	}
-	counts := s.addRows(threads, n, func(worker, i int, dst []int16) Outcome {
-		if !keep(i) {
-			clear(dst)
-			return 0
-		}
-		return load(worker, i, dst)
-	})
-	counts.RowsDropped = dropped
-	f, err := s.release(budget, noise, report)
-	if err != nil {
-		return nil, Diagnostics{}, err
-	}
-	return &released{f: f}, counts, nil
 }
 
 // L1 returns the noisy sum of weight*|point - y|. A y outside [0, R] is clipped; NaN gives NaN.

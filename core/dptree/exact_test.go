@@ -196,14 +196,14 @@ func TestDistanceExact(t *testing.T) {
 					l1 += weights[i] * math.Abs(x-y)
 					l2 += weights[i] * (x - y) * (x - y)
 					mass += math.Abs(weights[i])
-					at, heavy := rounded(d.f.d, x), math.RoundToEven(weights[i]/w*weightOne)/weightOne*w
-					grid1 += heavy * math.Abs(at-y)
-					grid2 += heavy * (at - y) * (at - y)
+					at, weight := rounded(d.f.d, x), math.RoundToEven(weights[i]/w*weightOne)/weightOne*w
+					grid1 += weight * math.Abs(at-y)
+					grid2 += weight * (at - y) * (at - y)
 				}
-				heavy := float64(n) * w / (2 * weightOne)
+				slack := float64(n) * w / (2 * weightOne)
 				name := fmt.Sprintf("%d leaves, %d points, y = %v: ", leaves, n, y)
-				within(t, name+"l1", d.L1(y), l1, mass*move+heavy*r)
-				within(t, name+"l2", d.L2(y), l2, 2*r*mass*move+heavy*r*r)
+				within(t, name+"l1", d.L1(y), l1, mass*move+slack*r)
+				within(t, name+"l2", d.L2(y), l2, 2*r*mass*move+slack*r*r)
 				within(t, name+"l1 on the grid", d.L1(y), grid1, float64(n)*w*r/pointOne)
 				within(t, name+"l2 on the grid", d.L2(y), grid2, float64(n)*w*r*r*3/pointOne)
 			}
@@ -223,7 +223,7 @@ func TestHighDimExact(t *testing.T) {
 	const r, n, dim, leaves = 1.5, 200, 5, 512
 	points := between(rng, n*dim, 0, r)
 	p := Params{Adjacency: privacy.Replace, Leaves: leaves, Range: r, Weight: 1, Dim: dim, Squared: true}
-	h := testkit.Must2(newHighDim(p, view(points, dim), nil, nil, budget, noNoise, nil))(t)
+	h := &HighDim{testkit.Must2(releaseRows(kindHighDim, p, view(points, dim), nil, nil, budget, noNoise, nil))(t)}
 	move := r/(2*leaves) + r/keyScale + r/pointOne
 	for range 20 {
 		y := between(rng, dim, 0, r)
@@ -279,8 +279,9 @@ func TestSoftmaxExact(t *testing.T) {
 		keys, weights := between(rng, c.n*c.dim, 0, c.r), between(rng, c.n, -w, w)
 		p := Params{Adjacency: privacy.AddRemove, Leaves: c.leaves, Range: c.r, Weight: w, Dim: c.dim,
 			Degree: c.degree, Copies: c.copies, NoTrees: c.noTrees}
-		heavy := view(weights, 1)
-		s := testkit.Must2(newSoftmaxAdaptive(p, view(keys, c.dim), &heavy, nil, budget, noNoise, nil))(t)
+		perKey := view(weights, 1)
+		x := view(keys, c.dim)
+		s := &SoftmaxAdaptive{testkit.Must2(releaseRows(kindAdaptive, p, x, &perKey, nil, budget, noNoise, nil))(t)}
 		for range 20 {
 			y := between(rng, c.dim, 0, c.r)
 			want, mass := 0.0, 0.0

@@ -48,5 +48,3 @@ func between(rng *rand.Rand, n int, lo, hi float64) []float64 {
 }
 
 func view(v []float64, cols int) tensor.Tensor { return tensor.Of(v, len(v)/cols, cols) }
-
-func pointer[T any](v T) *T { return &v }

@@ -50,13 +50,7 @@ type HighDim struct{ *released }
 // every weight is params.Weight. It reads what NewDistance reads, and Dim.
 func NewHighDim(p Params, points tensor.Tensor, weights *tensor.Tensor, owners []uint64, budget privacy.Budget,
 	report Report) (*HighDim, Diagnostics, error) {
-	return newHighDim(p, points, weights, owners, budget, kernelNoise, report)
-}
-
-// newHighDim is NewHighDim with its randomness given.
-func newHighDim(p Params, points tensor.Tensor, weights *tensor.Tensor, owners []uint64, budget privacy.Budget,
-	noise draw, report Report) (*HighDim, Diagnostics, error) {
-	r, counts, err := releaseRows(kindHighDim, p, points, weights, owners, budget, noise, report)
+	r, counts, err := releaseRows(kindHighDim, p, points, weights, owners, budget, kernelNoise, report)
 	if err != nil {
 		return nil, counts, err
 	}

@@ -43,9 +43,9 @@ func TestBadRows(t *testing.T) {
 	}
 	// Working memory that other rows have used must not shine through.
 	rng := rand.New(rand.NewPCG(21, 21))
-	many, heavy := view(between(rng, 2*600, 0, 2), 2), view(between(rng, 2*600, -1, 1), 2)
+	many, weights := view(between(rng, 2*600, 0, 2), 2), view(between(rng, 2*600, -1, 1), 2)
 	for _, x := range []*AttentionBuilder{b, clean} {
-		if err := x.Add(many, heavy); err != nil {
+		if err := x.Add(many, weights); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -69,7 +69,7 @@ func (s structure) dims() (dim, cols int) {
 
 func (s structure) release(x data, draw draw, report Report) (*forest, error) {
 	dim, _ := s.dims()
-	weights := pointer(view(x.weights, 1))
+	weights := view(x.weights, 1)
 	var r *released
 	var err error
 	switch s.kind {
@@ -87,22 +87,8 @@ func (s structure) release(x data, draw draw, report Report) (*forest, error) {
 		if t, _, err = newDistance(s.p, x.points, x.weights, x.owners, budget, draw, report); err == nil {
 			r = t.released
 		}
-	case kindHighDim:
-		var t *HighDim
-		if t, _, err = newHighDim(s.p, view(x.points, dim), weights, x.owners, budget, draw, report); err == nil {
-			r = t.released
-		}
-	case kindSoftmax:
-		var t *Softmax
-		if t, _, err = newSoftmax(s.p, view(x.points, dim), weights, x.owners, budget, draw, report); err == nil {
-			r = t.released
-		}
-	case kindAdaptive:
-		var t *SoftmaxAdaptive
-		t, _, err = newSoftmaxAdaptive(s.p, view(x.points, dim), weights, x.owners, budget, draw, report)
-		if err == nil {
-			r = t.released
-		}
+	case kindHighDim, kindSoftmax, kindAdaptive:
+		r, _, err = releaseRows(s.kind, s.p, view(x.points, dim), &weights, x.owners, budget, draw, report)
 	case kindAttention:
 		var t *CrossAttention
 		if t, err = s.attention(x, draw, report); err == nil {

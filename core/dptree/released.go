@@ -4,14 +4,60 @@ import (
 	"math"
 	"sync"
 
+	"dpattn/core/internal/parallel"
 	"dpattn/core/noise"
 	"dpattn/core/privacy"
+	"dpattn/core/tensor"
 )
 
 // released is what all structures offer: their guarantee, their size and their file.
 type released struct {
 	f     *forest
 	spare sync.Pool // *query
+}
+
+// releaseRows makes any structure but the Tree from all its rows at once, with its randomness
+// given.
+func releaseRows(k kind, p Params, points tensor.Tensor, weights *tensor.Tensor, owners []uint64, budget privacy.Budget,
+	noise draw, report Report) (*released, Diagnostics, error) {
+	d, err := newDesign(k, p)
+	if err != nil {
+		return nil, Diagnostics{}, err
+	}
+	s, err := d.newSums()
+	if err != nil {
+		return nil, Diagnostics{}, err
+	}
+	defer s.wipe()
+	n, err := s.checkRows([2]string{"points", "weights"}, &points, weights, d.columns)
+	if err != nil {
+		return nil, Diagnostics{}, err
+	}
+	keep, err := d.firstOf(owners, n)
+	if err != nil {
+		return nil, Diagnostics{}, err
+	}
+	threads := parallel.Threads() // once, for it may change at any time
+	load := d.rowsOf(threads, &points, weights)
+	dropped := uint64(0)
+	for i := range n {
+		if !keep(i) {
+			dropped++
+		}
+	}
+	counts := s.addRows(threads, n, func(worker, i int, dst []int16) Outcome {
+		if !keep(i) {
+			clear(dst)
+			return 0
+		}
+		return load(worker, i, dst)
+	})
+	counts.RowsDropped = dropped
+	f, err := s.release(budget, noise, report)
+	if err != nil {
+		return nil, Diagnostics{}, err
+	}
+	return &released{f: f}, counts, nil
 }
 
 // Certificate is everything that somebody needs to recompute the guarantee of a release. All of it

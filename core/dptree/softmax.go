@@ -161,13 +161,7 @@ type Softmax struct{ *released }
 // RelativeError) and NoTrees.
 func NewSoftmax(p Params, keys tensor.Tensor, weights *tensor.Tensor, owners []uint64, budget privacy.Budget,
 	report Report) (*Softmax, Diagnostics, error) {
-	return newSoftmax(p, keys, weights, owners, budget, kernelNoise, report)
-}
-
-// newSoftmax is NewSoftmax with its randomness given.
-func newSoftmax(p Params, keys tensor.Tensor, weights *tensor.Tensor, owners []uint64, budget privacy.Budget,
-	noise draw, report Report) (*Softmax, Diagnostics, error) {
-	r, counts, err := releaseRows(kindSoftmax, p, keys, weights, owners, budget, noise, report)
+	r, counts, err := releaseRows(kindSoftmax, p, keys, weights, owners, budget, kernelNoise, report)
 	if err != nil {
 		return nil, counts, err
 	}
