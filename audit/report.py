@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import sys
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, Sequence
+
+sys.path.append(str(Path(__file__).resolve().parent.parent / "bench"))
+
+from document import fill, wrapped
 
 Result = Dict[str, Any]
 
@@ -239,20 +242,14 @@ def write(result: Result, folder: Path) -> None:
         "![](mutants.png)",
     ]
     parts += [mutants(result), "![](noise.png)", noise(result)]
-    (folder / "report.md").write_text("\n\n".join(parts) + "\n")
+    (folder / "report.md").write_text(wrapped("\n\n".join(parts)) + "\n")
 
 
 def main() -> None:
     """Put the figures into the document."""
     source, document = (Path(argument) for argument in sys.argv[1:])
     result = json.loads(source.read_text())
-    body = document.read_text()
-    for name, section in SECTIONS.items():
-        mark = re.compile(rf"(<!-- audit:{name} -->\n).*?(<!-- /audit -->)", re.DOTALL)
-        body, found = mark.subn(lambda m, s=section: f"{m[1]}\n{s(result)}\n\n{m[2]}", body)  # type: ignore[misc]
-        if found != 1:
-            sys.exit(f"{document} has {found} places for audit:{name}; it must have one")
-    document.write_text(body)
+    fill(document, "audit", SECTIONS, result)
 
 
 if __name__ == "__main__":

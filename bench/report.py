@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import sys
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence
+
+from document import fill
 
 Result = Dict[str, Any]
 Row = Dict[str, Any]
@@ -323,17 +324,6 @@ def crossing(ns: Sequence[float], ours: Sequence[float], theirs: Sequence[float]
             share = -a / (b - a)
             return tuple(math.exp(math.log(v[i - 1]) * (1 - share) + math.log(v[i]) * share) for v in (ns, ours))
     return None
-
-
-def fill(document: Path, kind: str, sections: Dict[str, Callable[[Result], str]], result: Result) -> None:
-    """Put each section between its marks <!-- kind:NAME --> and <!-- /kind --> in the document."""
-    body = document.read_text()
-    for name, section in sections.items():
-        mark = re.compile(rf"(<!-- {kind}:{name} -->\n).*?(<!-- /{kind} -->)", re.DOTALL)
-        body, found = mark.subn(lambda m, s=section: f"{m[1]}\n{s(result)}\n\n{m[2]}", body)  # type: ignore[misc]
-        if found != 1:
-            sys.exit(f"{document}: it has {found} sections named {name}; it must have 1")
-    document.write_text(body)
 
 
 def main() -> None:

@@ -13,7 +13,8 @@ from typing import Any, Callable, Dict, List
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "bench"))
 
-from report import WITHOUT, Result, fill, number, table
+from document import fill
+from report import WITHOUT, Result, number, table
 
 PAPER, MOST, ONE, LINEAR, MOMENT = (
     "DPTree, the paper's l copies",

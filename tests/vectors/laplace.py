@@ -13,7 +13,7 @@ def digits(x: mpf) -> str:
 
 
 def strip(num: int, den: int, support: int, shift: int) -> mpf:
-    """P(X > support - shift): summed term by term if these are few, else by the geometric series."""
+    """P(X > support - shift): summed term by term if few, else by the geometric series."""
     rho = exp(-mpf(den) / num)
     if support <= 20000:
         mass = mp.fsum(rho ** abs(x) for x in range(-support, support + 1))
