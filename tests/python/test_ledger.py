@@ -16,7 +16,7 @@ import pytest
 
 import dpattn
 from conftest import make_params
-from dpattn import verify, verify_ledger
+from dpattn import verify
 from dpattn.cli import main
 
 
@@ -36,7 +36,7 @@ def path(tmp_path):
 
 
 def report_of(path) -> verify.Report:
-    return verify_ledger.verify_ledger(path.read_bytes())
+    return verify.verify_ledger(path.read_bytes())
 
 
 def test_spends_once(path) -> None:
@@ -297,7 +297,7 @@ def test_every_page_counts(path, rng) -> None:
         data = bytearray(whole)
         at = int(rng.integers(len(data) // 4096)) * 4096 + int(rng.integers(100))
         data[at] ^= 1 << int(rng.integers(8))
-        report = verify_ledger.verify_ledger(data)
+        report = verify.verify_ledger(data)
         assert not report.ok or report.facts == right.facts
     for cut in (1, 4095, 4096, 4097, 8192, len(whole) // 2):
-        assert not verify_ledger.verify_ledger(whole[:cut]).ok
+        assert not verify.verify_ledger(whole[:cut]).ok

@@ -25,11 +25,9 @@ def _verify(options: argparse.Namespace) -> int:
     with open(options.context, "rb") as file:
         data = file.read()
     if _bolt.is_store(memoryview(data)):
-        from .. import verify_ledger
-
         if options.certificate:
             raise InvalidArgumentError("--certificate is for a release; a ledger has none")
-        report = verify_ledger.verify_ledger(data)
+        report = verify.verify_ledger(data)
     else:
         certificate = None
         if options.certificate:

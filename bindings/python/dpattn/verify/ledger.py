@@ -19,13 +19,15 @@ import json
 from fractions import Fraction
 from typing import Any, Dict, List, Union
 
-from . import _bolt, verify
-from .verify.numbers import mpmath, real, workdps
+from .. import _bolt
+from .numbers import gaussian_delta, mpmath, real, workdps
+from .release import verify
+from .report import Report
 
 _FORMAT = "dpattn-ledger/1"
 
 
-def verify_ledger(data: Union[bytes, bytearray, memoryview]) -> verify.Report:
+def verify_ledger(data: Union[bytes, bytearray, memoryview]) -> Report:
     """Verify a ledger.
 
     Parameters
@@ -35,11 +37,11 @@ def verify_ledger(data: Union[bytes, bytearray, memoryview]) -> verify.Report:
 
     Returns
     -------
-    verify.Report
+    Report
         Never an exception for wrong input: ``problems`` says what is wrong. ``facts`` has the sum of mu^2, the
         mu that it gives, and what all releases together promise.
     """
-    report = verify.Report()
+    report = Report()
     try:
         pairs = _bolt.read(memoryview(data).cast("B"), b"dpattn")
         header = _header(pairs)
@@ -79,7 +81,7 @@ def _entries(pairs: Dict[bytes, bytes], header: Dict[str, Any]) -> List[Dict[str
 
 
 def _verify_account(
-    header: Dict[str, Any], entries: List[Dict[str, Any]], pairs: Dict[bytes, bytes], report: verify.Report
+    header: Dict[str, Any], entries: List[Dict[str, Any]], pairs: Dict[bytes, bytes], report: Report
 ) -> None:
     squares, epsilons, deltas = Fraction(0), Fraction(0), Fraction(0)
     for number, entry in enumerate(entries, 1):
@@ -90,7 +92,7 @@ def _verify_account(
             f"{name}: its bytes are those of its entry",
             f"{name}: its bytes are not those of its entry",
         )
-        part = verify.verify(file)
+        part = verify(file)
         report.problems += [f"{name}: {problem}" for problem in part.problems]
         if not part.ok:
             continue
@@ -136,7 +138,7 @@ def _verify_account(
     _state(header, squares, epsilons, deltas, report)
 
 
-def _verify_allowance(allowance: Dict[str, Fraction], report: verify.Report) -> None:
+def _verify_allowance(allowance: Dict[str, Fraction], report: Report) -> None:
     """Check that both pockets together promise no more than the allowance says."""
     if allowance["epsilon"] == 0:  # only mu was asked for
         report.check(
@@ -148,7 +150,7 @@ def _verify_allowance(allowance: Dict[str, Fraction], report: verify.Report) -> 
     epsilon = allowance["epsilon"] - allowance["other_epsilon"]
     delta = allowance["delta"] - allowance["other_delta"]
     with workdps():
-        gaussian = verify.gaussian_delta(real(allowance["mu"]), real(epsilon))
+        gaussian = gaussian_delta(real(allowance["mu"]), real(epsilon))
         holds = min(epsilon, delta, *allowance.values()) >= 0 and gaussian <= real(delta)
     report.check(
         holds,
@@ -157,9 +159,7 @@ def _verify_allowance(allowance: Dict[str, Fraction], report: verify.Report) -> 
     )
 
 
-def _state(
-    header: Dict[str, Any], squares: Fraction, epsilons: Fraction, deltas: Fraction, report: verify.Report
-) -> None:
+def _state(header: Dict[str, Any], squares: Fraction, epsilons: Fraction, deltas: Fraction, report: Report) -> None:
     mp = mpmath()
     allowance = header["allowance"]
     with workdps():
@@ -182,6 +182,6 @@ def _state(
         }
         if allowance["epsilon"]:
             rest = real(Fraction(allowance["epsilon"]) - epsilons)
-            spent = verify.gaussian_delta(mu, rest) + real(deltas)
+            spent = gaussian_delta(mu, rest) + real(deltas)
             facts["delta_at_epsilon"] = mp.nstr(spent, 30)
     report.facts = facts
