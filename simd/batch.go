@@ -33,7 +33,8 @@ type Keys interface {
 	Set32(first int, x []int16)
 	// Clear makes the keys of rows lo..hi-1 zero.
 	Clear(lo, hi int)
-	// Prepare makes rows lo..lo+n-1, multiples of 32, ready for Fill. Ranges may be prepared at once.
+	// Prepare makes rows lo..lo+n-1, multiples of 32, ready for Fill. Ranges may be prepared at
+	// once.
 	Prepare(lo, n int)
 	// Fill writes the features of one block for n pairs of rows from pair lo on, multiples of 16:
 	//
@@ -49,8 +50,8 @@ type Keys interface {
 type Scratch [2][2 * step]int
 
 // Layout says where sums of phi (x) u lie in memory, with cols columns: blocks of 32 features,
-// [blocks, cols, 32] int64, so that neighbouring features are neighbouring numbers. Lanes beyond the
-// last feature stay zero.
+// [blocks, cols, 32] int64, so that neighbouring features are neighbouring numbers. Lanes beyond
+// the last feature stay zero.
 type Layout struct {
 	Cols  int
 	phi   FeatureMap
@@ -76,7 +77,8 @@ func NewLayout(phi FeatureMap, cols int, largest int16) *Layout {
 // panel is how many pairs one panel takes: features are made for whole granules.
 func (l *Layout) panel() int { return max(l.limit, step) }
 
-// PanelRows is how many rows are summed before 64-bit sums are read and written. A batch does best with a multiple of that.
+// PanelRows is how many rows are summed before 64-bit sums are read and written. A batch does best
+// with a multiple of that.
 func (l *Layout) PanelRows() int { return 2 * l.panel() }
 
 // Blocks is the number of blocks.
@@ -85,7 +87,8 @@ func (l *Layout) Blocks() int { return (l.count + Lanes - 1) / Lanes }
 // Len is the number of integers.
 func (l *Layout) Len() int { return l.Blocks() * l.Cols * Lanes }
 
-// Canonical adds the sums of blocks lo..hi-1 to dst, which is all sums in canonical order, [Features, cols].
+// Canonical adds the sums of blocks lo..hi-1 to dst, which is all sums in canonical order,
+// [Features, cols].
 func (l *Layout) Canonical(dst, sums []int64, lo, hi int) {
 	for i := lo * Lanes; i < min(hi*Lanes, l.count); i++ {
 		block := sums[i/Lanes*l.Cols*Lanes+i%Lanes:]
@@ -96,7 +99,8 @@ func (l *Layout) Canonical(dst, sums []int64, lo, hi int) {
 	}
 }
 
-// FromCanonical is the way back: it sets the sums of blocks lo..hi-1 from all sums in canonical order.
+// FromCanonical is the way back: it sets the sums of blocks lo..hi-1 from all sums in canonical
+// order.
 func (l *Layout) FromCanonical(sums, src []int64, lo, hi int) {
 	for i := lo * Lanes; i < min(hi*Lanes, l.count); i++ {
 		block := sums[i/Lanes*l.Cols*Lanes+i%Lanes:]
@@ -155,7 +159,8 @@ func (b *Batch) right(i, c int) int {
 	return c0*b.capacity + i/2*min(tile, b.layout.Cols-c0)*2 + (c-c0)*2 + i%2
 }
 
-// SetRows is Set for rows first..first+n-1: keys x [n, d] and right factors u [n, cols]. first is a multiple of 32.
+// SetRows is Set for rows first..first+n-1: keys x [n, d] and right factors u [n, cols]. first is a
+// multiple of 32.
 func (b *Batch) SetRows(first, n int, x, u []int16) {
 	if n == 0 {
 		return
@@ -174,7 +179,8 @@ func (b *Batch) SetRows(first, n int, x, u []int16) {
 	}
 }
 
-// interleave fills dst with pairs of rows of src, which are stride numbers apart, two rows to a word.
+// interleave fills dst with pairs of rows of src, which are stride numbers apart, two rows to a
+// word.
 func interleave(dst, src []int16, stride int) {
 	width := len(dst) / (2 * step)
 	words := unsafe.Slice((*[2]int16)(unsafe.Pointer(&dst[0])), step*width)
@@ -194,7 +200,8 @@ func (b *Batch) Row(i int, x, u []int16) {
 	}
 }
 
-// Ready says that rows 0..rows-1 are in. Rows from there to the next multiple of the kernels' granule become zero rows.
+// Ready says that rows 0..rows-1 are in. Rows from there to the next multiple of the kernels'
+// granule become zero rows.
 func (b *Batch) Ready(rows int) {
 	b.rows = rows
 	b.keys.Clear(rows, b.padded())
@@ -208,7 +215,8 @@ func (b *Batch) Ready(rows int) {
 // padded is the number of rows that kernels work on.
 func (b *Batch) padded() int { return (b.rows + 2*step - 1) / (2 * step) * 2 * step }
 
-// share is how many rows are a task of Prepare: few enough that threads have something to share out.
+// share is how many rows are a task of Prepare: few enough that threads have something to share
+// out.
 const share = 128
 
 // Tasks is the number of independent pieces of Prepare's work.
@@ -231,7 +239,11 @@ type Worker struct {
 
 // NewWorker makes a Worker for the batch.
 func (b *Batch) NewWorker() *Worker {
-	return &Worker{panel: make([]int32, b.layout.panel()*Lanes), norms: make([]uint32, b.capacity), total: make([]uint64, b.capacity)}
+	return &Worker{
+		panel: make([]int32, b.layout.panel()*Lanes),
+		norms: make([]uint32, b.capacity),
+		total: make([]uint64, b.capacity),
+	}
 }
 
 // Wipe zeroes the worker.
@@ -263,7 +275,8 @@ func (w *Worker) flush() {
 	w.blocks = 0
 }
 
-// AddNorms adds to norms[i] the exact squared norm of those features of row i that the worker has met since Reset.
+// AddNorms adds to norms[i] the exact squared norm of those features of row i that the worker has
+// met since Reset.
 func (w *Worker) AddNorms(norms []uint64) {
 	w.flush()
 	for i := range norms {
@@ -271,11 +284,15 @@ func (w *Worker) AddNorms(norms []uint64) {
 	}
 }
 
-// Accumulate adds the contributions of all rows to block number block of sums, and their squares to the worker's norms.
+// Accumulate adds the contributions of all rows to block number block of sums, and their squares to
+// the worker's norms.
 //
-//	for row in rows { for i in block { for c in cols { sums[block][c][i] += phi(x[row])[i] * u[row][c] } } }
+//	for row in rows { for i in block { for c in cols {
+//		sums[block][c][i] += phi(x[row])[i] * u[row][c]
+//	} } }
 //
-// Exact: int32 accumulators take limit pairs at a time. Keys must have |x|^2 < 2^30, which bounds every feature by Largest.
+// Exact: int32 accumulators take limit pairs at a time. Keys must have |x|^2 < 2^30, which bounds
+// every feature by Largest.
 func (b *Batch) Accumulate(sums []int64, block int, w *Worker) {
 	l := b.layout
 	pairs := b.padded() / 2
@@ -290,7 +307,8 @@ func (b *Batch) Accumulate(sums []int64, block int, w *Worker) {
 		for c := 0; c < l.Cols; c += l.tile {
 			width := min(l.tile, l.Cols-c)
 			for p := 0; p < n; p += l.limit {
-				active.tiles[width](&sums[c*Lanes], &w.panel[p*Lanes], &b.u[c*b.capacity+(lo+p)*width*2], min(l.limit, n-p))
+				u := &b.u[c*b.capacity+(lo+p)*width*2]
+				active.tiles[width](&sums[c*Lanes], &w.panel[p*Lanes], u, min(l.limit, n-p))
 			}
 		}
 	}

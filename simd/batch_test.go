@@ -36,7 +36,8 @@ func with(t *testing.T, test func(t *testing.T)) {
 func TestBatchMatchesDefinition(t *testing.T) {
 	with(t, func(t *testing.T) {
 		for _, c := range []struct{ dim, degree, cols, rows int }{
-			{1, 1, 1, 1}, {1, 3, 2, 5}, {2, 2, 3, 32}, {3, 4, 7, 33}, {5, 6, 12, 64}, {7, 8, 13, 31}, {16, 2, 14, 100}, {17, 3, 27, 129},
+			{1, 1, 1, 1}, {1, 3, 2, 5}, {2, 2, 3, 32}, {3, 4, 7, 33}, {5, 6, 12, 64}, {7, 8, 13, 31},
+			{16, 2, 14, 100}, {17, 3, 27, 129},
 			{33, 2, 65, 513}, {64, 2, 11, 700}, {40, 1, 129, 40}, {9, 3, 6, 1100},
 		} {
 			for _, kind := range []string{"random", "extreme", "least", "zero"} {
@@ -140,8 +141,9 @@ func checkBatch(t *testing.T, m *Map, cols, rows int, x, u []int16) {
 	}
 }
 
-// Blocks of 32 features and tiles of columns leave little to do in vain: at most 5 % of the multiply-adds at degrees 2 to 4, and at degree 1, whose d+1
-// features are one more than whole blocks, at most that one block.
+// Blocks of 32 features and tiles of columns leave little to do in vain: at most 5 % of the
+// multiply-adds at degrees 2 to 4, and at degree 1, whose d+1 features are one more than whole
+// blocks, at most that one block.
 func TestWaste(t *testing.T) {
 	with(t, func(t *testing.T) {
 		for _, dim := range []int{64, 128} {
@@ -202,7 +204,8 @@ func BenchmarkBatch(b *testing.B) {
 							batch.Accumulate(sums, i, w)
 						}
 					}
-					b.ReportMetric(float64(b.N)*float64(rows)*float64(m.Features*65)/b.Elapsed().Seconds()/1e9, "GMAC/s")
+					macs := float64(b.N) * float64(rows) * float64(m.Features*65)
+					b.ReportMetric(macs/b.Elapsed().Seconds()/1e9, "GMAC/s")
 				})
 			}
 		}

@@ -13,16 +13,16 @@ import (
 type kernels struct {
 	name string
 
-	// Batch.f and Batch.g are matrices whose rows are stride bytes apart; these work on n numbers of
-	// each row, a multiple of 32.
+	// keys.f and keys.g are matrices whose rows are stride bytes apart; these work on n numbers
+	// of each row, a multiple of 32.
 
 	// scale: dst[r][i] = mulhrs(src[r][i], gain) for r < rows.
 	scale func(dst, src *int16, gain int16, rows, stride, n int)
 	// lift, for r < rows, of nodes[r]:
 	//	dst[r][i] = clamp((mulhrs(f[parent][i], x[last][i]) * lifts[run] + 2^13) >> 14)
 	lift func(dst, f, x *int16, nodes, lifts *int32, rows, stride, n int)
-	// pack transposes 32 rows of dims numbers, a multiple of packs: dst[j][i] = src[i][j], where the
-	// rows of src are rowBytes apart and those of dst stride.
+	// pack transposes 32 rows of dims numbers, a multiple of packs: dst[j][i] = src[i][j], where
+	// the rows of src are rowBytes apart and those of dst stride.
 	pack  func(dst, src *int16, dims, rowBytes, stride int)
 	packs int
 	// gen makes 16 features of pairs pairs (a multiple of 16), two rows to a word:
@@ -34,18 +34,19 @@ type kernels struct {
 	// The sum must not overflow int32; pairs >= 1.
 	tiles []tileFunc
 
-	// runs makes the children of count prefixes, one query: for each node, dim-last numbers
-	// dst[i] = f * g[last+i], but the first f * g[run*dim+last]; f goes on by one and dst by dim-last
-	// from node to node. It may write a vector beyond the end of dst.
+	// runs makes the children of count prefixes, one query: for each node, dim-last numbers dst[i]
+	// = f * g[last+i], but the first f * g[run*dim+last]; f goes on by one and dst by dim-last from
+	// node to node. It may write a vector beyond the end of dst.
 	runs func(dst, f, g *float32, nodes *int32, count, dim int)
 	// products makes count features of lanes queries (16 or 64):
 	//	dst[i*lanes+q] = f[factors[i].f*lanes+q] * g[factors[i].g*lanes+q]
 	products func(dst *float32, factors *int32, count int, f, g *float32, lanes int)
-	// gemv answers queries 1..few: out[q*cols+c] += sum_i psi[q*step+i] * state[i][c], where columns
-	// 0..wide-1 (a multiple of 16) are body's, [rows, wide], and the narrow < 16 others tail's,
-	// [rows, narrow]; cols = wide + narrow.
+	// gemv answers queries 1..few: out[q*cols+c] += sum_i psi[q*step+i] * state[i][c], where
+	// columns 0..wide-1 (a multiple of 16) are body's, [rows, wide], and the narrow < 16 others
+	// tail's, [rows, narrow]; cols = wide + narrow.
 	gemv func(out, psi, body, tail *float32, rows, wide, narrow, queries, step int)
-	// gemv16 is gemv for queries 1..shortMost and a body of int16; nil where that would not be faster.
+	// gemv16 is gemv for queries 1..shortMost and a body of int16; nil where that would not be
+	// faster.
 	gemv16 func(out, psi *float32, body *int16, tail *float32, rows, wide, narrow, queries, step int)
 	// gemm answers lanes queries (16 or 64) that lie side by side:
 	// out[c*lanes+q] += sum_i psi[i*lanes+q] * state[i][c], where it first makes psi, which is

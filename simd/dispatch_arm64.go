@@ -1,6 +1,7 @@
 package simd
 
-// available lists what this processor has, best first. Go runs on no arm64 processor that lacks NEON.
+// available lists what this processor has, best first. Go runs on no arm64 processor that lacks
+// NEON.
 func available() []*kernels { return []*kernels{&neon, &generic} }
 
 // gemvTile takes one query and a fixed number of groups of 16 columns.

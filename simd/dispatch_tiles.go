@@ -2,7 +2,8 @@
 
 package simd
 
-// gemmTile takes 16 queries and a fixed number of columns; queries' rows in psi and out are lanes bytes apart.
+// gemmTile takes 16 queries and a fixed number of columns; queries' rows in psi and out are lanes
+// bytes apart.
 type gemmTile func(out, psi, state *float32, rows, stride, lanes int)
 
 // gemmTiles is gemm, once psi is there, by tiles; list is by number of columns.
@@ -14,7 +15,8 @@ func gemmTiles(list []gemmTile, out, psi, body, tail *float32, rows, wide, narro
 		tile := evenly(part.cols, len(list)-1)
 		for q := 0; q < lanes; q += 16 {
 			for c := 0; c < part.cols; c += tile {
-				list[min(tile, part.cols-c)](index(out, c*lanes+q), index(psi, q), index(part.state, c), rows, 4*part.cols, 4*lanes)
+				gemm := list[min(tile, part.cols-c)]
+				gemm(index(out, c*lanes+q), index(psi, q), index(part.state, c), rows, 4*part.cols, 4*lanes)
 			}
 		}
 		out = index(out, part.cols*lanes)

@@ -10,7 +10,8 @@ import (
 // Bits of the control registers that flush subnormals and round upward.
 var strange = map[string]uint32{"amd64": 0x1f80 | 1<<15 | 1<<6 | 2<<13, "arm64": 1<<24 | 1<<22}
 
-// Plain gives work the plain mode on a thread in a strange one, and gives that back, after a panic too.
+// Plain gives work the plain mode on a thread in a strange one, and gives that back, after a panic
+// too.
 func TestPlain(t *testing.T) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()

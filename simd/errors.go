@@ -2,8 +2,9 @@ package simd
 
 import "math"
 
-// FeatureErrors bounds, for each degree t, how far any feature of a key with |x|^2 < 2^30 can be from the real one, w_t times the weighted monomial of
-// x/2^15. core/moment/PROOF.md ("eta") derives the recursion.
+// FeatureErrors bounds, for each degree t, how far any feature of a key with |x|^2 < 2^30 can be
+// from the real one, w_t times the weighted monomial of x/2^15. core/moment/PROOF.md ("eta")
+// derives the recursion.
 func (m *Map) FeatureErrors() []float64 {
 	errors := make([]float64, m.Degree+1)
 	delta := 0.0 // of F_{t-1}
@@ -19,7 +20,8 @@ func (m *Map) FeatureErrors() []float64 {
 	return errors
 }
 
-// Largest bounds the magnitude of every feature of keys with |x|^2 < 2^30: a real feature is at most its weight.
+// Largest bounds the magnitude of every feature of keys with |x|^2 < 2^30: a real feature is at
+// most its weight.
 func (m *Map) Largest() int {
 	largest := float64(m.Const)
 	for t, e := range m.FeatureErrors() {
@@ -28,8 +30,10 @@ func (m *Map) Largest() int {
 	return int(math.Ceil(largest))
 }
 
-// NormBlocks is how many blocks' squares fit the 32 bits that Worker.norms has for a pair of rows. The part of phi(x) in n features is as long as that of the real
-// features, at most the root of the sum of squared weights, and as sqrt(n) times the largest error; twice its square must stay below 2^32.
+// NormBlocks is how many blocks' squares fit the 32 bits that Worker.norms has for a pair of rows.
+// The part of phi(x) in n features is as long as that of the real features, at most the root of the
+// sum of squared weights, and as sqrt(n) times the largest error; twice its square must stay below
+// 2^32.
 func (m *Map) NormBlocks() int {
 	length, worst := 0.0, 0.0
 	for t, e := range m.FeatureErrors() {

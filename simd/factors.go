@@ -1,9 +1,10 @@
 package simd
 
-// factor says of which two numbers a feature is the product: a row of Batch.f and one of Batch.g.
+// factor says of which two numbers a feature is the product: a row of keys.f and one of keys.g.
 type factor struct{ f, g int32 }
 
-// makeFactors lists all features. Degrees 0 and 1 are products with 32767: mulhrs(32767, g) = g for -2^14 < g <= 2^14.
+// makeFactors lists all features. Degrees 0 and 1 are products with 32767: mulhrs(32767, g) = g for
+// -2^14 < g <= 2^14.
 func (m *Map) makeFactors() []factor {
 	out := make([]factor, m.Features)
 	for j := range m.Dim {

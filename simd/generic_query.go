@@ -21,7 +21,8 @@ func index(p *float32, i int) *float32 {
 
 func productsGeneric(dst *float32, factors *int32, count int, f, g *float32, lanes int) {
 	for i, n := range unsafe.Slice((*factor)(unsafe.Pointer(factors)), count) {
-		out, a, b := unsafe.Slice(index(dst, i*lanes), lanes), unsafe.Slice(index(f, int(n.f)*lanes), lanes), unsafe.Slice(index(g, int(n.g)*lanes), lanes)
+		out := unsafe.Slice(index(dst, i*lanes), lanes)
+		a, b := unsafe.Slice(index(f, int(n.f)*lanes), lanes), unsafe.Slice(index(g, int(n.g)*lanes), lanes)
 		for q := range out {
 			out[q] = a[q] * b[q]
 		}

@@ -10,13 +10,14 @@ import (
 	"unsafe"
 )
 
-// fenced returns count numbers of any content that end where the process may not read: a kernel that goes beyond crashes. What lies before them is
-// watched when the test ends.
+// fenced returns count numbers of any content that end where the process may not read: a kernel
+// that goes beyond crashes. What lies before them is watched when the test ends.
 func fenced[T int16 | int32 | uint32 | int64](t *testing.T, count int) []T {
 	page := syscall.Getpagesize()
 	size := count * int(unsafe.Sizeof(T(0)))
 	whole := (size+page-1)/page*page + page
-	memory, err := syscall.Mmap(-1, 0, whole+page, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
+	const access, kind = syscall.PROT_READ | syscall.PROT_WRITE, syscall.MAP_ANON | syscall.MAP_PRIVATE
+	memory, err := syscall.Mmap(-1, 0, whole+page, access, kind)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +107,8 @@ func TestLiftKernel(t *testing.T) {
 			for degree := 2; degree <= MaxDegree; degree++ {
 				nodes := make([]node, rows)
 				for i := range nodes {
-					nodes[i] = node{parent: int32(r.IntN(rows)), last: int32(r.IntN(rows)), run: int32(1 + r.IntN(degree)), child: -1}
+					parent, last, run := r.IntN(rows), r.IntN(rows), 1+r.IntN(degree)
+					nodes[i] = node{parent: int32(parent), last: int32(last), run: int32(run), child: -1}
 				}
 				liftGeneric(&want[0], &f[0], &x[0], words(nodes), &m.lift[degree][0], rows, 2*stride, n)
 				active.lift(&got[0], &f[0], &x[0], words(nodes), &m.lift[degree][0], rows, 2*stride, n)

@@ -17,8 +17,9 @@ func largestMap(dim, degree int, share float64) *Map {
 	return NewMap(dim, features(dim, degree), int16(share*MaxWeight), gains)
 }
 
-// fillLimits draws rows that press on the bounds of the kernels' 32-bit sums: keys of length 2^15 in one direction for all rows, so that features and
-// columns add up with one sign, or with alternating ones; and admissible random keys.
+// fillLimits draws rows that press on the bounds of the kernels' 32-bit sums: keys of length 2^15
+// in one direction for all rows, so that features and columns add up with one sign, or with
+// alternating ones; and admissible random keys.
 func fillLimits(r *rand.Rand, kind, dim, cols, rows int, largest int16, x, u []int16) {
 	direction := make([]float64, dim)
 	for i := range rows {
@@ -44,8 +45,9 @@ func fillLimits(r *rand.Rand, kind, dim, cols, rows int, largest int16, x, u []i
 	}
 }
 
-// The sums stay exact where the 32-bit accumulators are nearest to overflow: largest weights, keys at |x|^2 = 2^30, right factors at the announced
-// limit, more rows than one spill takes; on every set of kernels, with a batch that is used again for fewer rows.
+// The sums stay exact where the 32-bit accumulators are nearest to overflow: largest weights, keys
+// at |x|^2 = 2^30, right factors at the announced limit, more rows than one spill takes; on every
+// set of kernels, with a batch that is used again for fewer rows.
 func TestBatchLimits(t *testing.T) {
 	defer func(k *kernels) { active = k }(active)
 	for _, k := range available() {
@@ -57,7 +59,8 @@ func TestBatchLimits(t *testing.T) {
 				largest           int16
 				share             float64
 			}{
-				{1, 1, 1, 32767, 1}, {1, 1, 14, 1022, 1}, {1, 8, 3, 16352, 1}, {2, 3, 27, 1024, 1}, {5, 2, 13, 4000, 1}, {3, 4, 6, 32767, 1},
+				{1, 1, 1, 32767, 1}, {1, 1, 14, 1022, 1}, {1, 8, 3, 16352, 1},
+				{2, 3, 27, 1024, 1}, {5, 2, 13, 4000, 1}, {3, 4, 6, 32767, 1},
 				{17, 2, 7, 2047, 1}, {40, 1, 2, 12345, 0.5}, {6, 3, 65, 1, 1}, {9, 2, 2, 16352, 0.01},
 			} {
 				m := largestMap(c.dim, c.degree, c.share)

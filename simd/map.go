@@ -5,13 +5,16 @@ import (
 	"sync"
 )
 
-// MaxDegree is the largest polynomial degree: gains stay below 2^15 for weights up to 2^13 since sqrt(8)*2^13 < 2^15.
+// MaxDegree is the largest polynomial degree: gains stay below 2^15 for weights up to 2^13 since
+// sqrt(8)*2^13 < 2^15.
 const MaxDegree = 8
 
-// MaxWeight is the largest block weight w_t. Batch relies on it: its int32 and uint32 partial sums, and mulhrs(32767, g) = g.
+// MaxWeight is the largest block weight w_t. Batch relies on it: its int32 and uint32 partial sums,
+// and mulhrs(32767, g) = g.
 const MaxWeight = 1 << 13
 
-// liftBits is the binary point of lift(t,m): the product of a 16-bit number and sqrt(8)*2^14 stays below 2^31.
+// liftBits is the binary point of lift(t,m): the product of a 16-bit number and sqrt(8)*2^14 stays
+// below 2^31.
 const liftBits = 14
 
 // Map is the table of one feature map: what the kernels need besides the rows. It is immutable.
@@ -23,9 +26,9 @@ type Map struct {
 
 	gain  [MaxDegree + 1][MaxDegree + 1]int16 // gain[t][m]
 	lift  [MaxDegree + 1][MaxDegree + 1]int32 // lift[t][m]
-	first [MaxDegree + 2]int                  // first[t]: index of the first feature of degree t; first[Degree+1] = Features
-	// nodes()[t], 1 <= t < Degree: the prefixes of length t, in order. Made on first use, so that a file that names a giant map costs
-	// nothing to refuse.
+	first [MaxDegree + 2]int                  // first[t]: the first feature of degree t; last: Features
+	// nodes()[t], 1 <= t < Degree: the prefixes of length t, in order. Made on first use, so that a
+	// file that names a giant map costs nothing to refuse.
 	nodes func() *[MaxDegree + 1][]node
 	// factors()[i] says of what feature i is the product. Made on first use, too.
 	factors func() []factor
@@ -39,12 +42,13 @@ type node struct {
 	child  int32 // offset of the first child within its degree
 }
 
-// NewMap makes the table for keys of length dim. constant is the feature of degree 0 and gains[t-1] is gain(t,1) =
-// round(w_t sqrt(t)), for t = 1..degree: neither is negative, and no weight is above MaxWeight. features is C(dim+degree, degree), below 2^31. It
-// panics on other arguments.
+// NewMap makes the table for keys of length dim. constant is the feature of degree 0 and gains[t-1]
+// is gain(t,1) = round(w_t sqrt(t)), for t = 1..degree: neither is negative, and no weight is above
+// MaxWeight. features is C(dim+degree, degree), below 2^31. It panics on other arguments.
 func NewMap(dim, features int, constant int16, gains []int16) *Map {
 	degree := len(gains)
-	if dim < 1 || degree < 1 || degree > MaxDegree || constant < 0 || constant > MaxWeight || dim >= features || features > math.MaxInt32 {
+	if dim < 1 || degree < 1 || degree > MaxDegree || constant < 0 || constant > MaxWeight ||
+		dim >= features || features > math.MaxInt32 {
 		panic("simd: bad feature map")
 	}
 	m := &Map{Dim: dim, Degree: degree, Features: features, Const: constant}

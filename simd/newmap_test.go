@@ -7,7 +7,8 @@ import (
 	"dpattn/simd"
 )
 
-// NewMap panics on arguments that no caller who checked its parameters has; none of them wraps, hangs or allocates first.
+// NewMap panics on arguments that no caller who checked its parameters has; none of them wraps,
+// hangs or allocates first.
 func TestNewMapPanics(t *testing.T) {
 	for _, c := range []struct {
 		name          string

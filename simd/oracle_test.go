@@ -9,7 +9,8 @@ import (
 	"dpattn/simd"
 )
 
-// The tests of this package know the kernels by their documentation only: the package comment is written down here a second time, slowly.
+// The tests of this package know the kernels by their documentation only: the package comment is
+// written down here a second time, slowly.
 
 // spec is a feature map as the package comment defines it.
 type spec struct {
@@ -33,7 +34,8 @@ func newSpec(dim int, weights ...float64) *spec {
 	return s
 }
 
-// sequences appends the non-decreasing sequences that prefix begins and that are longer by more, in lexicographic order.
+// sequences appends the non-decreasing sequences that prefix begins and that are longer by more, in
+// lexicographic order.
 func sequences(to [][]int, prefix []int, dim, more int) [][]int {
 	if more == 0 {
 		return append(to, append([]int(nil), prefix...))
@@ -133,11 +135,14 @@ func (s *spec) real(x []int16) []float64 {
 	return phi
 }
 
-// someMaps are maps of all degrees and of odd and even lengths, with large, small, missing and the largest weights.
+// someMaps are maps of all degrees and of odd and even lengths, with large, small, missing and the
+// largest weights.
 func someMaps() []*spec {
 	maps := []*spec{
-		newSpec(3, 4000, 5000, 3000, 1000), newSpec(5, 8188, 8188, 8188, 8188), newSpec(7, 1, 0, 8192, 17, 300), newSpec(17, 3000, 5000, 6000),
-		newSpec(33, 3000, 5000, 6000), newSpec(64, 3500, 5000, 5500), newSpec(19, 3500, 4500, 4800, 3000), newSpec(100, 5791, 5791), newSpec(2, 0, 0, 0),
+		newSpec(3, 4000, 5000, 3000, 1000), newSpec(5, 8188, 8188, 8188, 8188),
+		newSpec(7, 1, 0, 8192, 17, 300), newSpec(17, 3000, 5000, 6000),
+		newSpec(33, 3000, 5000, 6000), newSpec(64, 3500, 5000, 5500),
+		newSpec(19, 3500, 4500, 4800, 3000), newSpec(100, 5791, 5791), newSpec(2, 0, 0, 0),
 	}
 	for s := 1; s <= simd.MaxDegree; s++ {
 		weights := []float64{3000}
@@ -153,7 +158,8 @@ func someMaps() []*spec {
 	return maps
 }
 
-// rows draws keys: arbitrary ones, extremes, unit vectors and zeros. inBall makes them admissible, |x| <= 2^15.
+// rows draws keys: arbitrary ones, extremes, unit vectors and zeros. inBall makes them admissible,
+// |x| <= 2^15.
 func (s *spec) rows(rng *rand.Rand, n int, inBall bool) []int16 {
 	out := make([]int16, n*s.dim)
 	for i := range n {

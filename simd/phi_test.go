@@ -8,7 +8,8 @@ import (
 	"dpattn/tests/testkit"
 )
 
-// Phi is the recursion of the package comment, bit for bit, for every key without the excluded -2^15.
+// Phi is the recursion of the package comment, bit for bit, for every key without the excluded
+// -2^15.
 func TestPhiIsItsDefinition(t *testing.T) {
 	forMaps(t, func(t *testing.T, s *spec) {
 		n := max(12, testkit.Size(30000, 1000000)/len(s.seqs))
@@ -46,7 +47,8 @@ func TestNorm2IsPhiSquared(t *testing.T) {
 	})
 }
 
-// epsilons are the bounds on |phi_i - real phi_i| for the blocks of degree 0..s that PROOF.md in core/moment derives from the rounding rule.
+// epsilons are the bounds on |phi_i - real phi_i| for the blocks of degree 0..s that PROOF.md in
+// core/moment derives from the rounding rule.
 func (s *spec) epsilons() []float64 {
 	epsilon := []float64{0, 0.5}
 	delta := 0.0
@@ -58,7 +60,8 @@ func (s *spec) epsilons() []float64 {
 	return epsilon
 }
 
-// No admissible key's feature is farther from the real-number feature than the proof of the sharper REPLACE bound says.
+// No admissible key's feature is farther from the real-number feature than the proof of the sharper
+// REPLACE bound says.
 func TestPhiAgainstRealFeatures(t *testing.T) {
 	forMaps(t, func(t *testing.T, s *spec) {
 		n := max(24, testkit.Size(60000, 3000000)/len(s.seqs))
@@ -69,7 +72,8 @@ func TestPhiAgainstRealFeatures(t *testing.T) {
 			want := s.real(x)
 			for f, got := range s.phi(x) {
 				if e := math.Abs(float64(got) - want[f]); e > epsilon[len(s.seqs[f])]+1e-9 {
-					t.Fatalf("x = %v: feature %v is %d, in real numbers %v: off by %v, more than %v", x, s.seqs[f], got, want[f], e, epsilon[len(s.seqs[f])])
+					t.Fatalf("x = %v: feature %v is %d, in real numbers %v: off by %v, more than %v",
+						x, s.seqs[f], got, want[f], e, epsilon[len(s.seqs[f])])
 				}
 			}
 		}

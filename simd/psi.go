@@ -6,7 +6,8 @@ import "math"
 //
 //	<psi(q), phi(x)> = sum_t coeff[t] w_t <q, x/2^15>^t    (up to the rounding of phi).
 //
-// q is [d], coeff has Degree+1 entries, psi is [Features] and also serves as scratch for the unweighted monomials. q may be psi[1:1+d].
+// q is [d], coeff has Degree+1 entries, psi is [Features] and also serves as scratch for the
+// unweighted monomials. q may be psi[1:1+d].
 func (m *Map) Psi(q, coeff, psi []float64) {
 	q, psi = q[:m.Dim], psi[:m.Features]
 	psi[0] = 1

@@ -9,7 +9,8 @@ import (
 	"dpattn/tests/testkit"
 )
 
-// <psi(q), real phi(x)> = sum_t coeff[t] w_t <q, x/2^15>^t, which is the identity that turns sums of features into attention.
+// <psi(q), real phi(x)> = sum_t coeff[t] w_t <q, x/2^15>^t, which is the identity that turns sums
+// of features into attention.
 func TestPsiIdentity(t *testing.T) {
 	forMaps(t, func(t *testing.T, s *spec) {
 		rng := testkit.Rand(5)

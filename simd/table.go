@@ -9,13 +9,18 @@ import (
 
 // Table is a state for queries, [Features, cols] in f32. It is immutable.
 //
-// A large state has its body in 16 bits, too, where there are kernels for it: one or two queries read it from beyond the second-level cache, in half the time. Entries of the body are multiples of step
-// then, in either form, so that the form is not to be seen in answers; they are no farther from the integers than was allowed. The noise alone takes 50 steps either way, and most features' sums are little else; the rows of the few
-// whose entries do not fit (|h| > 32767) are kept in f32, in units of step.
+// A large state has its body in 16 bits, too, where there are kernels for it: one or two queries
+// read it from beyond the second-level cache, in half the time. Entries of the body are multiples
+// of step then, in either form, so that the form is not to be seen in answers; they are no farther
+// from the integers than was allowed. The noise alone takes 50 steps either way, and most features'
+// sums are little else; the rows of the few whose entries do not fit (|h| > 32767) are kept in f32,
+// in units of step.
 //
-// Queries are answered in parts of features whose number and order do not depend on threads or on how many queries come together. Within a part each
-// output column is one chain of multiply-adds in the order of the features, whichever loop computes it; so its bits do not depend on that either. (They do
-// depend on whether the kernels fuse the multiply-add: answers of different instruction sets agree to rounding.)
+// Queries are answered in parts of features whose number and order do not depend on threads or on
+// how many queries come together. Within a part each output column is one chain of multiply-adds in
+// the order of the features, whichever loop computes it; so its bits do not depend on that either.
+// (They do depend on whether the kernels fuse the multiply-add: answers of different instruction
+// sets agree to rounding.)
 type Table struct {
 	m    *Map
 	cols int
@@ -30,20 +35,23 @@ type Table struct {
 	whole []float32 // [far, wide] in units of step
 }
 
-// There are a power of two of parts, so that threads share them evenly: as many as leave each at least leastPart features, at most mostParts.
+// There are a power of two of parts, so that threads share them evenly: as many as leave each at
+// least leastPart features, at most mostParts.
 const (
 	leastPart = 512
 	mostParts = 64
 )
 
-// vector is how many f32 the widest register holds. Kernels may read, never use, that many numbers beyond the end of an array, and write them where said.
+// vector is how many f32 the widest register holds. Kernels may read, never use, that many numbers
+// beyond the end of an array, and write them where said.
 const vector = 16
 
-// leastShort is how many bytes a body in f32 takes to be worth 16 bits: a second-level cache gives numbers as fast as they are used. Measured.
+// leastShort is how many bytes a body in f32 takes to be worth 16 bits: a second-level cache gives
+// numbers as fast as they are used. Measured.
 const leastShort = 1 << 20
 
-// NewTable converts a state in canonical order. It rounds each integer to f32 or, in a large state, to a multiple of 2*rounding; more than rounding it moves
-// none below rounding * 2^24.
+// NewTable converts a state in canonical order. It rounds each integer to f32 or, in a large state,
+// to a multiple of 2*rounding; more than rounding it moves none below rounding * 2^24.
 func (m *Map) NewTable(state []int64, cols int, rounding float64) *Table {
 	t := &Table{m: m, cols: cols, wide: cols - cols%vector, step: 1}
 	parts := 1
@@ -104,7 +112,8 @@ func (t *Table) shorten(state []int64, step float64) bool {
 	return true
 }
 
-// aligned makes n numbers that begin at a multiple of 64 bytes and have a vector of room behind them.
+// aligned makes n numbers that begin at a multiple of 64 bytes and have a vector of room behind
+// them.
 func aligned(n int) []float32 {
 	raw := make([]float32, n+2*vector)
 	skip := -int(uintptr(unsafe.Pointer(&raw[0]))/4) & (vector - 1)
@@ -117,14 +126,16 @@ func (t *Table) Parts() int { return (t.m.Features + t.part - 1) / t.part }
 // MostQueries is the most queries that Queries takes.
 const MostQueries = 64
 
-// few is how many queries are answered one by one, or a few at a time by gemv: the loops for many waste the lanes that queries do not fill.
+// few is how many queries are answered one by one, or a few at a time by gemv: the loops for many
+// waste the lanes that queries do not fill.
 const few = 8
 
-// chunk is how many features the loops for many make at a time: 64 x 64 x 4 bytes stay in the first-level cache.
+// chunk is how many features the loops for many make at a time: 64 x 64 x 4 bytes stay in the
+// first-level cache.
 const chunk = 64
 
-// Queries is working memory for queries of a table. Begin, Set for each query, Prepare for each group; then Part for each part; then Gather; then Sum for each
-// query.
+// Queries is working memory for queries of a table. Begin, Set for each query, Prepare for each
+// group; then Part for each part; then Gather; then Sum for each query.
 type Queries struct {
 	t      *Table
 	n      int
@@ -133,7 +144,7 @@ type Queries struct {
 	coeff  []float64 // [Degree+1]
 	x      []float64 // [groups, dim, lanes]
 	f      []float32 // [groups, prefixes+1, lanes]: the monomials of degree 0..Degree-1, in order
-	g      []float32 // [groups, 1+dim*degree*(degree+1)/2, lanes]: psi = f*g, entries as in Batch.g, coefficients included
+	g      []float32 // [groups, entries, lanes]: psi = f*g, entries as in keys.g, coefficients included
 	h      []float32 // like g without coefficients, for degrees 2..Degree-1: monomials are f*h
 	psi    []float32 // lanes 1: [n, Features]
 	sums   []float32 // [parts, groups, cols, lanes]
@@ -143,7 +154,8 @@ type Queries struct {
 // NewQueries makes a Queries; it grows to what it is used for.
 func (t *Table) NewQueries() *Queries { return &Queries{t: t} }
 
-// Begin says that n queries, 1..MostQueries, come, and what their coefficients [Degree+1] are: psi_t = coeff[t] sym(x^t).
+// Begin says that n queries, 1..MostQueries, come, and what their coefficients [Degree+1] are:
+// psi_t = coeff[t] sym(x^t).
 func (q *Queries) Begin(n int, coeff []float64) {
 	t := q.t
 	q.n, q.coeff = n, coeff
@@ -241,7 +253,8 @@ func (q *Queries) Prepare(group int) {
 	}
 }
 
-// Part sums the features of part p: sums = sum over them of psi * state. lane is scratch of chunk*lanes numbers.
+// Part sums the features of part p: sums = sum over them of psi * state. lane is scratch of
+// chunk*lanes numbers.
 func (q *Queries) Part(p int, lane []float32) {
 	t := q.t
 	lo, hi := min(p*t.part, t.m.Features), min((p+1)*t.part, t.m.Features)
@@ -252,10 +265,11 @@ func (q *Queries) Part(p int, lane []float32) {
 	}
 	narrow := t.cols - t.wide
 	if q.lanes == 1 {
+		tail, rows, step := at(t.tail, lo*narrow), hi-lo, t.m.Features
 		if t.short != nil && q.n <= shortMost {
-			active.gemv16(&sums[0], &q.psi[lo], &t.short[lo*t.wide], at(t.tail, lo*narrow), hi-lo, t.wide, narrow, q.n, t.m.Features)
+			active.gemv16(&sums[0], &q.psi[lo], &t.short[lo*t.wide], tail, rows, t.wide, narrow, q.n, step)
 		} else {
-			active.gemv(&sums[0], &q.psi[lo], at(t.body, lo*t.wide), at(t.tail, lo*narrow), hi-lo, t.wide, narrow, q.n, t.m.Features)
+			active.gemv(&sums[0], &q.psi[lo], at(t.body, lo*t.wide), tail, rows, t.wide, narrow, q.n, step)
 		}
 		for i, row := range t.farIn(lo, hi) {
 			for query := range q.n {
@@ -267,7 +281,9 @@ func (q *Queries) Part(p int, lane []float32) {
 	gemm := func(i, n int, body, tail *float32, narrow int) {
 		for group := range q.groups {
 			f, g := &q.f[group*t.slots()*q.lanes], &q.g[group*t.entries()*q.lanes]
-			active.gemm(&sums[group*t.cols*q.lanes], &lane[0], words(t.m.factors()[i:]), f, g, body, tail, n, t.wide, narrow, q.lanes)
+			factors := words(t.m.factors()[i:])
+			out := &sums[group*t.cols*q.lanes]
+			active.gemm(out, &lane[0], factors, f, g, body, tail, n, t.wide, narrow, q.lanes)
 		}
 	}
 	size := evenly(hi-lo, chunk)

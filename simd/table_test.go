@@ -38,12 +38,13 @@ func answer(t *Table, x [][]float64, coeff []float64) [][]float64 {
 	return out
 }
 
-// Every set of kernels gives psi * state within 2e-6 of the sum of magnitudes (f32 has 6e-8, a part at most a few thousand steps), and the
-// same bits whatever queries come together.
+// Every set of kernels gives psi * state within 2e-6 of the sum of magnitudes (f32 has 6e-8, a part
+// at most a few thousand steps), and the same bits whatever queries come together.
 func TestTableMatchesDefinition(t *testing.T) {
 	with(t, func(t *testing.T) {
 		for _, c := range []struct{ dim, degree, cols int }{
-			{1, 1, 1}, {1, 4, 2}, {2, 8, 3}, {3, 3, 16}, {5, 2, 17}, {7, 4, 15}, {16, 2, 32}, {17, 3, 65}, {31, 2, 129}, {33, 2, 31},
+			{1, 1, 1}, {1, 4, 2}, {2, 8, 3}, {3, 3, 16}, {5, 2, 17}, {7, 4, 15},
+			{16, 2, 32}, {17, 3, 65}, {31, 2, 129}, {33, 2, 31},
 			{64, 2, 65}, {3, 5, 200}, {70, 2, 11}, {12, 4, 145},
 		} {
 			t.Run(fmt.Sprint(c), func(t *testing.T) {
@@ -79,7 +80,8 @@ func TestTableMatchesDefinition(t *testing.T) {
 					}
 					for col := range want {
 						if e := math.Abs(all[i][col] - want[col]); !(e <= 2e-6*size[col]) {
-							t.Fatalf("query %d column %d: %v, want %v, off by %.2g of the magnitudes", i, col, all[i][col], want[col], e/size[col])
+							t.Fatalf("query %d column %d: %v, want %v, off by %.2g of the magnitudes",
+								i, col, all[i][col], want[col], e/size[col])
 						}
 					}
 				}
@@ -95,8 +97,8 @@ func TestTableMatchesDefinition(t *testing.T) {
 	})
 }
 
-// A large state that is mostly noise is kept in 16 bits: no entry moves by more than was allowed, large rows stay as they are, and the bits are the same whatever
-// queries come together.
+// A large state that is mostly noise is kept in 16 bits: no entry moves by more than was allowed,
+// large rows stay as they are, and the bits are the same whatever queries come together.
 func TestShortTable(t *testing.T) {
 	with(t, func(t *testing.T) {
 		if active.gemv16 == nil {
@@ -111,7 +113,8 @@ func TestShortTable(t *testing.T) {
 				for i := range state {
 					state[i] = int64(r.NormFloat64() * sigma)
 				}
-				// Rows that do not fit, one by one entry: the first and the last, and at the very limit.
+				// Rows that do not fit, one by one entry: the first and the last, and at the very
+				// limit.
 				largest := int64(0.02 * sigma * math.MaxInt16)
 				state[0], state[5*c.cols+3], state[len(state)-c.cols] = 1e11, largest+0.02*sigma, -1e10
 				state[6*c.cols], state[7*c.cols+1] = largest, -largest
@@ -121,7 +124,8 @@ func TestShortTable(t *testing.T) {
 				}
 				for i, h := range table.short {
 					v := state[i/table.wide*c.cols+i%table.wide]
-					if e := math.Abs(float64(h)*table.step - float64(v)); e > 0.01*sigma && !slices.Contains(table.far, int32(i/table.wide)) {
+					far := slices.Contains(table.far, int32(i/table.wide))
+					if e := math.Abs(float64(h)*table.step - float64(v)); e > 0.01*sigma && !far {
 						t.Fatalf("entry %d is %d, kept as %d, off by %v", i, v, h, e)
 					}
 				}
@@ -227,7 +231,8 @@ func TestQueryKernelsStayInside(t *testing.T) {
 			for _, lanes := range []int{16, 64} {
 				whole, out := memory(cols * lanes)
 				aside, psi := memory(rows * lanes)
-				active.gemm(&out[0], &psi[0], words(make([]factor, rows)), &twos[0], &ones[0], &ones[0], &ones[0], rows, wide, cols-wide, lanes)
+				factors, f, g := words(make([]factor, rows)), &twos[0], &ones[0]
+				active.gemm(&out[0], &psi[0], factors, f, g, &ones[0], &ones[0], rows, wide, cols-wide, lanes)
 				check("gemm", whole, cols*lanes)
 				check("gemm, psi", aside, rows*lanes)
 				for c, v := range out {

@@ -1,7 +1,7 @@
 package simd
 
-// The float64 loops that turn a row into integers. Each entry's result is one or a few roundings in a fixed order, never a fused multiply-add: the bits
-// are the same for every set of kernels.
+// The float64 loops that turn a row into integers. Each entry's result is one or a few roundings in
+// a fixed order, never a fused multiply-add: the bits are the same for every set of kernels.
 
 // Widen copies src to dst; len(dst) numbers.
 func Widen(dst []float64, src []float32) {
@@ -10,7 +10,8 @@ func Widen(dst []float64, src []float32) {
 	}
 }
 
-// Squares returns sum v[i]^2, in eight chains: chain c adds entries c, c+8, ..; then ((0+4)+(2+6)) + ((1+5)+(3+7)).
+// Squares returns sum v[i]^2, in eight chains: chain c adds entries c, c+8, ..; then ((0+4)+(2+6))
+// + ((1+5)+(3+7)).
 func Squares(v []float64) float64 {
 	if len(v) == 0 {
 		return 0
@@ -35,7 +36,9 @@ func Multiply(v, w []float64) {
 
 // Hadamard applies the unnormalised Hadamard transform; len(v) is a power of two.
 //
-//	for h := 1; h < len(v); h *= 2 { for each i with i&h == 0 { v[i], v[i+h] = v[i]+v[i+h], v[i]-v[i+h] } }
+//	for h := 1; h < len(v); h *= 2 { for each i with i&h == 0 {
+//		v[i], v[i+h] = v[i]+v[i+h], v[i]-v[i+h]
+//	} }
 func Hadamard(v []float64) {
 	n := len(v)
 	if n&(n-1) != 0 {
@@ -49,7 +52,8 @@ func Hadamard(v []float64) {
 	}
 }
 
-// Round16 sets dst[i] to v[i]*factor, rounded to the nearest integer (ties to even) of -32767..32767; len(dst) numbers. v[i]*factor must not be NaN.
+// Round16 sets dst[i] to v[i]*factor, rounded to the nearest integer (ties to even) of
+// -32767..32767; len(dst) numbers. v[i]*factor must not be NaN.
 func Round16(dst []int16, v []float64, factor float64) {
 	if n := len(dst); n > 0 {
 		active.round16(&dst[0], &v[:n][0], n, factor)

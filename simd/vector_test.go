@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// Every set of kernels gives the bits of the generic loops, for all short lengths and some long ones, and writes nothing beyond.
+// Every set of kernels gives the bits of the generic loops, for all short lengths and some long
+// ones, and writes nothing beyond.
 func TestVectorLoops(t *testing.T) {
 	lengths := []int{64, 65, 100, 127, 128, 1000, 4096}
 	for n := 1; n <= 40; n++ {
@@ -15,7 +16,10 @@ func TestVectorLoops(t *testing.T) {
 	}
 	with(t, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(5, 6))
-		odd := []float64{0, math.Copysign(0, -1), 5e-324, -1e-310, 0.5, -0.5, 1.5, 2.5, -32767.5, 32766.5, 1e300, -1e300, math.MaxFloat64}
+		odd := []float64{
+			0, math.Copysign(0, -1), 5e-324, -1e-310, 0.5, -0.5, 1.5, 2.5, -32767.5, 32766.5,
+			1e300, -1e300, math.MaxFloat64,
+		}
 		number := func(i int) float64 {
 			if i%7 == 3 {
 				return odd[r.IntN(len(odd))]
@@ -42,8 +46,12 @@ func TestVectorLoops(t *testing.T) {
 					}
 				}
 			}
-			same("widen", func(v []float64) { Widen(v, narrow) }, func(v []float64) { widenGeneric(&v[0], &narrow[0], n) })
-			same("multiply", func(v []float64) { Multiply(v, w) }, func(v []float64) { multiplyGeneric(&v[0], &w[0], n) })
+			same("widen",
+				func(v []float64) { Widen(v, narrow) },
+				func(v []float64) { widenGeneric(&v[0], &narrow[0], n) })
+			same("multiply",
+				func(v []float64) { Multiply(v, w) },
+				func(v []float64) { multiplyGeneric(&v[0], &w[0], n) })
 			if n&(n-1) == 0 {
 				same("hadamard", Hadamard, func(v []float64) { hadamardGeneric(&v[0], n) })
 			}

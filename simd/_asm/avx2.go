@@ -8,7 +8,8 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
-// cols256 is the widest tile: 2*6 accumulators, two vectors of features, a broadcast and a product are all 16 registers.
+// cols256 is the widest tile: 2*6 accumulators, two vectors of features, a broadcast and a product
+// are all 16 registers.
 const cols256 = 6
 
 func broadcast256(v uint64) VecVirtual {

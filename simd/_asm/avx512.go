@@ -8,7 +8,8 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
-// cols512 is the widest tile: 2*13 accumulators, two vectors of features, a broadcast and a product make 30 of 32 registers.
+// cols512 is the widest tile: 2*13 accumulators, two vectors of features, a broadcast and a product
+// make 30 of 32 registers.
 const cols512 = 13
 
 // suffix names the instruction set.
@@ -118,8 +119,8 @@ func pack512() {
 	RET()
 }
 
-// gen512 makes 16 features of 16 pairs at a time: a vector holds one feature of 16 pairs until a 16 x 16 transposition makes it 16 features of
-// one pair.
+// gen512 makes 16 features of 16 pairs at a time: a vector holds one feature of 16 pairs until a
+// transposition of 16 x 16 makes it 16 features of one pair.
 func gen512(vnni bool) {
 	TEXT("gen"+suffix(vnni), NOSPLIT, "func(dst *int32, at *[32]int, f *int16, gt *int16, pairs int, norms *uint32)")
 	doc("gen%s is genGeneric.", suffix(vnni))
@@ -175,7 +176,8 @@ func gen512(vnni bool) {
 	RET()
 }
 
-// tile512 sums 32 features x w columns over the pairs in registers, and then adds to the 64-bit sums.
+// tile512 sums 32 features x w columns over the pairs in registers, and then adds to the 64-bit
+// sums.
 func tile512(vnni bool, w int) {
 	name := fmt.Sprintf("tile%s%d", suffix(vnni), w)
 	TEXT(name, NOSPLIT, "func(sums *int64, panel *int32, u *int16, pairs int)")

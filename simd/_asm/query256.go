@@ -40,7 +40,8 @@ func query256() {
 	}
 }
 
-// gemv256 keeps 2*nv vectors of columns, and those of the tail, in registers; body is f32 or, if short, int16.
+// gemv256 keeps 2*nv vectors of columns, and those of the tail, in registers; body is f32 or, if
+// short, int16.
 func gemv256(nv, tail int, short bool) {
 	name := fmt.Sprintf("gemvAVX2x%d%s", nv, tails[tail])
 	kind, element := "", "float32"
@@ -50,8 +51,10 @@ func gemv256(nv, tail int, short bool) {
 	} else {
 		tables.Row("gemvs256", "gemv256Func[float32]", len(tails), nv, tail, name)
 	}
-	TEXT(name, NOSPLIT, "func(out *float32, psi *float32, body *"+element+", rest *float32, rows int, stride int, step int, mask *[16]uint32, last *float32)")
-	doc("%s is gemvGeneric for one query, %d pairs of vectors of body%s, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.", name, nv, kind)
+	TEXT(name, NOSPLIT, "func(out *float32, psi *float32, body *"+element+", rest *float32, "+
+		"rows int, stride int, step int, mask *[16]uint32, last *float32)")
+	doc("%s is gemvGeneric for one query, %d pairs of vectors of body%s, whose rows are stride bytes apart, "+
+		"and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.", name, nv, kind)
 	out, psi, rows := Load(Param("out"), GP64()), Load(Param("psi"), GP64()), Load(Param("rows"), GP64())
 	body, stride := Load(Param("body"), GP64()), Load(Param("stride"), GP64())
 	var acc []VecVirtual

@@ -57,7 +57,8 @@ func query512() {
 	gemm512("gemmAVX512OneFirst", 1, gemm512Narrow, true)
 }
 
-// runs makes the children of prefixes, a vector at a time, each vector over the end of the one before.
+// runs makes the children of prefixes, a vector at a time, each vector over the end of the one
+// before.
 func runs(vec func() VecVirtual, set string, width int) {
 	TEXT("runs"+set, NOSPLIT, "func(dst *float32, f *float32, gt *float32, nodes *int32, count int, dim int)")
 	doc("runs%s is runsGeneric.", set)
@@ -123,7 +124,8 @@ func products(vec func() VecVirtual, set string, width, lanes int) {
 	RET()
 }
 
-// gemv512 keeps nv vectors of columns, and those of the tail, of nq queries in registers; body is f32 or, if short, int16.
+// gemv512 keeps nv vectors of columns, and those of the tail, of nq queries in registers; body is
+// f32 or, if short, int16.
 func gemv512(nq, nv, tail int, short bool) {
 	name := fmt.Sprintf("gemvAVX512q%dx%d%s", nq, nv, tails[tail])
 	kind, element := "", "float32"
@@ -133,8 +135,11 @@ func gemv512(nq, nv, tail int, short bool) {
 	} else {
 		tables.Row(fmt.Sprintf("gemvs512q%d", nq), "gemv512Func[float32]", len(tails), nv, tail, name)
 	}
-	TEXT(name, NOSPLIT, "func(out *float32, psi *float32, body *"+element+", rest *float32, rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)")
-	doc("%s is gemvGeneric for %d queries, whose rows of psi and out are psis and outs bytes apart, %d vectors of body%s, whose rows are stride bytes apart, and the columns of mask of rest, whose rows are step bytes apart and whose sums are at last.", name, nq, nv, kind)
+	TEXT(name, NOSPLIT, "func(out *float32, psi *float32, body *"+element+", rest *float32, "+
+		"rows int, stride int, step int, mask uint64, last *float32, outs int, psis int)")
+	doc("%s is gemvGeneric for %d queries, whose rows of psi and out are psis and outs bytes apart, "+
+		"%d vectors of body%s, whose rows are stride bytes apart, and the columns of mask of rest, "+
+		"whose rows are step bytes apart and whose sums are at last.", name, nq, nv, kind)
 	out, psi, rows := Load(Param("out"), GP64()), Load(Param("psi"), GP64()), Load(Param("rows"), GP64())
 	body, stride := Load(Param("body"), GP64()), Load(Param("stride"), GP64())
 	outs, psis, at := Load(Param("outs"), GP64()), Load(Param("psis"), GP64()), GP64()
@@ -178,7 +183,10 @@ func gemv512(nq, nv, tail int, short bool) {
 	if nq == 4 {
 		LEAQ(Mem{Base: psis, Index: psis, Scale: 2}, three)
 	}
-	row := []Mem{{Base: psi}, {Base: psi, Index: psis, Scale: 1}, {Base: psi, Index: psis, Scale: 2}, {Base: psi, Index: three, Scale: 1}}
+	row := []Mem{
+		{Base: psi}, {Base: psi, Index: psis, Scale: 1},
+		{Base: psi, Index: psis, Scale: 2}, {Base: psi, Index: three, Scale: 1},
+	}
 	Label("loop")
 	for q := range nq {
 		p[q] = ZMM()
@@ -231,7 +239,8 @@ func gemv512(nq, nv, tail int, short bool) {
 	RET()
 }
 
-const gemmArgs = "out *float32, psi *float32, state *float32, last *float32, rows int, stride int, step int, ahead uintptr"
+const gemmArgs = "out *float32, psi *float32, state *float32, last *float32, " +
+	"rows int, stride int, step int, ahead uintptr"
 
 // column is where a tile of w columns finds column c: all but the last lie side by side.
 func column(c, w int, state, last Register) Mem {
@@ -241,20 +250,20 @@ func column(c, w int, state, last Register) Mem {
 	return Mem{Base: state, Disp: 4 * c}
 }
 
-// gemm512 takes 16*nv queries and tiles of w columns. The first tile of a chunk makes psi, which costs it the products alone: its stores hide behind the sums.
+// gemm512 takes 16*nv queries and tiles of w columns. The first tile of a chunk makes psi, which
+// costs it the products alone: its stores hide behind the sums.
 func gemm512(name string, nv, w int, first bool) {
 	more := ", tiles int"
 	if first {
 		more = ", factors *int32, f *float32, gt *float32"
 	}
 	TEXT(name, NOSPLIT, "func("+gemmArgs+more+")")
-	text := fmt.Sprintf("%s is gemmGeneric for tiles of %d columns and %d queries; the last column of a tile is at last, whose rows are step bytes apart. It fetches a line from ahead on for each row.", name, w, 16*nv)
+	psiDoc := "psi is there, and tiles lie side by side."
 	if first {
-		text += " It makes psi for one tile."
-	} else {
-		text += " psi is there, and tiles lie side by side."
+		psiDoc = "It makes psi for one tile."
 	}
-	doc("%s", text)
+	doc("%s is gemmGeneric for tiles of %d columns and %d queries; the last column of a tile is at last, "+
+		"whose rows are step bytes apart. It fetches a line from ahead on for each row. %s", name, w, 16*nv, psiDoc)
 	out, psi, state := Load(Param("out"), GP64()), Load(Param("psi"), GP64()), Load(Param("state"), GP64())
 	last, step, ahead := Load(Param("last"), GP64()), Load(Param("step"), GP64()), Load(Param("ahead"), GP64())
 	stride := Load(Param("stride"), GP64())

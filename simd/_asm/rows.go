@@ -14,7 +14,8 @@ const (
 	liftArgs  = "func(dst *int16, f *int16, x *int16, nodes *int32, lifts *int32, rows int, stride int, n int)"
 )
 
-// overPairs runs body for each pair of rows, and fetch with the first ones, so often: the sums come from far away and are needed at the end.
+// overPairs runs body for each pair of rows, and fetch with the first ones, so often: the sums come
+// from far away and are needed at the end.
 func overPairs(name string, pairs Register, often int, body, fetch func()) {
 	first := GP64()
 	MOVQ(U32(uint32(often)), first)
@@ -74,7 +75,8 @@ func liftRows(factor func(Mem), work func(f, x, dst Mem)) {
 	ADDQ(x, last)
 	XORQ(at, at)
 	Label("loop")
-	work(Mem{Base: parent, Index: at, Scale: 1}, Mem{Base: last, Index: at, Scale: 1}, Mem{Base: dst, Index: at, Scale: 1})
+	here := func(row Register) Mem { return Mem{Base: row, Index: at, Scale: 1} }
+	work(here(parent), here(last), here(dst))
 	ADDQ(Imm(64), at)
 	CMPQ(at, n)
 	JL(LabelRef("loop"))
@@ -91,6 +93,7 @@ type packed struct{ dst, src, dims, step, stride, at Register }
 
 func packing() packed {
 	return packed{
-		Load(Param("dst"), GP64()), Load(Param("src"), GP64()), Load(Param("dims"), GP64()), Load(Param("step"), GP64()), Load(Param("stride"), GP64()), GP64(),
+		Load(Param("dst"), GP64()), Load(Param("src"), GP64()), Load(Param("dims"), GP64()),
+		Load(Param("step"), GP64()), Load(Param("stride"), GP64()), GP64(),
 	}
 }

@@ -41,7 +41,8 @@ func (s set) begin(field, signature, text string) {
 	tables.Field(field, field+s.name, s.sets...)
 }
 
-// over runs body for each whole vector of n entries (label whole), and tail for each entry that is left.
+// over runs body for each whole vector of n entries (label whole), and tail for each entry that is
+// left.
 func (s set) over(n Register, whole, tail func()) {
 	Label("whole")
 	CMPQ(n, U32(uint32(s.width)))
@@ -78,7 +79,8 @@ func (s set) widen() {
 	RET()
 }
 
-// squares keeps the eight chains in one or two vectors; the entries that are left go on from chain 0, in memory.
+// squares keeps the eight chains in one or two vectors; the entries that are left go on from chain
+// 0, in memory.
 func (s set) squares() {
 	s.begin("squares", "func(v *float64, n int) float64", "squaresGeneric.")
 	v, n := Load(Param("v"), GP64()), Load(Param("n"), GP64())
@@ -220,7 +222,8 @@ func (s set) multiply() {
 	RET()
 }
 
-// hadamard does the stages within a vector first, and then those between vectors. n is a power of two, at least a vector.
+// hadamard does the stages within a vector first, and then those between vectors. n is a power of
+// two, at least a vector.
 func (s set) hadamard() {
 	s.begin("hadamard", "func(v *float64, n int)", "hadamardGeneric for at least one vector.")
 	v, n := Load(Param("v"), GP64()), Load(Param("n"), GP64())
@@ -303,7 +306,8 @@ func (s set) hadamard() {
 }
 
 func (s set) round16() {
-	s.begin("round16", "func(dst *int16, v *float64, n int, factor float64)", "round16Generic. Conversions round to nearest even, as Go leaves MXCSR.")
+	s.begin("round16", "func(dst *int16, v *float64, n int, factor float64)",
+		"round16Generic. Conversions round to nearest even, as Go leaves MXCSR.")
 	dst, v, n := Load(Param("dst"), GP64()), Load(Param("v"), GP64()), Load(Param("n"), GP64())
 	factor, most, least, t := s.vec(), s.vec(), s.vec(), s.vec()
 	constant := func(x float64, v VecVirtual) {

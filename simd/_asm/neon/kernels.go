@@ -2,8 +2,9 @@ package main
 
 import "fmt"
 
-// scale takes 32 numbers at a time, in four vectors. SQRDMULH is mulhrs here and below, since its one saturating product, -2^15 times -2^15, cannot come:
-// |x|^2 < 2^30 keeps -2^15 out of keys, lift out of prefixes, and gains are not negative.
+// scale takes 32 numbers at a time, in four vectors. SQRDMULH is mulhrs here and below, since its
+// one saturating product, -2^15 times -2^15, cannot come: |x|^2 < 2^30 keeps -2^15 out of keys,
+// lift out of prefixes, and gains are not negative.
 func (f *file) scale() {
 	f.text("scaleNEON", "scaleGeneric", "dst *int16", "src *int16", "gain int16", "rows int", "stride int", "n int")
 	f.field("scale", "scaleNEON")
@@ -36,7 +37,8 @@ func (f *file) scale() {
 
 // lift takes 32 numbers at a time, in four vectors. SQRSHRN leaves only -2^15 to clamp.
 func (f *file) lift() {
-	f.text("liftNEON", "liftGeneric", "dst *int16", "f *int16", "x *int16", "nodes *int32", "lifts *int32", "rows int", "stride int", "n int")
+	f.text("liftNEON", "liftGeneric",
+		"dst *int16", "f *int16", "x *int16", "nodes *int32", "lifts *int32", "rows int", "stride int", "n int")
 	f.field("lift", "liftNEON")
 	f.load("dst", "f", "x", "nodes", "lifts", "rows", "stride", "n")
 	f.op("MOVD $-32767, R8")
@@ -78,14 +80,15 @@ func (f *file) lift() {
 	f.op("RET")
 }
 
-// gen makes 16 features of 16 pairs at a time, four features in a go. A vector holds one feature of four pairs until 4 x 4 transpositions make it four
-// features of one pair.
+// gen makes 16 features of 16 pairs at a time, four features in a go. A vector holds one feature of
+// four pairs until 4 x 4 transpositions make it four features of one pair.
 func (f *file) gen() {
 	f.text("genNEON", "genGeneric", "dst *int32", "at *[32]int", "f *int16", "gt *int16", "pairs int", "norms *uint32")
 	f.field("gen", "genNEON")
 	f.field("tiles", "tilesNEON")
 	f.load("dst", "at", "f", "gt", "pairs", "norms")
-	// z(i, q) is feature i of pairs 4q..4q+3; lo(q) and hi(q) sum their squares, two pairs each: even row, odd row, even row, odd row.
+	// z(i, q) is feature i of pairs 4q..4q+3; lo(q) and hi(q) sum their squares, two pairs each:
+	// even row, odd row, even row, odd row.
 	z := func(i, q int) int { return 4*i + q }
 	lo := func(q int) int { return 16 + 2*q }
 	hi := func(q int) int { return 17 + 2*q }
@@ -112,7 +115,8 @@ func (f *file) gen() {
 			}
 		}
 		for q := range 4 {
-			// TRN1 and TRN2 of words, then of couples of words. What stands first in the Arm manual stands last here.
+			// TRN1 and TRN2 of words, then of couples of words. What stands first in the Arm manual
+			// stands last here.
 			for i := 0; i < 4; i += 2 {
 				f.op("VTRN1 V%d.S4, V%d.S4, V%d.S4", z(i+1, q), z(i, q), b+i)
 				f.op("VTRN2 V%d.S4, V%d.S4, V%d.S4", z(i+1, q), z(i, q), b+i+1)
@@ -144,11 +148,13 @@ func (f *file) gen() {
 	f.op("RET")
 }
 
-// cols is the widest tile: 4*6 accumulators, two right factors, and even and odd rows of two times 8 features make 30 registers.
+// cols is the widest tile: 4*6 accumulators, two right factors, and even and odd rows of two times
+// 8 features make 30 registers.
 const cols = 6
 
-// tile takes the 32 features in two halves. The loads part even from odd rows, so that each product has one factor that is the same for all features:
-// an element of V0 or V1, where the right factors lie.
+// tile takes the 32 features in two halves. The loads part even from odd rows, so that each product
+// has one factor that is the same for all features: an element of V0 or V1, where the right factors
+// lie.
 func (f *file) tile(w int) {
 	name := fmt.Sprint("tileNEON", w)
 	f.text(name, fmt.Sprint("tileGeneric for width ", w), "sums *int64", "panel *int32", "u *int16", "pairs int")

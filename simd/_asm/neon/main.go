@@ -2,7 +2,8 @@
 //
 //	go run ./neon -out ../kernels_arm64.s -stubs ../kernels_arm64.go -tables ../tables_arm64.go
 //
-// The loops that they replace are the functions of generic.go. Kernels use registers that every Go function may change, and no stack.
+// The loops that they replace are the functions of generic.go. Kernels use registers that every Go
+// function may change, and no stack.
 package main
 
 import (
@@ -35,7 +36,8 @@ func (f *file) text(name, doc string, params ...string) {
 		fmt.Fprintln(&f.stubs, "//", line)
 	}
 	fmt.Fprintf(&f.stubs, "func %s(%s)\n", name, strings.Join(params, ", "))
-	fmt.Fprintf(&f.asm, "\n// func %s(%s)\nTEXT ·%s(SB), NOSPLIT, $0-%d\n", name, strings.Join(params, ", "), name, argBytes(params))
+	fmt.Fprintf(&f.asm, "\n// func %s(%s)\n", name, strings.Join(params, ", "))
+	fmt.Fprintf(&f.asm, "TEXT ·%s(SB), NOSPLIT, $0-%d\n", name, argBytes(params))
 }
 
 // argBytes is where the last parameter ends: only it may be shorter than 8 bytes.

@@ -29,9 +29,11 @@ func (f *file) load(names ...string) {
 	}
 }
 
-// runs makes the children of prefixes, a vector at a time, each vector over the end of the one before.
+// runs makes the children of prefixes, a vector at a time, each vector over the end of the one
+// before.
 func (f *file) runs() {
-	f.text("runsNEON", "runsGeneric", "dst *float32", "f *float32", "gt *float32", "nodes *int32", "count int", "dim int")
+	f.text("runsNEON", "runsGeneric",
+		"dst *float32", "f *float32", "gt *float32", "nodes *int32", "count int", "dim int")
 	f.field("runs", "runsNEON")
 	f.load("dst", "f", "gt", "nodes", "count", "dim")
 	f.op("node:")
@@ -64,7 +66,8 @@ func (f *file) runs() {
 
 // products makes features of many queries that lie side by side, 16 at a time.
 func (f *file) products() {
-	f.text("productsNEON", "productsGeneric", "dst *float32", "factors *int32", "count int", "f *float32", "gt *float32", "lanes int")
+	f.text("productsNEON", "productsGeneric",
+		"dst *float32", "factors *int32", "count int", "f *float32", "gt *float32", "lanes int")
 	f.field("products", "productsNEON")
 	f.load("dst", "factors", "count", "f", "gt", "lanes")
 	f.op("LSL $2, R5") // bytes
@@ -98,7 +101,8 @@ func (f *file) gemv(n int) {
 	)
 	name := fmt.Sprint("gemvNEON", n)
 	f.tables.List("gemvsNEON", "gemvTile", n, name)
-	f.text(name, fmt.Sprintf("gemvGeneric for one query and %d groups of 16 columns of body, whose rows are stride bytes apart", n),
+	const doc = "gemvGeneric for one query and %d groups of 16 columns of body, whose rows are stride bytes apart"
+	f.text(name, fmt.Sprintf(doc, n),
 		"out *float32", "psi *float32", "body *float32", "rows int", "stride int")
 	f.load("out", "psi", "body", "rows", "stride")
 	f.op("MOVD R0, R5")
@@ -126,7 +130,8 @@ func (f *file) gemv(n int) {
 
 // gemvOne takes one column.
 func (f *file) gemvOne() {
-	f.text("gemvNEONOne", "gemvGeneric for one query and one column, whose rows are stride bytes apart", "out *float32", "psi *float32", "state *float32", "rows int", "stride int")
+	f.text("gemvNEONOne", "gemvGeneric for one query and one column, whose rows are stride bytes apart",
+		"out *float32", "psi *float32", "state *float32", "rows int", "stride int")
 	f.load("out", "psi", "state", "rows", "stride")
 	f.op("FMOVS (R0), F0")
 	f.op("loop:")
