@@ -2,7 +2,6 @@ package dptree
 
 import (
 	"math"
-	"math/rand/v2"
 	"slices"
 	"testing"
 
@@ -57,7 +56,7 @@ func recoverKey(target interface{ normaliser(q []float64) float64 }, known []flo
 // 0.2^4 a trial; three or more of 20 then have a chance below 1e-5, and the exact distribution
 // (noise of 1e3 and more beside an answer of 1 to 1.3) one far below 1e-6.
 func TestAttack(t *testing.T) {
-	rng := rand.New(rand.NewPCG(14, 14))
+	rng := testkit.Rand(14)
 	const dim, n, r = 4, 100, 1.0
 	p := Params{Adjacency: privacy.AddRemove, Leaves: 64, Range: r, Weight: 1, Dim: dim, ValueDim: 1, Degree: 3,
 		Copies: 1}
@@ -65,17 +64,11 @@ func TestAttack(t *testing.T) {
 	for range 20 {
 		keys, values := between(rng, n*dim, 0.1, 0.9), between(rng, n, -1, 1)
 		secret, known := keys[:dim], keys[dim:]
-		b, err := NewAttentionBuilder(p)
-		if err != nil {
-			t.Fatal(err)
-		}
+		b := testkit.Must(NewAttentionBuilder(p))(t)
 		if err := b.Add(view(keys, dim), view(values, 1)); err != nil {
 			t.Fatal(err)
 		}
-		a, err := b.Release(budget, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		a := testkit.Must(b.Release(budget, nil))(t)
 		miss := func(key []float64) float64 {
 			sum := 0.0
 			for c := range key {

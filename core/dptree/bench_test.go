@@ -1,22 +1,19 @@
 package dptree
 
 import (
-	"math/rand/v2"
 	"testing"
 
 	"dpattn/core/privacy"
+	"dpattn/tests/testkit"
 )
 
 // benched is an attention of 65,536 rows in 4 dimensions at degree 4, one copy, on a grid of 4,096
 // leaves.
 func benched(b *testing.B, noTrees bool) (*AttentionBuilder, []float64, []float64) {
-	rng := rand.New(rand.NewPCG(30, 30))
+	rng := testkit.Rand(30)
 	p := Params{Adjacency: privacy.AddRemove, Leaves: 4096, Range: 1, Weight: 1, Dim: 4, ValueDim: 1, Degree: 4,
 		Copies: 1, NoTrees: noTrees}
-	builder, err := NewAttentionBuilder(p)
-	if err != nil {
-		b.Fatal(err)
-	}
+	builder := testkit.Must(NewAttentionBuilder(p))(b)
 	return builder, between(rng, 65536*4, 0, 1), between(rng, 65536, -1, 1)
 }
 
@@ -44,10 +41,7 @@ func BenchmarkAttend(b *testing.B) {
 	for name, noTrees := range map[string]bool{"trees": false, "linear": true} {
 		b.Run(name, func(b *testing.B) {
 			builder, _, _ := benched(b, noTrees)
-			a, err := builder.Release(budget, nil)
-			if err != nil {
-				b.Fatal(err)
-			}
+			a := testkit.Must(builder.Release(budget, nil))(b)
 			query, out := []float64{0.3, 0.5, 0.7, 0.2}, make([]float64, 1)
 			b.ReportAllocs()
 			for b.Loop() {

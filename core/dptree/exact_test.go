@@ -3,7 +3,6 @@ package dptree
 import (
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"slices"
 	"testing"
 
@@ -14,7 +13,7 @@ import (
 // Without noise every structure is the brute-force answer, up to what the grids round.
 
 func TestTreeExact(t *testing.T) {
-	rng := rand.New(rand.NewPCG(1, 1))
+	rng := testkit.Rand(1)
 	for _, leaves := range []int{1, 2, 3, 5, 8, 13, 64, 100} {
 		values := make([]float64, leaves)
 		for i := range values {
@@ -73,23 +72,17 @@ func TestSpots(t *testing.T) {
 // TestLayout: every number lies where docs/format.md says, [coordinates][nodes][columns][copies] or
 // [columns][copies], and is the sum over the leaves of its node, in all copies.
 func TestLayout(t *testing.T) {
-	rng := rand.New(rand.NewPCG(6, 6))
+	rng := testkit.Rand(6)
 	for _, s := range structures(privacy.AddRemove, 0) {
 		if s.kind != kindAttention {
 			continue
 		}
 		s.p.Leaves = 11
-		b, err := NewAttentionBuilder(s.p)
-		if err != nil {
-			t.Fatal(err)
-		}
+		b := testkit.Must(NewAttentionBuilder(s.p))(t)
 		if err := b.Add(view(between(rng, 3*90, 0, 1), 3), view(between(rng, 2*90, -2, 2), 2)); err != nil {
 			t.Fatal(err)
 		}
-		f, err := b.s.release(budget, noNoise, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		f := testkit.Must(b.s.release(budget, noNoise, nil))(t)
 		d, at := f.d, 0
 		expect := func(term int, want int64) {
 			t.Helper()
@@ -179,7 +172,7 @@ func TestTreePositions(t *testing.T) {
 // the grid and of weights and of the entries of keys; and against the sum over rounded points
 // exactly.
 func TestDistanceExact(t *testing.T) {
-	rng := rand.New(rand.NewPCG(2, 2))
+	rng := testkit.Rand(2)
 	const r, w = 3.0, 2.0
 	for _, leaves := range []int{1, 2, 7, 64, 1000} {
 		for _, n := range []int{1, 300} {
@@ -219,7 +212,7 @@ func rounded(d *design, x float64) float64 {
 }
 
 func TestHighDimExact(t *testing.T) {
-	rng := rand.New(rand.NewPCG(3, 3))
+	rng := testkit.Rand(3)
 	const r, n, dim, leaves = 1.5, 200, 5, 512
 	points := between(rng, n*dim, 0, r)
 	p := Params{Adjacency: privacy.Replace, Leaves: leaves, Range: r, Weight: 1, Dim: dim, Squared: true}
@@ -262,7 +255,7 @@ func gridError(d *design, y []float64) float64 {
 }
 
 func TestSoftmaxExact(t *testing.T) {
-	rng := rand.New(rand.NewPCG(4, 4))
+	rng := testkit.Rand(4)
 	for _, c := range []struct {
 		dim, degree, leaves, n, copies int
 		r                              float64
@@ -293,10 +286,7 @@ func TestSoftmaxExact(t *testing.T) {
 				want += weights[i] * math.Exp(logit)
 				mass += math.Abs(weights[i]) * math.Exp(logit)
 			}
-			got, err := s.Sum(y)
-			if err != nil {
-				t.Fatal(err)
-			}
+			got := testkit.Must(s.Sum(y))(t)
 			rounding := float64(c.n) * (w*gridError(s.f.d, y) + w/(2*weightOne)*math.Exp(c.r*c.r)*2)
 			within(t, fmt.Sprintf("%+v", c), got, want, mass*s.PolynomialError()+rounding)
 			// Without the rounding's part, on fine grids, the bound means something.
@@ -328,7 +318,7 @@ func attention(keys, values []float64, dim, cols int, q []float64) (out []float6
 
 // TestAttentionExact: within 2 eps_s/(1 - eps_s) R_w of exact attention, beside the grids' part.
 func TestAttentionExact(t *testing.T) {
-	rng := rand.New(rand.NewPCG(5, 5))
+	rng := testkit.Rand(5)
 	for _, c := range []struct {
 		dim, cols, leaves, n, copies int
 		noTrees                      bool
@@ -342,14 +332,8 @@ func TestAttentionExact(t *testing.T) {
 		keys, values := between(rng, c.n*c.dim, 0, r), between(rng, c.n*c.cols, -w, w)
 		p := Params{Adjacency: privacy.Replace, Leaves: c.leaves, Range: r, Weight: w, Dim: c.dim, ValueDim: c.cols,
 			RelativeError: eps, Copies: c.copies, NoTrees: c.noTrees}
-		b, err := NewAttentionBuilder(p)
-		if err != nil {
-			t.Fatal(err)
-		}
-		other, err := NewAttentionBuilder(p)
-		if err != nil {
-			t.Fatal(err)
-		}
+		b := testkit.Must(NewAttentionBuilder(p))(t)
+		other := testkit.Must(NewAttentionBuilder(p))(t)
 		cut := c.n / 3
 		for _, part := range []struct {
 			b      *AttentionBuilder
@@ -363,10 +347,7 @@ func TestAttentionExact(t *testing.T) {
 		if err := b.Merge(other); err != nil {
 			t.Fatal(err)
 		}
-		a, err := b.release(budget, noNoise, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		a := testkit.Must(b.release(budget, noNoise, nil))(t)
 		if e := a.PolynomialError(); e > eps {
 			t.Errorf("eps_s is %v; %v was asked for", e, eps)
 		}
@@ -374,10 +355,7 @@ func TestAttentionExact(t *testing.T) {
 		for range 20 {
 			q := between(rng, c.dim, 0, r)
 			want, mass := attention(keys, values, c.dim, c.cols, q)
-			answer, err := a.Attend(q, out)
-			if err != nil {
-				t.Fatal(err)
-			}
+			answer := testkit.Must(a.Attend(q, out))(t)
 			rounding := float64(c.n)/mass*2*w*gridError(a.f.d, q) + w/weightOne*2
 			for i := range out {
 				within(t, fmt.Sprintf("%+v", c), out[i], want[i], 2*eps/(1-eps)*w+rounding)

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"math"
-	"math/rand/v2"
 	"reflect"
 	"slices"
 	"testing"
@@ -18,7 +17,7 @@ import (
 
 // files returns one release of every structure, each with its file and the function that reads it.
 func files(t testing.TB) (forests []*forest, saved [][]byte, read []func([]byte) (*released, error)) {
-	rng := rand.New(rand.NewPCG(15, 15))
+	rng := testkit.Rand(15)
 	for i, adjacency := range []privacy.Adjacency{privacy.AddRemove, privacy.Replace} {
 		for _, s := range structures(adjacency, 2*(1-i)) {
 			s.p.Leaves, s.p.Copies = 3, 2
@@ -27,10 +26,7 @@ func files(t testing.TB) (forests []*forest, saved [][]byte, read []func([]byte)
 			if s.p.OwnerRows > 0 {
 				x.owners = []uint64{1, 1, 1, 2}
 			}
-			f, err := s.release(x, kernelNoise, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
+			f := testkit.Must(s.release(x, kernelNoise, nil))(t)
 			forests, saved = append(forests, f), append(saved, (&released{f: f}).Encode())
 			read = append(read, func(data []byte) (*released, error) { return decode(data, s.kind) })
 		}
@@ -85,7 +81,7 @@ func seal(data []byte) []byte {
 // them at full size) is refused or leaves a file whose guarantee holds for its own noise.
 func TestDamage(t *testing.T) {
 	_, saved, read := files(t)
-	rng := rand.New(rand.NewPCG(16, 16))
+	rng := testkit.Rand(16)
 	for i, data := range saved {
 		for n := range data {
 			// All of what stands before the numbers, some of the numbers.
@@ -174,12 +170,9 @@ func TestHugeShapes(t *testing.T) {
 
 // TestSecrets: what PutSecret writes, TakeSecret reads.
 func TestSecrets(t *testing.T) {
-	rng := rand.New(rand.NewPCG(17, 17))
+	rng := testkit.Rand(17)
 	s := structures(privacy.AddRemove, 0)[7]
-	b, err := NewAttentionBuilder(s.p)
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := testkit.Must(NewAttentionBuilder(s.p))(t)
 	if err := b.Add(view(between(rng, 60, 0, 1), 3), view(between(rng, 40, -1, 1), 2)); err != nil {
 		t.Fatal(err)
 	}

@@ -2,7 +2,6 @@ package dptree
 
 import (
 	"math"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -23,26 +22,20 @@ func TestBadRows(t *testing.T) {
 	p := Params{Adjacency: privacy.AddRemove, Leaves: 8, Range: 2, Weight: 1, Dim: 2, ValueDim: 2, Degree: 2, Copies: 1}
 	keys := []float64{1, 1, nan, 1, 1, inf, 1, 1, 3, 1, -1, 1e308, 5e-324, math.Copysign(0, -1), -inf, nan}
 	values := []float64{0.5, 0.5, 1, 1, 1, 1, nan, 1, 0.5, 0.5, 2, -1e308, 0, 0, 1, 1}
-	b, err := NewAttentionBuilder(p)
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := testkit.Must(NewAttentionBuilder(p))(t)
 	if err := b.Add(view(keys, 2), view(values, 2)); err != nil {
 		t.Fatal(err)
 	}
 	if want := (Diagnostics{Rows: 8, PointsClipped: 2, WeightsClipped: 1, RowsZeroed: 4}); b.Diagnostics() != want {
 		t.Errorf("counts are %+v; want %+v", b.Diagnostics(), want)
 	}
-	clean, err := NewAttentionBuilder(p)
-	if err != nil {
-		t.Fatal(err)
-	}
+	clean := testkit.Must(NewAttentionBuilder(p))(t)
 	good := []float64{1, 1, 2, 1, 0, 2, 0, 0}
 	if err := clean.Add(view(good, 2), view([]float64{0.5, 0.5, 0.5, 0.5, 1, -1, 0, 0}, 2)); err != nil {
 		t.Fatal(err)
 	}
 	// Working memory that other rows have used must not shine through.
-	rng := rand.New(rand.NewPCG(21, 21))
+	rng := testkit.Rand(21)
 	many, weights := view(between(rng, 2*600, 0, 2), 2), view(between(rng, 2*600, -1, 1), 2)
 	for _, x := range []*AttentionBuilder{b, clean} {
 		if err := x.Add(many, weights); err != nil {
@@ -61,7 +54,7 @@ func TestBadRows(t *testing.T) {
 // TestBadQueries: queries outside of the range are clipped and flagged; NaN gives NaN, or for the
 // attention the answer to zero.
 func TestBadQueries(t *testing.T) {
-	rng := rand.New(rand.NewPCG(18, 18))
+	rng := testkit.Rand(18)
 	p := Params{Adjacency: privacy.Replace, Leaves: 8, Range: 2, Weight: 1, Dim: 2, ValueDim: 2, Degree: 2, Copies: 2,
 		Squared: true}
 	points, weights := view(between(rng, 20, 0, 2), 2), view(between(rng, 10, -1, 1), 1)
@@ -236,16 +229,13 @@ func TestTooLarge(t *testing.T) {
 
 // TestBadCalls: shapes, owners, budgets, and builders that are spent.
 func TestBadCalls(t *testing.T) {
-	rng := rand.New(rand.NewPCG(19, 19))
+	rng := testkit.Rand(19)
 	p := Params{Adjacency: privacy.AddRemove, Leaves: 8, Range: 1, Weight: 1, Dim: 2, ValueDim: 2, Degree: 2, Copies: 1}
 	owned := p
 	owned.OwnerRows = 2
 	keys, values := view(between(rng, 20, 0, 1), 2), view(between(rng, 20, -1, 1), 2)
 	builder := func(p Params) *AttentionBuilder {
-		b, err := NewAttentionBuilder(p)
-		if err != nil {
-			t.Fatal(err)
-		}
+		b := testkit.Must(NewAttentionBuilder(p))(t)
 		return b
 	}
 	b, o := builder(p), builder(owned)
@@ -353,23 +343,17 @@ func TestMedian(t *testing.T) {
 // else asks.
 func TestThreads(t *testing.T) {
 	defer parallel.SetThreads(0)
-	rng := rand.New(rand.NewPCG(22, 22))
+	rng := testkit.Rand(22)
 	p := Params{Adjacency: privacy.AddRemove, Leaves: 300, Range: 1, Weight: 1, Dim: 3, ValueDim: 2, Degree: 2,
 		Copies: 3}
-	b, err := NewAttentionBuilder(p)
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := testkit.Must(NewAttentionBuilder(p))(t)
 	if err := b.Add(view(between(rng, 3*500, 0, 1), 3), view(between(rng, 2*500, -1, 1), 2)); err != nil {
 		t.Fatal(err)
 	}
 	var want [][]int64
 	for _, threads := range []int{1, 2, 5} {
 		parallel.SetThreads(threads)
-		f, err := b.s.release(budget, noNoise, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		f := testkit.Must(b.s.release(budget, noNoise, nil))(t)
 		if want == nil {
 			want = f.numbers
 		}
@@ -377,10 +361,7 @@ func TestThreads(t *testing.T) {
 			t.Errorf("%d threads: other numbers", threads)
 		}
 	}
-	a, err := b.Release(budget, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	a := testkit.Must(b.Release(budget, nil))(t)
 	queries := between(rng, 3*50, 0, 1)
 	answers := func() (list []float64) {
 		for i := range 50 {
@@ -413,14 +394,8 @@ func TestNoAllocations(t *testing.T) {
 	h := testkit.Must2(NewHighDim(p, view(y, 2), nil, nil, budget, nil))(t)
 	d := testkit.Must2(NewDistance(p, y, nil, nil, budget, nil))(t)
 	s := testkit.Must2(NewSoftmaxAdaptive(p, view(y, 2), nil, nil, budget, nil))(t)
-	b, err := NewAttentionBuilder(p)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a, err := b.Release(budget, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := testkit.Must(NewAttentionBuilder(p))(t)
+	a := testkit.Must(b.Release(budget, nil))(t)
 	sums, out := make([]float64, 41), make([]float64, 40)
 	r := testkit.Must2(NewTree(p, nil, y, nil, budget, nil))(t)
 	for name, ask := range map[string]func() error{
@@ -448,7 +423,7 @@ func TestNoAllocations(t *testing.T) {
 
 // TestMergeAndOrder: any order, chunks and shards give the same sums, and so does AddRounded.
 func TestMergeAndOrder(t *testing.T) {
-	rng := rand.New(rand.NewPCG(20, 20))
+	rng := testkit.Rand(20)
 	const n, dim, cols = 700, 3, 2
 	for _, noTrees := range []bool{false, true} {
 		p := Params{Adjacency: privacy.AddRemove, Leaves: 50, Range: 1, Weight: 1, Dim: dim, ValueDim: cols,
@@ -552,12 +527,9 @@ func TestStddev(t *testing.T) {
 // too small then is wiped before it goes.
 func TestThreadsChange(t *testing.T) {
 	defer parallel.SetThreads(0)
-	rng := rand.New(rand.NewPCG(23, 23))
+	rng := testkit.Rand(23)
 	p := Params{Adjacency: privacy.AddRemove, Leaves: 8, Range: 1, Weight: 1, Dim: 3, ValueDim: 2, Degree: 2, Copies: 1}
-	b, err := NewAttentionBuilder(p)
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := testkit.Must(NewAttentionBuilder(p))(t)
 	keys, values := view(between(rng, 3*300, 0, 1), 3), view(between(rng, 2*300, -1, 1), 2)
 	add := func() {
 		if err := b.Add(keys, values); err != nil {

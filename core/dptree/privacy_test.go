@@ -23,7 +23,7 @@ type recorder struct {
 	drawn []int64 // in the order of the calls, which is that of the noisy integers
 }
 
-func recorded() *recorder { return &recorder{rng: rand.New(rand.NewPCG(8, 8))} }
+func recorded() *recorder { return &recorder{rng: testkit.Rand(8)} }
 
 func (r *recorder) draw(dst []int64, dist noise.TruncatedLaplace) error {
 	r.asks = append(r.asks, fmt.Sprintf("%d of %+v", len(dst), dist))
@@ -150,7 +150,7 @@ func structures(adjacency privacy.Adjacency, ownerRows int) []structure {
 // differ by, which is within the sensitivity in every level; and the same noise is asked for. The
 // unit that changes has extreme, zero or no weight, and every position.
 func TestReplay(t *testing.T) {
-	rng := rand.New(rand.NewPCG(9, 9))
+	rng := testkit.Rand(9)
 	reached := map[string]bool{}
 	for _, adjacency := range []privacy.Adjacency{privacy.AddRemove, privacy.Replace} {
 		for _, owner := range []int{0, 1, 3} {
@@ -293,7 +293,7 @@ func replay(t *testing.T, s structure, x, y data, reached map[string]bool) {
 // TestCertificate recomputes the guarantee from the certificate's numbers: the count of mechanisms
 // from the shapes, the composition from epsilon0 and delta0, and those from the distributions.
 func TestCertificate(t *testing.T) {
-	rng := rand.New(rand.NewPCG(10, 10))
+	rng := testkit.Rand(10)
 	for _, adjacency := range []privacy.Adjacency{privacy.AddRemove, privacy.Replace} {
 		for _, owner := range []int{0, 3} {
 			for _, s := range structures(adjacency, owner) {
@@ -302,10 +302,7 @@ func TestCertificate(t *testing.T) {
 				if owner > 0 {
 					x.owners = []uint64{1, 2, 1, 3}
 				}
-				f, err := s.release(x, kernelNoise, nil)
-				if err != nil {
-					t.Fatal(err)
-				}
+				f := testkit.Must(s.release(x, kernelNoise, nil))(t)
 				c := (&released{f: f}).Certificate()
 				k := uint64(0)
 				for i, term := range c.Terms {
@@ -390,10 +387,7 @@ func TestSensitivityGolden(t *testing.T) {
 		times     uint64
 	}{{privacy.AddRemove, 0, 1}, {privacy.Replace, 0, 2}, {privacy.AddRemove, 3, 3}, {privacy.Replace, 3, 6}} {
 		for _, s := range structures(c.adjacency, c.owner) {
-			d, err := newDesign(s.kind, s.p)
-			if err != nil {
-				t.Fatal(err)
-			}
+			d := testkit.Must(newDesign(s.kind, s.p))(t)
 			for i := range d.terms {
 				want := map[string]uint64{
 					"sum": 1 << 20, "w": 1 << 10, "wx": 1 << 10 * point, "wxx": 1 << 10 * square, "P_wx": 1 << 30,
@@ -415,23 +409,14 @@ func TestFailureProbability(t *testing.T) {
 	for _, pf := range []float64{0.5, 1e-3, 1e-12} {
 		p := base
 		p.FailureProbability = pf
-		d, err := newDesign(kindAttention, p)
-		if err != nil {
-			t.Fatal(err)
-		}
+		d := testkit.Must(newDesign(kindAttention, p))(t)
 		if want := int(math.Ceil(6 * math.Log(2/(0.1*pf)))); d.Copies != want {
 			t.Errorf("p_f = %v: %d copies, want %d", pf, d.Copies, want)
 		}
-		g, err := d.calibrate(budget)
-		if err != nil {
-			t.Fatal(err)
-		}
+		g := testkit.Must(d.calibrate(budget))(t)
 		fixed := base
 		fixed.Copies = d.Copies
-		e, err := newDesign(kindAttention, fixed)
-		if err != nil {
-			t.Fatal(err)
-		}
+		e := testkit.Must(newDesign(kindAttention, fixed))(t)
 		if h, err := e.calibrate(budget); err != nil || !reflect.DeepEqual(g, h) {
 			t.Errorf("p_f = %v: the guarantee differs from that of as many copies: %+v, %+v, %v", pf, g, h, err)
 		}
@@ -476,7 +461,7 @@ var errBroken = errors.New("broken")
 
 // TestEntropyFailure: no noise, no release; the builder stays, and can be released later.
 func TestEntropyFailure(t *testing.T) {
-	rng := rand.New(rand.NewPCG(11, 11))
+	rng := testkit.Rand(11)
 	for _, s := range structures(privacy.AddRemove, 0) {
 		dim, cols := s.dims()
 		x := data{points: between(rng, 4*dim, 0, 1), weights: between(rng, 4*cols, -2, 2)}
@@ -516,13 +501,10 @@ func structuresTerms(s structure) []term {
 
 // TestCancel: cancelled at every step, nothing leaves and the builder stays as it was.
 func TestCancel(t *testing.T) {
-	rng := rand.New(rand.NewPCG(12, 12))
+	rng := testkit.Rand(12)
 	s := structures(privacy.Replace, 0)[7]
 	dim, cols := s.dims()
-	b, err := NewAttentionBuilder(s.p)
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := testkit.Must(NewAttentionBuilder(s.p))(t)
 	if err := b.Add(view(between(rng, 20*dim, 0, 1), dim), view(between(rng, 20*cols, -1, 1), cols)); err != nil {
 		t.Fatal(err)
 	}
@@ -555,16 +537,13 @@ func TestCancel(t *testing.T) {
 // TestWiped: after the release, and after Wipe, nothing of the rows is left in the builder's
 // memory.
 func TestWiped(t *testing.T) {
-	rng := rand.New(rand.NewPCG(13, 13))
+	rng := testkit.Rand(13)
 	for _, s := range structures(privacy.AddRemove, 0) {
 		if s.kind != kindAttention {
 			continue
 		}
 		dim, cols := s.dims()
-		b, err := NewAttentionBuilder(s.p)
-		if err != nil {
-			t.Fatal(err)
-		}
+		b := testkit.Must(NewAttentionBuilder(s.p))(t)
 		if err := b.Add(view(between(rng, 20*dim, 0, 1), dim), view(between(rng, 20*cols, -1, 1), cols)); err != nil {
 			t.Fatal(err)
 		}
