@@ -1,14 +1,16 @@
-"""Private attention on real data: 1,497 handwritten digits are the private keys and values, 300 others ask.
+"""Private attention on real data: 1,497 handwritten digits are private, 300 others ask.
 
-A key is the picture of a digit, its value says which digit it is. Attention with a picture as query then answers with a
-mixture of ten labels, and the largest entry is the guess. Each release below is made once under (epsilon, delta)-
-differential privacy for every single private digit and answers all queries.
+A key is the picture of a digit, its value says which digit it is. Attention with a picture as query
+then answers with a mixture of ten labels, and the largest entry is the guess. Each release below is
+made once under (epsilon, delta)- differential privacy for every single private digit and answers
+all queries.
 
 Run it by `make demo`, or, with dpattn, scikit-learn and matplotlib installed:
 
     python digits.py --out build/demo
 
-It prints three tables and writes digits.png, results.json, digits.dpa (a release) and digits.certificate.json.
+It prints three tables and writes digits.png, results.json, digits.dpa (a release) and
+digits.certificate.json.
 """
 
 from __future__ import annotations
@@ -37,8 +39,9 @@ QUERIES = 300
 CHUNK = 250  # rows a call of add
 SHARP, SMOOTH = 4.0, 2.0  # bounds b on a logit: sharp attention for guessing, smooth attention for values
 GUESS_LAMBDA = 0.15  # weight of the denominator column for guessing: see make_params
-# The mean accuracy at epsilon 1 must reach this. It is 0.869, and one release scatters by 0.020: by chance the mean of 20 would
-# miss it in one run of sixty, the mean of 100 in one of a million. So that line has 5 times as many releases.
+# The mean accuracy at epsilon 1 must reach this. It is 0.869, and one release scatters by 0.020: by
+# chance the mean of 20 would miss it in one run of sixty, the mean of 100 in one of a million. So
+# that line has 5 times as many releases.
 WANTED_ACCURACY = 0.86
 MORE_AT_ONE = 5
 
@@ -58,7 +61,8 @@ def load_digits() -> Digits:
 
     data = bundled()
     order = np.random.default_rng(0).permutation(len(data.target))
-    # The public choices: 5 is subtracted from every pixel (0..16), and pictures are scaled to norm 1.
+    # The public choices: 5 is subtracted from every pixel (0..16), and pictures are scaled to norm
+    # 1.
     X = data.data[order] - 5.0
     X = (X / np.linalg.norm(X, axis=1, keepdims=True)).astype(np.float32)
     labels = data.target[order]
@@ -67,7 +71,7 @@ def load_digits() -> Digits:
     return Digits(X[:n], V, X[n:m], labels[n:m], data.images[order][n:m])
 
 
-# ---- What the releases are compared with, computed from the private data in double precision ------------------------
+# ---- What the releases are compared with, computed from the private data in double precision ---
 
 
 def exact_attention(d: Digits, b: float) -> Array:
@@ -86,7 +90,10 @@ def taylor(degree: int) -> Array:
 
 
 def minimax(b: float, degree: int) -> Tuple[Array, float]:
-    """The polynomial with the least max |p(x)/e^x - 1| on [-b, b], and that error: Remez' exchange on a fine grid."""
+    """The polynomial with the least max |p(x)/e^x - 1| on [-b, b], and that error.
+
+    Remez' exchange on a fine grid.
+    """
     x = np.linspace(-b, b, 100_001)
     nodes = b * np.cos(np.pi * np.arange(degree + 2)[::-1] / (degree + 1))
     signs = (-1.0) ** np.arange(degree + 2)
@@ -103,15 +110,16 @@ def accuracy(answers: Array, d: Digits) -> float:
     return float((answers.argmax(axis=1) == d.labels).mean())
 
 
-# ---- The private side --------------------------------------------------------------------------------------------------
+# ---- The private side --------------------------------------------------------------------------
 
 
 def make_params(b: float, polynomial: str, lambda_: Optional[float] = None) -> dpattn.Params:
-    """All of it public. Keys, queries and one-hot values have norm 1 by construction, so `scale` is b.
+    """All of it public: keys, queries and one-hot values have norm 1, so that `scale` is b.
 
-    `lambda_` says how much of the budget goes to the denominator: the noise on the ten numerators is proportional to
-    sqrt(1 + lambda^2), that on the denominator to sqrt(1 + lambda^2) / lambda. The default, 10^(-1/4) = 0.56, balances the
-    two. All ten labels share one denominator, which cannot change which of them is largest: guessing does with less.
+    `lambda_` says how much of the budget goes to the denominator: the noise on the ten numerators
+    is proportional to sqrt(1 + lambda^2), that on the denominator to sqrt(1 + lambda^2) / lambda.
+    The default, 10^(-1/4) = 0.56, balances the two. All ten labels share one denominator, which
+    cannot change which of them is largest: guessing does with less.
     """
     return dpattn.Params(
         key_dim=64,
@@ -128,7 +136,7 @@ def make_params(b: float, polynomial: str, lambda_: Optional[float] = None) -> d
 
 
 def build(d: Digits, params: dpattn.Params, show: Progress) -> Tuple[dpattn.Builder, float]:
-    """A builder that holds the exact sums over all private rows (SECRET), and the seconds it took."""
+    """A builder with the exact sums over all private rows (SECRET), and the seconds it took."""
     start = time.perf_counter()
     builder = dpattn.Builder(params)
     for first in range(0, PRIVATE_ROWS, CHUNK):
@@ -141,9 +149,10 @@ def build(d: Digits, params: dpattn.Params, show: Progress) -> Tuple[dpattn.Buil
 def releases(secret: bytes, epsilon: float, count: int) -> Iterator[dpattn.Release]:
     """`count` independent releases of the same rows, to see how far they spread.
 
-    Adding the rows anew for each would give the same bits, so the exact sums are exported once and imported for each
-    release. This is a study, not a way to use the library: whoever publishes k releases of the same rows spends k
-    budgets (together sqrt(k) times the mu of one), and `secret` must be guarded like the data themselves.
+    Adding the rows anew for each would give the same bits, so the exact sums are exported once and
+    imported for each release. This is a study, not a way to use the library: whoever publishes k
+    releases of the same rows spends k budgets (together sqrt(k) times the mu of one), and `secret`
+    must be guarded like the data themselves.
     """
     for _ in range(count):
         with dpattn.Builder.import_secret(secret) as builder:
@@ -169,11 +178,11 @@ class Progress:
             print("\r\033[K", end="", file=sys.stderr, flush=True)
 
 
-# ---- The three tables -----------------------------------------------------------------------------------------------------
+# ---- The three tables --------------------------------------------------------------------------
 
 
 def guess(d: Digits, secret: bytes, count: int) -> Iterator[Dict[str, Any]]:
-    """A line for each epsilon: how often the largest entry of the private answer is the right digit."""
+    """A line for each epsilon: how often the answer's largest entry is the right digit."""
     for epsilon in EPSILONS:
         show = Progress(f"epsilon {epsilon:g}")
         total = count * (MORE_AT_ONE if epsilon == 1 else 1)
@@ -187,7 +196,7 @@ def guess(d: Digits, secret: bytes, count: int) -> Iterator[Dict[str, Any]]:
 
 
 def measure(d: Digits, secret: bytes, count: int, polynomial: Array, exact: Array) -> Iterator[Dict[str, float]]:
-    """A line for each epsilon: how far private answers are from the others, and whether the error bar says so."""
+    """A line for each epsilon: how far private answers are off, and whether error bars say so."""
     for epsilon in EPSILONS:
         show = Progress(f"epsilon {epsilon:g}")
         answers: List[Array] = []
@@ -245,7 +254,7 @@ def fingerprint(release: dpattn.Release) -> str:
     return hashlib.sha256(b"".join(np.ascontiguousarray(part).tobytes() for part in parts)).hexdigest()
 
 
-# ---- The picture -----------------------------------------------------------------------------------------------------------
+# ---- The picture -------------------------------------------------------------------------------
 
 
 def draw(path: pathlib.Path, d: Digits, results: Dict[str, Any], answer: Array, std: Array, exact: Array) -> None:
@@ -346,7 +355,7 @@ def draw(path: pathlib.Path, d: Digits, results: Dict[str, Any], answer: Array, 
 
 
 def chosen(d: Digits, exact: Array) -> Sequence[int]:
-    """Three queries of different labels, and the one that exact attention finds hardest: a rule, not a taste."""
+    """Three queries of different labels, and the one that exact attention finds hardest."""
     first: Dict[int, int] = {}
     for query, label in enumerate(d.labels):
         first.setdefault(int(label), query)
@@ -356,7 +365,7 @@ def chosen(d: Digits, exact: Array) -> Sequence[int]:
     return [*easy[:3], hardest]
 
 
-# ---- The whole ---------------------------------------------------------------------------------------------------------------
+# ---- The whole ---------------------------------------------------------------------------------
 
 
 def demo(out: pathlib.Path, count: int) -> int:
@@ -366,7 +375,8 @@ def demo(out: pathlib.Path, count: int) -> int:
     engine = dpattn.build_info()
     print(f"dpattn {dpattn.__version__} ({engine['simd']}, {engine['threads']} threads)")
     print(
-        f"{PRIVATE_ROWS:,} private digits, {QUERIES} queries; delta {DELTA:g}, one digit added or removed; {count} releases a line"
+        f"{PRIVATE_ROWS:,} private digits, {QUERIES} queries; delta {DELTA:g}, one digit added or removed; "
+        f"{count} releases a line"
     )
     results: Dict[str, Any] = {
         "library": engine,
@@ -378,7 +388,8 @@ def demo(out: pathlib.Path, count: int) -> int:
         "releases": count,
     }
 
-    # 1. Guessing: only the largest entry matters, and the Taylor polynomial serves that well even at b = 4.
+    # 1. Guessing: only the largest entry matters, and the Taylor polynomial serves that well even
+    # at b = 4.
     show = Progress("adding rows")
     builder, seconds = build(d, make_params(SHARP, "taylor", GUESS_LAMBDA), show)
     show.clear()
@@ -415,7 +426,8 @@ def demo(out: pathlib.Path, count: int) -> int:
         secret = builder.export_secret()
     bias = float(np.abs(polynomial - exact).mean())
     print(
-        f"\nHow far off is the answer?  minimax polynomial of degree {DEGREE}, logits up to b = {SMOOTH:g}; entries lie in 0 .. 1"
+        f"\nHow far off is the answer?  minimax polynomial of degree {DEGREE}, logits up to b = {SMOOTH:g}; "
+        "entries lie in 0 .. 1"
     )
     print(f"  the polynomial alone is off by {bias:.4f} from exact softmax attention on average")
     print("  epsilon   mean error to polynomial   to exact softmax   error bar: predicted   measured   ratio")
@@ -451,10 +463,12 @@ def demo(out: pathlib.Path, count: int) -> int:
         f"\nWhat it costs  ({cost['features']:,} features x {info.value_dim + 1} columns = {cost['numbers']:,} numbers)"
     )
     print(
-        f"  adding the rows {seconds:.2f} s, adding the noise {noise_seconds:.2f} s; the release has {info.save_bytes:,} bytes"
+        f"  adding the rows {seconds:.2f} s, adding the noise {noise_seconds:.2f} s; "
+        f"the release has {info.save_bytes:,} bytes"
     )
     print(
-        f"  a query alone {cost['single_us']:,.0f} us; in a batch of {QUERIES} {cost['batch_us']:,.0f} us (one thread), "
+        f"  a query alone {cost['single_us']:,.0f} us; "
+        f"in a batch of {QUERIES} {cost['batch_us']:,.0f} us (one thread), "
         f"{cost['batch_all_threads_us']:,.0f} us (all threads)"
     )
 
@@ -481,7 +495,8 @@ def demo(out: pathlib.Path, count: int) -> int:
         print(f"wrote {out / name}")
     verdict = "as it should be" if at_one >= WANTED_ACCURACY else "TOO LOW"
     print(
-        f"\nAccuracy at epsilon 1: {at_one:.3f}, wanted at least {WANTED_ACCURACY}: {verdict}. {results['seconds']:.0f} s in all."
+        f"\nAccuracy at epsilon 1: {at_one:.3f}, wanted at least {WANTED_ACCURACY}: {verdict}. "
+        f"{results['seconds']:.0f} s in all."
     )
     return 0 if passed else 1
 

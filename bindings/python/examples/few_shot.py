@@ -1,8 +1,9 @@
-"""A private few-shot classifier: some users' digits are the memory of a classifier, and nobody learns whether yours is in it.
+"""A private few-shot classifier: its memory is users' digits, and hides whether yours are there.
 
-scikit-learn's digits, 8 by 8 pixels. 479 people gave three each (made up: the data set does not say whose they are), and
-the guarantee is for a person with all their digits. The classifier is one release: a query is the picture of a digit, the
-answer ten weights, and each comes with its own error bar.
+scikit-learn's digits, 8 by 8 pixels. 479 people gave three each (made up: the data set does not say
+whose they are), and the guarantee is for a person with all their digits. The classifier is one
+release: a query is the picture of a digit, the answer ten weights, and each comes with its own
+error bar.
 
     python few_shot.py [--epsilon 4]
 """

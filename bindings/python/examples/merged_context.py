@@ -1,7 +1,8 @@
-"""Private and public context in one answer: people's digits 0 to 7 are private, 8 and 9 come from a public collection.
+"""Private and public context in one answer: digits 0 to 7 are people's, 8 and 9 are public.
 
-`dpattn.torch.PrivateContext` answers as attention over both sets of keys would: from the private ones through a release,
-from the public ones exactly, merged by their denominators. It is an nn.Module, and its release travels in state_dict.
+`dpattn.torch.PrivateContext` answers as attention over both sets of keys would: from the private
+ones through a release, from the public ones exactly, merged by their denominators. It is an
+nn.Module, and its release travels in state_dict.
 
     python merged_context.py [--epsilon 2]
 """
@@ -40,7 +41,8 @@ def main() -> None:
         key_dim=64, value_dim=10, key_bound=1.0, query_bound=1.0, value_bound=1.0,
         scale=SHARPNESS, degree=3, adjacency="add_remove",
     )  # fmt: skip
-    # The default polynomial, minimax, is near exp on the whole interval: so both parts weigh alike when they are merged.
+    # The default polynomial, minimax, is near exp on the whole interval: so both parts weigh alike
+    # when they are merged.
     builder = dpattn.Builder(params)
     builder.add(X[private], values[private])  # tensors are read in place
     context = dpattn.torch.PrivateContext(builder.release(epsilon=epsilon, delta=DELTA))

@@ -1,14 +1,16 @@
 """Two rules for owners of many rows, compared on scikit-learn's digits at equal epsilon.
 
-The unit that is protected is not a picture but the block of ten pictures that it came in, which stands for its writer.
-Both rules hide an owner's presence among the others at the same (epsilon, delta):
+The unit that is protected is not a picture but the block of ten pictures that it came in, which
+stands for its writer. Both rules hide an owner's presence among the others at the same (epsilon,
+delta):
 
 * `owner_rows` = m: of an owner's rows m are kept, and the noise is m times that of one row.
-* `owner_bound` = C: all rows are kept, their sum is scaled to the norm of C aligned rows, and the noise is C times that
-  of one row. Rows that are not aligned (other pictures, other labels) add up to less than their number: ten of them to
-  the norm of about three.
+* `owner_bound` = C: all rows are kept, their sum is scaled to the norm of C aligned rows, and the
+  noise is C times that of one row. Rows that are not aligned (other pictures, other labels) add up
+  to less than their number: ten of them to the norm of about three.
 
-m and C are public choices like every bound, so each is tried at several values, and the tables show all of them.
+m and C are public choices like every bound, so each is tried at several values, and the tables show
+all of them.
 
     python owners.py --out build/owners
 """
@@ -43,7 +45,7 @@ def blocks() -> Array:
 
 
 def unequal() -> Array:
-    """The owner of each private row, where owners are runs of 1 to 64 rows of the data set: most rows are with few owners."""
+    """The owner of each private row: runs of 1 to 64 rows, so that few own most of them."""
     ends = np.cumsum(np.tile(SIZES, 1 + 1797 // sum(SIZES)))
     order = np.random.default_rng(0).permutation(1797)
     return np.searchsorted(ends, order[:PRIVATE_ROWS], side="right")
@@ -71,7 +73,7 @@ def partial(d: Digits, owners: Array, rows: int, bound: Optional[float]) -> Tupl
 
 
 def compare(d: Digits, owners: Array, epsilons: Sequence[float], count: int) -> Iterator[Dict[str, Any]]:
-    """A line for each rule and epsilon: mean accuracy of `count` releases and its standard error."""
+    """A line for each rule and epsilon: mean accuracy of `count` releases, and its error."""
     rules: List[Tuple[str, float, int, Optional[float]]] = [("owner_rows", m, m, None) for m in ROWS]
     rules += [("owner_bound", bound, MOST, bound) for bound in BOUNDS]
     for name, value, rows, bound in rules:

@@ -1,6 +1,7 @@
-"""A help desk's tickets, made from templates: real sentences for a real sentence model, about nobody.
+"""A help desk's tickets, made from templates: sentences for a sentence model, about nobody.
 
-The questions and the help pages are written by hand, in other words than the templates. memory.py uses all three.
+The questions and the help pages are written by hand, in other words than the templates. memory.py
+uses all three.
 """
 
 from __future__ import annotations
