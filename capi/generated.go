@@ -6,6 +6,7 @@ package main
 import "C"
 
 import (
+	"dpattn/core/codebook"
 	"dpattn/core"
 	"dpattn/core/dptree"
 	"dpattn/core/fault"
@@ -46,6 +47,7 @@ var _ = [...]struct{}{
 	same[core.Replace-C.DPATTN_REPLACE],
 	same[moment.Number-C.DPATTN_GAUSSIAN],
 	same[treemech.Number-C.DPATTN_DPTREE],
+	same[codebook.Number-C.DPATTN_CODEBOOK],
 	same[moment.Minimax-C.DPATTN_MINIMAX],
 	same[moment.Taylor-C.DPATTN_TAYLOR],
 	same[moment.Hadamard-C.DPATTN_ROTATION_HADAMARD],
@@ -62,6 +64,7 @@ var _ = [...]struct{}{
 	same[dptree.MaxLeaves-C.DPATTN_MAX_LEAVES],
 	same[dptree.MaxTreeLeaves-C.DPATTN_MAX_TREE_LEAVES],
 	same[dptree.MaxCopies-C.DPATTN_MAX_COPIES],
+	same[codebook.MaxCells-C.DPATTN_MAX_CELLS],
 	same[core.MaxThreads-C.DPATTN_MAX_THREADS],
 	same[core.AllHeads-C.DPATTN_ALL_HEADS],
 }

@@ -81,7 +81,8 @@ typedef const int64_t const_int64;
     X(ledger_load) \
     X(ledger_show) \
     X(ledger_close) \
-    X(builder_info)
+    X(builder_info) \
+    X(release_kv)
 
 /* X(function that goes on to Go, (parameters), (arguments)). */
 #define CAPI_ENTRIES(X) \
@@ -177,4 +178,6 @@ typedef const int64_t const_int64;
       dpattn_error *err), (ledger, json, capacity, needed, err)) \
     X(dpattn_ledger_close, (dpattn_ledger ledger, dpattn_error *err), (ledger, err)) \
     X(dpattn_builder_info, (dpattn_builder builder, dpattn_info *info, dpattn_error *err), (builder, \
-      info, err))
+      info, err)) \
+    X(dpattn_release_kv, (dpattn_release release, const dpattn_tensor *keys, const dpattn_tensor \
+      *values, const dpattn_tensor *bias, dpattn_error *err), (release, keys, values, bias, err))

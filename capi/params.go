@@ -14,10 +14,13 @@ import (
 	"dpattn/core/privacy"
 )
 
+// maxNumbers is how many numbers any array of a caller can have.
+const maxNumbers = 1 << 40
+
 // sharedFields are the fields of dpattn_params that are no mechanism's own, or no parameters.
 var sharedFields = map[string]bool{
 	"struct_size": true, "heads": true, "key_dim": true, "value_dim": true, "mechanism": true,
-	"adjacency": true, "owner_rows": true, "reserved": true,
+	"adjacency": true, "owner_rows": true, "reserved": true, "reserved_2": true,
 }
 
 // readParams copies a caller's params. Slices view the caller's memory; core copies what it keeps.
@@ -28,6 +31,9 @@ func readParams(src *C.const_params) (core.Params, error) {
 	}
 	if p.reserved != 0 {
 		return core.Params{}, fault.Invalid("params.reserved is %d; it must be 0", p.reserved)
+	}
+	if p.reserved_2 != 0 {
+		return core.Params{}, fault.Invalid("params.reserved_2 is %d; it must be 0", p.reserved_2)
 	}
 	shared := core.Params{
 		Heads: int(p.heads), KeyDim: int(p.key_dim), ValueDim: int(p.value_dim),
@@ -40,6 +46,9 @@ func readParams(src *C.const_params) (core.Params, error) {
 	}
 	heads := reach * max(shared.Heads, 1)
 	lengths := map[string]int{"center": heads * shared.KeyDim, "head_weights": heads}
+	if cells := int(p.cells); cells <= maxNumbers/max(heads*shared.KeyDim, 1) {
+		lengths["codebook"] = heads * cells * shared.KeyDim
+	}
 	return core.ReadParams(shared, int32(p.mechanism), paramFields(&p, lengths))
 }
 

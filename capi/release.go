@@ -133,6 +133,26 @@ func go_dpattn_release_state(release C.dpattn_release, state *C.int64_t, capacit
 	return finish(buffer.fill(r.State()), err)
 }
 
+//export go_dpattn_release_kv
+func go_dpattn_release_kv(release C.dpattn_release, keys, values, bias *C.const_tensor, err *C.dpattn_error) (status C.int32_t) {
+	defer guard(&status, err)
+	r, e := releases.get(uint64(release), "release")
+	if e != nil {
+		return finish(e, err)
+	}
+	var k, v, b tensor.Tensor
+	if e := readTensor(&k, keys, "keys"); e != nil {
+		return finish(e, err)
+	}
+	if e := readTensor(&v, values, "values"); e != nil {
+		return finish(e, err)
+	}
+	if e := readTensor(&b, bias, "bias"); e != nil {
+		return finish(e, err)
+	}
+	return finish(r.KV(k, v, b), err)
+}
+
 //export go_dpattn_release_save
 func go_dpattn_release_save(release C.dpattn_release, data unsafe.Pointer, capacity C.size_t, needed *C.size_t,
 	err *C.dpattn_error) (status C.int32_t) {

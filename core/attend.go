@@ -250,7 +250,7 @@ func (a *answers) store(out, lse, stddev *tensor.Tensor, h, lo, hi int) {
 	}
 	for i := range a.answers {
 		ans := &a.answers[i]
-		sum := [1]float64{math.Log(ans.Denominator) + a.shift[i]}
+		sum := [1]float64{ans.LSE + a.shift[i]}
 		if sum[0] != sum[0] {
 			fill(ans.Out, math.NaN())
 			fill(ans.Stddev, math.NaN())

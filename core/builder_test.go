@@ -14,6 +14,7 @@ import (
 	"slices"
 	"testing"
 
+	"dpattn/core/codebook"
 	"dpattn/core/fault"
 	"dpattn/core/moment"
 	"dpattn/core/privacy"
@@ -21,8 +22,20 @@ import (
 	"dpattn/tests/testkit"
 )
 
-// units are the parameters of smallParams with every kind of unit: rows, and owners by both rules.
+// units are the parameters of smallParams with every kind of unit, rows and owners by both rules, of
+// both Gaussian mechanisms.
 func units() map[string]settings {
+	all := momentUnits()
+	for name, p := range momentUnits() {
+		p.Mechanism, p.Degree, p.QueryBound = codebook.Number, 0, 0
+		p.Cells, p.Codebook = 6, testkit.Ball(testkit.Rand(77), 6, p.KeyDim, 1).Data
+		all["codebook, "+name] = p
+	}
+	return all
+}
+
+// momentUnits are those of the moment release.
+func momentUnits() map[string]settings {
 	rows, most, clipped := smallParams(), smallParams(), smallParams()
 	most.OwnerRows = 3
 	clipped.OwnerRows, clipped.OwnerBound = 5, 1.5
@@ -391,7 +404,7 @@ func TestCancel(t *testing.T) {
 // for every kind of unit.
 func TestEntropyFailure(t *testing.T) {
 	for name, p := range units() {
-		p.Heads = 2
+		p.Heads, p.Codebook = 2, append(p.Codebook, p.Codebook...)
 		m := testkit.Must(newMechanism(p.params()))(t)
 		b := with(t, m, someRecords(testkit.Rand(7), m, 50, func() uint64 { return 1 }))
 		want := exported(t, b)
@@ -438,7 +451,12 @@ func TestReleaseConsumesAndWipes(t *testing.T) {
 		if err := b.Add(0, k.View(), v.View(), owners, nil); err != nil {
 			t.Fatal(err)
 		}
-		secret := numbers(reflect.ValueOf(b.sums).Elem().FieldByName("heads"))
+		secret := map[uintptr][]byte{}
+		for _, name := range []string{"heads", "exact", "owners"} {
+			if field := reflect.ValueOf(b.sums).Elem().FieldByName(name); field.IsValid() {
+				maps.Copy(secret, numbers(field))
+			}
+		}
 		for first := range numbers(reflect.ValueOf(b.mechanism)) {
 			delete(secret, first)
 		}

@@ -20,7 +20,7 @@ import (
 	"dpattn/tests/testkit"
 )
 
-// settings are the parameters of both mechanisms side by side, as tests vary them. 0 as Mechanism
+// settings are the parameters of all mechanisms side by side, as tests vary them. 0 as Mechanism
 // is the moment release.
 type settings struct {
 	Heads, KeyDim, ValueDim, Degree                 int
@@ -37,6 +37,8 @@ type settings struct {
 	Rows                                            uint64
 	Leaves, Copies                                  int
 	Trees                                           trees.Trees
+	Cells                                           int
+	Codebook                                        []float64
 }
 
 // fields are the mechanisms' parameters by their names in C.
@@ -49,7 +51,9 @@ func (s settings) fields() []mechanism.Field {
 		Range: s.Range, ValueRange: s.ValueRange, RelativeError: s.RelativeError,
 		FailureProbability: s.FailureProbability, CopyFactor: s.CopyFactor, Rows: s.Rows,
 		Leaves: s.Leaves, Copies: s.Copies, Trees: s.Trees,
-	}.Fields()[1:])
+	}.Fields()[1:], []mechanism.Field{
+		{Name: "cells", Value: int64(s.Cells)}, {Name: "codebook", Value: s.Codebook},
+	})
 }
 
 // params are those of the mechanism; what it does not read is no error here.
@@ -58,8 +62,10 @@ func (s settings) params() Params {
 		Heads: s.Heads, KeyDim: s.KeyDim, ValueDim: s.ValueDim, Adjacency: s.Adjacency, OwnerRows: s.OwnerRows,
 	}
 	kind := &moment.Kind
-	if s.Mechanism == trees.Number {
-		kind = &trees.Kind
+	for _, k := range kinds {
+		if k.Number == s.Mechanism {
+			kind = k
+		}
 	}
 	p.Mechanism = kind.Settings(mechanism.NewFields(s.fields()))
 	return p
@@ -77,6 +83,12 @@ func newSettings(s settings) (*Builder, error) {
 
 // momentParams are the moment release's own parameters, with defaults filled in.
 func momentParams(m mechanism.Mechanism) moment.Params { return m.Params().Mechanism.(moment.Params) }
+
+// normBounds are those of keys and values, of a mechanism that has them.
+func normBounds(m mechanism.Mechanism) (key, value float64) {
+	f := mechanism.NewFields(m.Params().Mechanism.Fields())
+	return f.Float("key_bound"), f.Float("value_bound")
+}
 
 // tape is randomness that can be played again, and counts what is read of it.
 type tape struct {
@@ -196,7 +208,7 @@ func (c *certificate) squared() *big.Int {
 	return s
 }
 
-// squaredOf is the squared sensitivity of a moment release.
+// squaredOf is the squared sensitivity of a moment or codebook release.
 func squaredOf(t testing.TB, m mechanism.Mechanism) *big.Int {
 	c := certificateOf(t, drafted(newBuilder(m, testkit.Must(m.NewSums())(t)), someBudget, 1))
 	return c.squared()

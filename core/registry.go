@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"dpattn/core/codebook"
 	"dpattn/core/fault"
 	"dpattn/core/mechanism"
 	"dpattn/core/moment"
@@ -15,6 +16,7 @@ import (
 var kinds = []*mechanism.Kind{
 	&moment.Kind,
 	&trees.Kind,
+	&codebook.Kind,
 }
 
 // kindOf finds a mechanism by its number.

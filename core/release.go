@@ -11,6 +11,7 @@ import (
 	"dpattn/core/fault"
 	"dpattn/core/mechanism"
 	"dpattn/core/privacy"
+	"dpattn/core/tensor"
 )
 
 // Release is the noisy state and the public parameters, and nothing else: PUBLIC. It is immutable
@@ -93,4 +94,50 @@ func (r *Release) makeCertificate() []byte {
 		panic(err) // every number is finite: checked where it came in
 	}
 	return out
+}
+
+// KV writes a release of the codebook mechanism as a key-value cache, which any attention kernel reads:
+// keys [heads, cells, d] (or [cells, d] of one head), values [heads, cells, d_v] likewise, and bias
+// [heads, cells], natural logarithms. softmax(Scale q keys^T + bias) values is what Attend answers. Of
+// other mechanisms there is no such form.
+func (r *Release) KV(keys, values, bias tensor.Tensor) error {
+	kv, ok := r.state.(mechanism.KeysValues)
+	p := r.mechanism.Params()
+	if !ok {
+		return fault.New(fault.Unsupported, "release: the mechanism %s has no key-value form; codebook has one",
+			p.Mechanism.Kind().Name)
+	}
+	for _, a := range []struct {
+		name string
+		t    *tensor.Tensor
+		dim  int
+	}{{"keys", &keys, p.KeyDim}, {"values", &values, p.ValueDim}} {
+		if err := a.t.CheckOutput(a.name); err != nil {
+			return err
+		}
+		want := [tensor.MaxDim]int{p.Heads, kv.Cells(), a.dim}
+		if a.t.NDim == 2 && p.Heads == 1 {
+			want = [tensor.MaxDim]int{kv.Cells(), a.dim}
+		}
+		if a.t.NDim != 3 && want[2] != 0 || a.t.Shape != want {
+			return fault.Invalid("%s.shape is %v; it must be [heads, cells, dim] = %v", a.name, a.t.Shape[:a.t.NDim], want)
+		}
+	}
+	if err := bias.CheckOutput("bias"); err != nil {
+		return err
+	}
+	if want := [tensor.MaxDim]int{p.Heads, kv.Cells()}; bias.NDim != 2 || bias.Shape != want {
+		return fault.Invalid("bias.shape is %v; it must be [heads, cells] = %v", bias.Shape[:bias.NDim], want[:2])
+	}
+	key, value, row := make([]float64, p.KeyDim), make([]float64, p.ValueDim), make([]float64, kv.Cells())
+	for h := range p.Heads {
+		k, v := keys.Head(h), values.Head(h)
+		for c := range row {
+			row[c] = kv.Cell(h, c, key, value)
+			k.StoreRow(c, key)
+			v.StoreRow(c, value)
+		}
+		bias.StoreRow(h, row)
+	}
+	return nil
 }

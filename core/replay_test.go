@@ -27,14 +27,15 @@ type record struct {
 
 // someRecords draws rows, some of them hostile.
 func someRecords(r *random.Rand, m mechanism.Mechanism, n int, owner func() uint64) []record {
-	p, own := m.Params(), momentParams(m)
+	p := m.Params()
+	keyBound, valueBound := normBounds(m)
 	rows := make([]record, n)
 	for i := range rows {
 		rows[i].owner = owner()
 		for range p.Heads {
-			k, v := testkit.Ball(r, 2, p.KeyDim, own.KeyBound*1.5).
+			k, v := testkit.Ball(r, 2, p.KeyDim, keyBound*1.5).
 				Row(r.IntN(2)),
-				testkit.Ball(r, 2, p.ValueDim, own.ValueBound*1.5).
+				testkit.Ball(r, 2, p.ValueDim, valueBound*1.5).
 					Row(r.IntN(2))
 			switch r.IntN(10) {
 			case 0:
@@ -89,6 +90,7 @@ func TestRecordReplay(t *testing.T) {
 	for name, p := range units() {
 		p.Heads, p.HeadWeights = 2, []float64{1, 3}
 		p.Center = []float64{0.1, 0, 0, 0, 0, 0, 0, -0.2, 0, 0}
+		p.Codebook = append(p.Codebook, p.Codebook...) // the second head's
 		kinds[name+", two heads"] = p
 	}
 	pairs := testkit.Size(600, 100000) / (2 * len(kinds))

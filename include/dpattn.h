@@ -140,6 +140,7 @@ typedef struct dpattn_tensor {
 #define DPATTN_MAX_LEAVES 1048576        /* 2^20: points of a grid */
 #define DPATTN_MAX_TREE_LEAVES 268435456 /* 2^28: places of a dpattn_tree */
 #define DPATTN_MAX_COPIES 16777216       /* 2^24 */
+#define DPATTN_MAX_CELLS 65536           /* of a codebook, a head */
 #define DPATTN_MAX_THREADS 4096
 
 /* Neighbouring data sets. Required: there is no default, because the two differ by up to a factor 2
@@ -159,7 +160,11 @@ enum dpattn_mechanism {
     /* DPTreeCrossAttention of arXiv 2407.14717: binary trees with truncated Laplace noise. For
      * reference: at the same budget its error and its state are larger by orders of magnitude
      * (docs/paper.md). */
-    DPATTN_DPTREE = 2
+    DPATTN_DPTREE = 2,
+    /* Codebook release: every key belongs to the cell of its nearest public centroid; exact sums of
+     * values and rows a cell, with the same noise. For sharp attention on real keys, where there are
+     * public rows of the same kind. Its release is a key-value cache (dpattn_release_kv). */
+    DPATTN_CODEBOOK = 3
 };
 
 /* The polynomial p of degree `degree` that stands for exp on [-b, b], b = scale * query_bound *
@@ -236,6 +241,18 @@ typedef struct dpattn_params {
     uint32_t copies;
     int32_t trees;     /* enum dpattn_trees */
     int32_t reserved;  /* 0 */
+
+    /* CODEBOOK alone reads what follows; with other mechanisms it must be zero. CODEBOOK in turn reads
+     * key_bound, value_bound, scale, lambda, owner_bound and head_weights, and no query_bound: queries
+     * may be of any length, and are scaled only where |scale * <q, k>| could pass 65536. key_bound
+     * plays no role in the noise: it spans the integer grid of keys. */
+
+    /* heads x cells x key_dim doubles, required: centroids of public rows of the same kind as the
+     * private keys, by k-means for one. NEVER of the private rows: the guarantee would be void.
+     * Centroids longer than key_bound are scaled to it. */
+    const double *codebook;
+    uint32_t cells;      /* centroids a head, 1..65536, required */
+    uint32_t reserved_2; /* 0 */
 } dpattn_params;
 
 /* What a release may cost: (epsilon, delta)-differential privacy for the adjacency and unit of the
@@ -348,6 +365,8 @@ typedef struct dpattn_info {
     uint32_t copies;
     int32_t trees;
     int32_t reserved;
+    uint32_t cells;            /* CODEBOOK, else 0; as in the params */
+    uint32_t reserved_2;
 } dpattn_info;
 
 /* ---- Range sums and distances (the paper's smaller structures) ------------------------------- */
@@ -550,6 +569,15 @@ DPATTN_API int32_t dpattn_release_certificate(dpattn_release release, char *json
  * Status: OK, INVALID_ARGUMENT, INVALID_HANDLE, BUFFER_TOO_SMALL. */
 DPATTN_API int32_t dpattn_release_state(dpattn_release release, int64_t *state, size_t capacity, size_t *needed,
                                         dpattn_error *err);
+
+/* A CODEBOOK release as a key-value cache, which any attention kernel reads: keys [heads, cells,
+ * key_dim], values [heads, cells, value_dim] and bias [heads, cells], each of any dtype; with one head
+ * keys and values may be [cells, dim]. softmax(scale * Q keys^T + bias) values is what
+ * dpattn_release_attend answers, scale being that of dpattn_info. bias is ln of the cell's noisy mass
+ * in rows, at least ln 2^-20; a value is scaled to value_bound where noise made it longer.
+ * Status: OK, INVALID_ARGUMENT, INVALID_HANDLE, UNSUPPORTED (another mechanism: it has no such form). */
+DPATTN_API int32_t dpattn_release_kv(dpattn_release release, const dpattn_tensor *keys, const dpattn_tensor *values,
+                                     const dpattn_tensor *bias, dpattn_error *err);
 
 /* Bytes of a release file (magic, version, checksum; docs/format.md), the same on every machine.
  * Status: OK, INVALID_ARGUMENT, INVALID_HANDLE, BUFFER_TOO_SMALL. */
@@ -790,6 +818,8 @@ typedef struct dpattn_plugin_v1 {
     int32_t (*ledger_show)(dpattn_ledger, char *, size_t, size_t *, dpattn_error *);
     int32_t (*ledger_close)(dpattn_ledger, dpattn_error *);
     int32_t (*builder_info)(dpattn_builder, dpattn_info *, dpattn_error *);
+    int32_t (*release_kv)(dpattn_release, const dpattn_tensor *, const dpattn_tensor *, const dpattn_tensor *,
+                          dpattn_error *);
 } dpattn_plugin_v1;
 
 #ifdef __cplusplus

@@ -46,6 +46,7 @@ GO_NAMES = {
     "DPATTN_MAX_LEAVES": "dptree.MaxLeaves",
     "DPATTN_MAX_TREE_LEAVES": "dptree.MaxTreeLeaves",
     "DPATTN_MAX_COPIES": "dptree.MaxCopies",
+    "DPATTN_MAX_CELLS": "codebook.MaxCells",
     "DPATTN_MAX_THREADS": "core.MaxThreads",
 }
 # capi has a variable of the name of this package.

@@ -8,7 +8,6 @@ package featuremap
 
 import (
 	"dpattn/core/poly"
-	"dpattn/core/quant"
 	"dpattn/simd"
 )
 
@@ -50,10 +49,4 @@ type Table interface {
 	// Sum writes psi(q)^T state for each of up to simd.MostQueries rotated queries [d] to sums
 	// [cols]. The bits depend neither on threads nor on which queries come together.
 	Sum(queries, sums [][]float64, threads int)
-}
-
-// Shorten makes |x|^2 < 2^30, and reports whether it had to. Below, not equal: that keeps the entry
-// -2^15 out, at which the kernels' products wrap.
-func Shorten(x []int16) bool {
-	return quant.Shrink(x, func() bool { return simd.Norm2(x) < 1<<30 })
 }

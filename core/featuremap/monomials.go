@@ -96,7 +96,7 @@ func (m *Monomials) NewGate() Gate { return &monomialGate{m, m.NewRow()} }
 // Admit implements Gate. The zero key, the last step of shrinking, has |phi|^2 = w_0^2, which is
 // admissible.
 func (g *monomialGate) Admit(x []int16) bool {
-	long := Shorten(x)
+	long := quant.Shorten(x)
 	return quant.Shrink(x, func() bool { return g.m.Map.Norm2(g.row, x) <= g.m.norm2 }) || long
 }
 

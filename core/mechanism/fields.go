@@ -7,7 +7,7 @@ import (
 )
 
 // Field is one parameter or fact by the name that include/dpattn.h gives it. Value is an int64, a
-// uint64, a float64 or a []float64.
+// uint64, a float64, a []float64 or, of what is long, a string that names it.
 type Field struct {
 	Name  string
 	Value any

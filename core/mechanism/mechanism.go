@@ -108,6 +108,15 @@ type State interface {
 	Wipe()
 }
 
+// KeysValues is a State that is a key-value cache as well, which any attention kernel reads:
+// out = softmax_c(scale <q, key_c> + bias_c) value_c is what Attend answers.
+type KeysValues interface {
+	// Cells is the number of keys of a head.
+	Cells() int
+	// Cell writes key [d] and value [d_v] of one cell, and returns its bias.
+	Cell(h, c int, key, value []float64) (bias float64)
+}
+
 // Block is the most queries that State.Attend takes at a time.
 const Block = 64
 
@@ -115,7 +124,7 @@ const Block = 64
 type Answer struct {
 	Out         []float64 // [value_dim]
 	Stddev      []float64 // nil or [value_dim]: the predicted standard deviation of the noise in Out
-	Denominator float64   // sum_j w_j
+	LSE         float64   // ln sum_j w_j
 }
 
 // MaxRows is the largest number of rows in one head.

@@ -71,6 +71,19 @@ func InRange(name string, value float64) error {
 	return fault.Invalid("params.%s is %v; it is required and must be a number in %g..%g", name, value, Least, Largest)
 }
 
+// CheckHeadWeights checks a mechanism's shares of mu^2 for heads.
+func CheckHeadWeights(weights []float64, heads int) error {
+	if n := len(weights); n != 0 && n != heads {
+		return fault.Invalid("params.head_weights has %d numbers; it must have heads = %d", n, heads)
+	}
+	for i, w := range weights {
+		if !(w >= 1e-6 && w <= 1e6) {
+			return fault.Invalid("params.head_weights[%d] is %v; it must be in 1e-6..1e6", i, w)
+		}
+	}
+	return nil
+}
+
 // Unit says whom a guarantee is for, in the words of certificates.
 type Unit struct {
 	Kind    string `json:"kind"` // "row" or "owner"

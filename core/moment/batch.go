@@ -5,6 +5,7 @@ import (
 
 	"dpattn/core/featuremap"
 	"dpattn/core/internal/parallel"
+	"dpattn/core/quant"
 	"dpattn/simd"
 )
 
@@ -71,14 +72,14 @@ func (in *Batch) Capacity() int { return in.rows }
 // Set puts row i in place: the key x [d] and the right factor u [cols], or zeros. Different rows
 // may be set at once. It overwrites x.
 func (in *Batch) Set(i int, x, u []int16) {
-	in.shrunk[i] = featuremap.Shorten(x)
+	in.shrunk[i] = quant.Shorten(x)
 	in.packed.Set(i, x, u)
 }
 
 // SetRows is Set for rows first..first+n-1, x [n, d] and u [n, cols]. first is a multiple of 32.
 func (in *Batch) SetRows(first, n int, x, u []int16) {
 	for i := range n {
-		in.shrunk[first+i] = featuremap.Shorten(x[i*in.dim:][:in.dim])
+		in.shrunk[first+i] = quant.Shorten(x[i*in.dim:][:in.dim])
 	}
 	in.packed.SetRows(first, n, x, u)
 }

@@ -192,13 +192,5 @@ func (p *Params) checkArrays(shared *mechanism.Params) error {
 				i, c, mechanism.Largest)
 		}
 	}
-	if n := len(p.HeadWeights); n != 0 && n != shared.Heads {
-		return fault.Invalid("params.head_weights has %d numbers; it must have heads = %d", n, shared.Heads)
-	}
-	for i, w := range p.HeadWeights {
-		if !(w >= 1e-6 && w <= 1e6) {
-			return fault.Invalid("params.head_weights[%d] is %v; it must be in 1e-6..1e6", i, w)
-		}
-	}
-	return nil
+	return mechanism.CheckHeadWeights(p.HeadWeights, shared.Heads)
 }

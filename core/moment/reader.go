@@ -74,8 +74,9 @@ func (r *Reader) Attend(queries [][]float64, answers []mechanism.Answer, threads
 // the sets where every exact answer lies, and predict the error.
 func (r *Reader) finish(a *mechanism.Answer, sum, query []float64) {
 	last := r.Cols - 1
-	a.Denominator = max(r.low, min(r.high, sum[last]/float64(r.Lambda)))
-	unit := r.ValueStep / a.Denominator
+	denominator := max(r.low, min(r.high, sum[last]/float64(r.Lambda)))
+	a.LSE = math.Log(denominator)
+	unit := r.ValueStep / denominator
 	for c := range a.Out {
 		a.Out[c] = sum[c] * unit
 	}
@@ -91,7 +92,7 @@ func (r *Reader) finish(a *mechanism.Answer, sum, query []float64) {
 	}
 	// With s = sigma |psi|: numerators carry s * ValueStep, the denominator s / lambda; to first
 	// order the quotient has std(out_c) = s/denominator * sqrt(ValueStep^2 + out_c^2/lambda^2).
-	s := r.Sigma * math.Sqrt(r.Map.PsiNorm2(query)) / a.Denominator
+	s := r.Sigma * math.Sqrt(r.Map.PsiNorm2(query)) / denominator
 	for c, o := range a.Out {
 		a.Stddev[c] = s * math.Hypot(r.ValueStep, o/float64(r.Lambda))
 	}

@@ -1,6 +1,10 @@
 package moment
 
-import "math/big"
+import (
+	"math/big"
+
+	"dpattn/core/gaussian"
+)
 
 // Sensitivity is the exact squared L2 sensitivity of one head's integer sums to one unit, in
 // integer units.
@@ -41,14 +45,9 @@ func (b Bounds) Sensitivity(replace bool, rows int) Sensitivity {
 }
 
 // Clip returns the bound on the squared norm of one unit's summed contribution that is worth rows
-// fully aligned rows: floor(rows^2 * Phi2 * (Value2 + lambda^2)), exactly. rows is positive and
-// finite.
+// fully aligned rows. rows is positive and finite.
 func (b Bounds) Clip(rows float64) *big.Int {
-	square := new(big.Rat)
-	square.SetFloat64(rows)
-	square.Mul(square, square)
-	square.Mul(square, new(big.Rat).SetInt(b.Sensitivity(false, 1).Squared))
-	return new(big.Int).Div(square.Num(), square.Denom())
+	return gaussian.Worth(b.Sensitivity(false, 1).Squared, rows)
 }
 
 // ClippedSensitivity returns the sensitivity for one unit whose summed contribution has a squared

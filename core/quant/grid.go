@@ -126,3 +126,12 @@ func Shrink(v []int16, admitted func() bool) bool {
 	}
 	return true
 }
+
+// KeyNorm2 bounds |x|^2 of keys that kernels take.
+const KeyNorm2 = 1 << 30
+
+// Shorten makes |x|^2 < KeyNorm2, by a rule that depends on x alone, and reports whether it had to.
+// Below, not equal: that keeps the entry -2^15 out, at which the kernels' products wrap.
+func Shorten(x []int16) bool {
+	return Shrink(x, func() bool { return simd.Norm2(x) < KeyNorm2 })
+}

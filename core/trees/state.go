@@ -30,7 +30,7 @@ func (s *state) Load(_ int, q []float64) (shift float64, clipped bool) {
 func (s *state) Attend(h int, queries [][]float64, answers []mechanism.Answer, threads int) {
 	parallel.DoN(threads, len(queries), func(_, i int) {
 		a := s.heads[h].AttendClipped(queries[i], answers[i].Out)
-		answers[i].Denominator = a.Normaliser
+		answers[i].LSE = math.Log(a.Normaliser)
 		for c := range answers[i].Stddev {
 			answers[i].Stddev[c] = a.Stddev
 		}

@@ -60,6 +60,7 @@ static size_t needed;
     CALL(tree_save, 0, NULL, 0, &needed)                                                   \
     CALL(tree_load, file.data, file.size, &handle)                                         \
     CALL(tree_free, 0)                                                                     \
+    CALL(release_kv, a_release, &keys, &values, &lse)                                      \
     CALL(distance_create, &structure, &keys, NULL, NULL, &budget, NULL, NULL, &handle)     \
     CALL(distance_query, 0, &keys, &lse, NULL)                                             \
     CALL(distance_info, 0, &structure_info)                                                \

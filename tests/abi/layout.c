@@ -19,7 +19,7 @@ TEST(layout)
     AT(dpattn_tensor, shape, 16);
     AT(dpattn_tensor, strides, 40);
 
-    SIZE(dpattn_params, 168);
+    SIZE(dpattn_params, 184);
     AT(dpattn_params, heads, 4);
     AT(dpattn_params, key_dim, 8);
     AT(dpattn_params, value_dim, 12);
@@ -47,6 +47,9 @@ TEST(layout)
     AT(dpattn_params, copies, 156);
     AT(dpattn_params, trees, 160);
     AT(dpattn_params, reserved, 164);
+    AT(dpattn_params, codebook, 168);
+    AT(dpattn_params, cells, 176);
+    AT(dpattn_params, reserved_2, 180);
 
     SIZE(dpattn_budget, 24);
     AT(dpattn_budget, epsilon, 8);
@@ -87,7 +90,7 @@ TEST(layout)
     AT(dpattn_diagnostics, owners, 56);
     AT(dpattn_diagnostics, owners_clipped, 64);
 
-    SIZE(dpattn_info, 200);
+    SIZE(dpattn_info, 208);
     AT(dpattn_info, heads, 4);
     AT(dpattn_info, rotation, 36);
     AT(dpattn_info, key_bound, 40);

@@ -14,7 +14,11 @@ from ._check import choice, flag, integer, real
 from ._errors import InvalidArgumentError
 
 # What each mechanism cannot do without; the library refuses what is missing of others.
-REQUIRED = {"gaussian": ("key_bound", "value_bound", "query_bound"), "dptree": ("range", "value_range")}
+REQUIRED = {
+    "gaussian": ("key_bound", "value_bound", "query_bound"),
+    "dptree": ("range", "value_range"),
+    "codebook": ("key_bound", "value_bound", "codebook"),
+}
 
 
 @dataclasses.dataclass(frozen=True, init=False, repr=False, eq=False)
@@ -83,6 +87,11 @@ class Params:
     copy_factor, relative_error, failure_probability : float, optional
         "dptree": c, eps_s and p_f of that formula; None: 1, 0.1, 0.01. eps_s chooses the degree
         where that is None, and p_f bounds accuracy only: neither enters the guarantee.
+    codebook : array_like
+        "codebook" only, required there: (cells, key_dim), or (heads, cells, key_dim), 1..65536
+        cells: centroids of PUBLIC rows of the same kind as the private keys. Never of the private
+        rows: the guarantee would be void. Of the three bounds that mechanism takes key_bound and
+        value_bound, and queries of any length.
     trees : bool
         "dptree": False releases the linear sums that the trees' distances come down to.
 
@@ -118,6 +127,7 @@ class Params:
     relative_error: Optional[float]
     failure_probability: Optional[float]
     trees: Optional[bool]
+    codebook: Optional[np.ndarray[Any, np.dtype[np.float64]]]
 
     def __init__(
         self,
@@ -149,6 +159,7 @@ class Params:
         relative_error: Optional[float] = None,
         failure_probability: Optional[float] = None,
         trees: Optional[bool] = None,
+        codebook: Any = None,
     ) -> None:
         if lam is not None:
             if lambda_ is not None:
@@ -186,6 +197,12 @@ class Params:
         put("scale", None if scale is None else real("scale", scale, 0.0, math.inf))
         put("lambda_", None if lambda_ is None else real("lambda_", lambda_, 0.0, math.inf))
         put("center", None if center is None else _center(center, self.heads, self.key_dim))
+        book = None
+        if "codebook" in required and codebook is None:
+            raise InvalidArgumentError(f"codebook is None; mechanism {self.mechanism!r} requires it")
+        if codebook is not None:
+            book = _codebook(codebook, self.heads, self.key_dim)
+        put("codebook", book)
         put("head_weights", None if head_weights is None else _head_weights(head_weights, self.heads))
         if self.mechanism == "gaussian" and self.logit_bound > abi.MAX_LOGIT_BOUND:
             raise InvalidArgumentError(
@@ -251,6 +268,8 @@ class Params:
             scale=self.scale or 0.0,
             center=None if self.center is None else self.center.ctypes.data,
             head_weights=None if self.head_weights is None else self.head_weights.ctypes.data,
+            cells=0 if self.codebook is None else self.codebook.shape[1],
+            codebook=None if self.codebook is None else self.codebook.ctypes.data,
             range=self.range or 0.0,
             value_range=self.value_range or 0.0,
             relative_error=self.relative_error or 0.0,
@@ -279,6 +298,21 @@ def _center(value: Any, heads: int, key_dim: int) -> np.ndarray[Any, np.dtype[np
     if array.shape not in ((key_dim,), (heads, key_dim)):
         raise InvalidArgumentError(f"center has shape {array.shape}; it must be ({key_dim},) or ({heads}, {key_dim})")
     array = np.ascontiguousarray(np.broadcast_to(array, (heads, key_dim)))
+    array.flags.writeable = False
+    return array
+
+
+def _codebook(value: Any, heads: int, key_dim: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+    array = _floats("codebook", value)
+    if array.ndim == 2:
+        array = np.broadcast_to(array, (heads, *array.shape))
+    if array.ndim != 3 or array.shape[0] != heads or array.shape[2] != key_dim:
+        raise InvalidArgumentError(
+            f"codebook has shape {array.shape}; it must be (cells, {key_dim}) or ({heads}, cells, {key_dim})"
+        )
+    if not 1 <= array.shape[1] <= abi.MAX_CELLS:
+        raise InvalidArgumentError(f"codebook has {array.shape[1]} cells; it must have 1..{abi.MAX_CELLS}")
+    array = np.ascontiguousarray(array)
     array.flags.writeable = False
     return array
 

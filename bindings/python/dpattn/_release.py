@@ -54,6 +54,8 @@ class Info:
         Sizes of `Release.state` and of the saved file.
     id : str
         32 hexadecimal digits, random and public: the release's name.
+    cells : int
+        With mechanism "codebook", as in `Params` (query_bound is 0 then); else 0.
     range, value_range, leaves, copies, trees : object
         With mechanism "dptree", as in `Params` with defaults filled in (the norm bounds are 0 then,
         and so is mu); else 0 and False.
@@ -88,6 +90,7 @@ class Info:
     leaves: int
     copies: int
     trees: bool
+    cells: int
 
     @property
     def guarantee(self) -> str:
@@ -101,7 +104,8 @@ class Info:
         if self.mechanism == "dptree":
             r, w = self.range, self.value_range
             return f"entries of k and q in [0, {r:g}], of v in [{-w:g}, {w:g}]"
-        return f"|k| <= {self.key_bound:g}, |v| <= {self.value_bound:g}, |q| <= {self.query_bound:g}"
+        longest = f", |q| <= {self.query_bound:g}" if self.query_bound else ""
+        return f"|k| <= {self.key_bound:g}, |v| <= {self.value_bound:g}{longest}"
 
 
 def promise(info: Any) -> str:
@@ -335,6 +339,41 @@ class Release(Handle):
         call("dpattn_release_state", self._open(), state.ctypes.data, state.size, ctypes.byref(needed))
         return state
 
+    def kv(self, dtype: Any = np.float64) -> Tuple[Array, Array, Array]:
+        """The release of mechanism "codebook" as a key-value cache.
+
+        Any attention kernel reads it: ``softmax(scale * Q @ keys.T + bias) @ values`` is what
+        `attend` answers, with scale = ``release.info.scale``.
+
+        Parameters
+        ----------
+        dtype : dtype
+            float64, float32 or float16, of all three.
+
+        Returns
+        -------
+        keys : ndarray (heads, cells, key_dim)
+            The public centroids.
+        values : ndarray (heads, cells, value_dim)
+            Noisy means of the cells' values, scaled to value_bound where noise made them longer.
+        bias : ndarray (heads, cells)
+            Natural logarithm of the cells' noisy numbers of rows, at least ln 2**-20.
+
+        Raises
+        ------
+        UnsupportedError
+            If the release is of another mechanism.
+        """
+        shape = (self._heads, self.info.cells)
+        arrays = (
+            np.empty((*shape, self._key_dim), dtype),
+            np.empty((*shape, self._value_dim), dtype),
+            np.empty(shape, dtype),
+        )
+        views = [tensor.writable(array, name) for array, name in zip(arrays, ("keys", "values", "bias"))]
+        call("dpattn_release_kv", self._open(), *(view.pack() for view in views))
+        return arrays
+
     def __repr__(self) -> str:
         i = self.info
         state = "" if self._handle else "; closed"
@@ -444,7 +483,7 @@ def _info(handle: int) -> Info:
     raw = abi.Info(struct_size=ctypes.sizeof(abi.Info))
     call("dpattn_release_info", handle, ctypes.byref(raw))
     values = {name: getattr(raw, name) for name, *_ in abi.Info._fields_}
-    for name in ("struct_size", "rotation", "lambda", "reserved"):
+    for name in ("struct_size", "rotation", "lambda", "reserved", "reserved_2"):
         del values[name]
     values.update(
         mechanism=_word(abi.MECHANISM, raw.mechanism),

@@ -34,7 +34,7 @@ STATUS: Dict[str, int] = {
 }
 DTYPE: Dict[str, int] = {"F32": 1, "F64": 2, "F16": 3, "BF16": 4}
 ADJACENCY: Dict[str, int] = {"add_remove": 1, "replace": 2}
-MECHANISM: Dict[str, int] = {"gaussian": 1, "dptree": 2}
+MECHANISM: Dict[str, int] = {"gaussian": 1, "dptree": 2, "codebook": 3}
 POLYNOMIAL: Dict[str, int] = {"minimax": 1, "taylor": 2}
 ROTATION: Dict[str, int] = {"hadamard": 1, "none": 2}
 TREES: Dict[str, int] = {"kept": 1, "none": 2}
@@ -49,6 +49,7 @@ MAX_ROWS = 1073741824
 MAX_LEAVES = 1048576
 MAX_TREE_LEAVES = 268435456
 MAX_COPIES = 16777216
+MAX_CELLS = 65536
 MAX_THREADS = 4096
 ALL_HEADS = -1
 
@@ -99,6 +100,9 @@ class Params(ctypes.Structure):
         ("copies", c_uint32),
         ("trees", c_int32),
         ("reserved", c_int32),
+        ("codebook", c_void_p),
+        ("cells", c_uint32),
+        ("reserved_2", c_uint32),
     ]
 
 
@@ -213,6 +217,8 @@ class Info(ctypes.Structure):
         ("copies", c_uint32),
         ("trees", c_int32),
         ("reserved", c_int32),
+        ("cells", c_uint32),
+        ("reserved_2", c_uint32),
     ]
 
 
@@ -278,6 +284,7 @@ PROTOTYPES: Dict[str, Tuple[Any, List[Any]]] = {
     "dpattn_release_info": (c_int32, [c_uint64, POINTER(Info), c_void_p]),
     "dpattn_release_certificate": (c_int32, [c_uint64, c_void_p, c_size_t, POINTER(c_size_t), c_void_p]),
     "dpattn_release_state": (c_int32, [c_uint64, c_void_p, c_size_t, POINTER(c_size_t), c_void_p]),
+    "dpattn_release_kv": (c_int32, [c_uint64, c_void_p, c_void_p, c_void_p, c_void_p]),
     "dpattn_release_save": (c_int32, [c_uint64, c_void_p, c_size_t, POINTER(c_size_t), c_void_p]),
     "dpattn_release_load": (c_int32, [c_void_p, c_size_t, POINTER(c_uint64), c_void_p]),
     "dpattn_release_retain": (c_int32, [c_uint64, POINTER(c_uint64), c_void_p]),

@@ -177,7 +177,7 @@ func (s *state) Attend(h int, _ [][]float64, answers []mechanism.Answer, _ int) 
 	count := math.Max(1, float64(sum[s.Len-1])/one)
 	for i := range answers {
 		a := &answers[i]
-		a.Denominator = count
+		a.LSE = math.Log(count)
 		for c := range a.Out {
 			a.Out[c] = float64(sum[c]) * step / count
 		}

@@ -1,0 +1,205 @@
+package codebook
+
+import (
+	"math"
+	"sync"
+
+	"dpattn/core/gaussian"
+	"dpattn/core/mechanism"
+	"dpattn/core/quant"
+	"dpattn/simd"
+)
+
+// floorMass is the least mass of a cell, in rows: noise makes masses of empty cells negative, and ln
+// wants a positive number.
+const floorMass = 1. / (1 << 20)
+
+// mostLogit is the largest |scale*<q, m>| that is told apart: longer queries are scaled to it. Softmax
+// is the arg-max long before.
+const mostLogit = 1 << 16
+
+// state is the public half of a release: the noisy sums of each head's cells, and the same as keys,
+// values and biases for queries.
+type state struct {
+	*gaussian.State
+	design *design
+	heads  []*simd.KV
+	spare  sync.Pool // *simd.KVWork
+}
+
+// open makes what queries need.
+func (d *design) open(noisy *gaussian.State) *state {
+	s := &state{State: noisy, design: d, heads: make([]*simd.KV, d.shared.Heads)}
+	keyDim, valueDim := d.shared.KeyDim, d.shared.ValueDim
+	key, value := make([]float64, keyDim), make([]float64, valueDim)
+	for h := range s.heads {
+		kv := simd.NewKV(d.own.Cells, keyDim, valueDim)
+		for c := range d.own.Cells {
+			kv.Set(c, key, value, s.Cell(h, c, key, value))
+		}
+		s.heads[h] = kv
+	}
+	return s
+}
+
+// Cells implements mechanism.KeysValues.
+func (s *state) Cells() int { return s.design.own.Cells }
+
+// Cell implements mechanism.KeysValues. It is the definition of answers:
+//
+//	n_c = max(S[c, d_v]/lambda, floorMass)         the bias is ln n_c
+//	v_c = S[c, :d_v]/n_c, scaled into the ball of radius B_v
+//	out(q) = sum_c w_c v_c / sum_c w_c,  w_c = exp(scale <q, m_c> + ln n_c)
+func (s *state) Cell(h, c int, key, value []float64) (bias float64) {
+	d := s.design
+	centroid := d.headCentroids(h)[c*len(key):][:len(key)]
+	for i, x := range centroid {
+		key[i] = float64(x) * d.keyStep()
+	}
+	sums := s.Of(h)[c*d.cols:][:d.cols]
+	mass := max(float64(sums[len(value)])/float64(d.lambda), floorMass)
+	for i := range value {
+		value[i] = float64(sums[i]) * d.valueStep() / mass
+	}
+	if length := math.Sqrt(simd.Squares(value)); length > d.own.ValueBound {
+		for i := range value {
+			value[i] *= d.own.ValueBound / length
+		}
+	}
+	return math.Log(mass)
+}
+
+// Wipe implements mechanism.State. The tables' numbers are noisy ones too, and go with it.
+func (s *state) Wipe() {
+	s.State.Wipe()
+	s.heads = nil
+}
+
+// Load implements mechanism.State.
+func (s *state) Load(_ int, q []float64) (shift float64, clipped bool) {
+	largest := 0.0
+	for _, v := range q {
+		largest = max(largest, math.Abs(v))
+		if !(math.Abs(v) <= math.MaxFloat64) { // NaN or Inf
+			clear(q)
+			return math.NaN(), true
+		}
+	}
+	d := s.design
+	most := mostLogit / d.own.Scale / d.own.KeyBound // norm of the longest query
+	// Cheap where it decides: |q| <= sqrt(d) max |q_i|.
+	if largest*math.Sqrt(float64(len(q))) <= most {
+		return 0, false
+	}
+	length := 0.0
+	for _, v := range q {
+		length = math.Hypot(length, v)
+	}
+	if length <= most {
+		return 0, false
+	}
+	for i := range q {
+		q[i] = q[i] / length * most
+	}
+	return 0, true
+}
+
+// Attend implements mechanism.State. The predicted standard deviation is that of the unfloored,
+// unprojected quotient of sums, to first order: with N = sum_c e_c S[c, :d_v], D = sum_c e_c
+// S[c, d_v]/lambda and e_c = exp(scale <q, m_c>),
+//
+//	std(out_i) = sigma sqrt(sum_c e_c^2)/D * sqrt(step^2 + out_i^2/lambda^2)
+func (s *state) Attend(h int, queries [][]float64, answers []mechanism.Answer, threads int) {
+	d := s.design
+	w, _ := s.spare.Get().(*simd.KVWork)
+	if w == nil {
+		w = s.heads[h].NewWork(mechanism.Block)
+	}
+	defer s.spare.Put(w)
+	s.heads[h].Attend(queries, d.own.Scale, w, threads)
+	for i := range queries {
+		a := &answers[i]
+		a.LSE = w.LSE[i]
+		for c, v := range w.Out[i] {
+			a.Out[c] = float64(v)
+		}
+		if a.Stddev == nil {
+			continue
+		}
+		unit := float64(s.Sigmas[h]) * math.Sqrt(w.Squares[i])
+		for c, v := range a.Out {
+			a.Stddev[c] = unit * math.Hypot(d.valueStep(), v/float64(d.lambda))
+		}
+	}
+}
+
+// Describe implements mechanism.State.
+func (s *state) Describe(i *mechanism.Info) {
+	own := s.design.own
+	own.Lambda = s.design.lambdaValue()
+	i.Mechanism, i.Scale, i.Mu, i.Features = own, own.Scale, s.Mu, uint64(own.Cells)
+}
+
+// certificate is the certificate of a codebook release.
+type certificate struct {
+	mechanism.Certificate
+	Mu          float64           `json:"mu"` // rounded up
+	MuSquared   gaussian.Fraction `json:"mu_squared"`
+	Sensitivity sensitivity       `json:"sensitivity"`
+	Noise       gaussian.Noise    `json:"noise"`
+	Shape       shape             `json:"shape"`
+	Bounds      bounds            `json:"bounds"`
+	Codebook    book              `json:"codebook"`
+	Grid        grid              `json:"grid"`
+	Rows        []uint64          `json:"rows"` // a head, where public; else null
+	Curve       []gaussian.Point  `json:"curve"`
+	Groups      []gaussian.Group  `json:"groups"`
+}
+
+type sensitivity struct {
+	Norm         string `json:"norm"`
+	Squared      string `json:"squared"` // of one head to one unit, exact
+	ValueSquared uint64 `json:"value_squared"`
+	Lambda       int16  `json:"lambda"`
+}
+
+type shape struct {
+	Heads    int `json:"heads"`
+	KeyDim   int `json:"key_dim"`
+	ValueDim int `json:"value_dim"`
+	Cells    int `json:"cells"`
+}
+
+type bounds struct {
+	Key    float64 `json:"key_bound"`
+	Value  float64 `json:"value_bound"`
+	Scale  float64 `json:"scale"`
+	Lambda float64 `json:"lambda"`
+}
+
+type book struct {
+	SHA256    string  `json:"sha256"` // of the integers [heads, cells, key_dim], little-endian
+	FloorMass float64 `json:"floor_mass"`
+}
+
+type grid struct {
+	KeyScale   int     `json:"key_scale"`
+	ValueScale int     `json:"value_scale"`
+	KeyStep    float64 `json:"key_step"`
+	ValueStep  float64 `json:"value_step"`
+}
+
+// Certificate implements mechanism.State.
+func (s *state) Certificate(head mechanism.Certificate) any {
+	d := s.design
+	return certificate{
+		Certificate: head, Mu: s.Mu, MuSquared: s.Fraction(),
+		Sensitivity: sensitivity{"L2", d.Squared.String(), quant.ValueNorm2, d.lambda},
+		Noise:       s.Noise(),
+		Shape:       shape{d.shared.Heads, d.shared.KeyDim, d.shared.ValueDim, d.own.Cells},
+		Bounds:      bounds{d.own.KeyBound, d.own.ValueBound, d.own.Scale, d.lambdaValue()},
+		Codebook:    book{hexDigest(d.own.digest), floorMass},
+		Grid:        grid{quant.KeyScale, quant.ValueScale, d.keyStep(), d.valueStep()},
+		Rows:        s.PublicRows(), Curve: s.Curve(), Groups: s.Groups(head.Delta),
+	}
+}
