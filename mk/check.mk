@@ -4,18 +4,37 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 PYTHON_CODE := bindings/python tests bench audit compare study capi/_gen
 
 .PHONY: check
-check: $(VENV)/ready check-generated ## formatting, vet on every architecture, linters, types
+check: ## formatting, vet on every architecture, linters, types, generated files
+	@if $(MAKE) --no-print-directory $(SIDE_BY_SIDE) check-go check-generated check-python check-c; then \
+		echo "make check: all good, in $$SECONDS s"; \
+	else \
+		echo "make check: failed; the lines with *** name the parts"; exit 1; \
+	fi
+
+.PHONY: check-go
+check-go:
 	@unformatted=$$(gofmt -l bench capi compare core simd tests); \
 		[ -z "$$unformatted" ] || { echo "gofmt: $$unformatted"; exit 1; }
 	$(GO) vet ./...
 	for arch in amd64 arm64 riscv64; do CGO_ENABLED=0 GOOS=linux GOARCH=$$arch $(GO) vet ./core/... ./simd/...; done
 	$(GO) run $(STATICCHECK) ./...
+
+.PHONY: check-c
+check-c:
 	$(CC) -std=c99 $(WARNINGS) -Iinclude -fsyntax-only tests/abi/header.c
 	$(CXX) -std=c++17 $(WARNINGS) -Iinclude -fsyntax-only -x c++ tests/abi/header.c
+
+.PHONY: check-python
+check-python: $(VENV)/ready
 	$(VENV)/bin/ruff check --quiet --config bindings/python/pyproject.toml $(PYTHON_CODE)
 	$(VENV)/bin/ruff format --quiet --check --config bindings/python/pyproject.toml $(PYTHON_CODE)
 	cd bindings/python && ../../$(VENV)/bin/mypy
-	@echo "make check: all good"
+
+# Not yet part of check.
+.PHONY: check-lines
+check-lines: $(VENV)/ready ## prose has at most 100 columns, code 120
+	$(VENV_PYTHON) -m pytest -q tests/test_lines.py
+	$(VENV_PYTHON) tests/lines.py
 
 # $(call regenerate,FOLDER): run the generators in that tree: of assembly, which write beside
 # themselves, and of what mirrors dpattn.h.
