@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math"
 	"math/big"
+	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"testing"
@@ -323,9 +325,21 @@ func TestFalseClaim(t *testing.T) {
 	}
 }
 
-func fuzzFile(f *testing.F, seeds [][]byte, load func(testing.TB, []byte) error, more ...fault.Code) {
+// fuzzFile starts from seeds and from the stored files of a kind, ".partial" for one.
+func fuzzFile(
+	f *testing.F, seeds [][]byte, kind string, load func(testing.TB, []byte) error, more ...fault.Code,
+) {
+	stored, err := filepath.Glob("../tests/stored/*/*" + kind)
+	if err != nil || len(stored) == 0 {
+		f.Fatal("no stored files", err)
+	}
+	for _, path := range stored {
+		seeds = append(seeds, testkit.Must(os.ReadFile(path))(f))
+	}
 	for _, s := range seeds {
-		f.Add(s)
+		if len(s) < 4096 {
+			f.Add(s)
+		}
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for _, d := range [][]byte{data, resealed(data)} {
@@ -347,6 +361,7 @@ func FuzzLoad(f *testing.F) {
 	fuzzFile(
 		f,
 		[][]byte{saved(f, someRelease(f, p)), saved(f, testkit.Must(both.Release(someBudget, nil))(f))},
+		".dpa",
 		func(t testing.TB, d []byte) error {
 			r, err := Load(d)
 			if err == nil {
@@ -370,7 +385,7 @@ func FuzzImportSecret(f *testing.F) {
 		f.Fatal(err)
 	}
 	rows := built(f, p, testkit.Ball(testkit.Rand(80), 10, 2, 1), testkit.Ball(testkit.Rand(81), 10, 1, 1))
-	fuzzFile(f, [][]byte{exported(f, rows), exported(f, owned)}, func(t testing.TB, d []byte) error {
+	fuzzFile(f, [][]byte{exported(f, rows), exported(f, owned)}, ".partial", func(t testing.TB, d []byte) error {
 		b, err := ImportSecret(d)
 		if err == nil {
 			was, _ := parted(d)

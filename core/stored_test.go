@@ -243,9 +243,9 @@ func (m manifest) want(name string) (of map[string]answer, exact bool) {
 	return m.Answers[len(m.Answers)-1].Of[name], false
 }
 
-// sameAnswers compares numbers: bit for bit, or within 1e-5 of the largest among them. Kernels agree
-// within the tolerance that simd states, not in their bits: the sets of 0.1.0 differ by 9.2e-7 at
-// most in these files, relative to each number.
+// sameAnswers compares numbers: bit for bit, or within 1e-5 of the largest among them. Kernels are
+// within the tolerance that simd states, not equal in their bits: those of 0.1.0 differ by 9.2e-7
+// at most in these files, relative to each number.
 func sameAnswers(t *testing.T, what string, got, want []float64, exact bool) {
 	t.Helper()
 	if len(got) != len(want) || len(got) == 0 {

@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"math"
+	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"testing"
@@ -198,6 +200,13 @@ func TestSecrets(t *testing.T) {
 // checksum is mended, so that the bytes are looked at.
 func FuzzDecode(f *testing.F) {
 	_, saved, _ := files(f)
+	stored, err := filepath.Glob("../../tests/stored/*/*.dpa")
+	if err != nil || len(stored) == 0 {
+		f.Fatal("no stored files", err)
+	}
+	for _, path := range stored {
+		saved = append(saved, testkit.Must(os.ReadFile(path))(f))
+	}
 	for _, data := range saved {
 		f.Add(data[:min(len(data), 2000)])
 	}
