@@ -222,7 +222,7 @@ class Table:
         return builder
 
     def _sums(self, side: int) -> Array:
-        """The exact sums (width,) by the definition of docs/format.md."""
+        """The exact sums (width,) by the definition of docs/formats.md."""
         given = self.game.rows[side]
         if given.owners is None:
             return self._sums_of_rows(given)

@@ -579,7 +579,7 @@ DPATTN_API int32_t dpattn_release_state(dpattn_release release, int64_t *state, 
 DPATTN_API int32_t dpattn_release_kv(dpattn_release release, const dpattn_tensor *keys, const dpattn_tensor *values,
                                      const dpattn_tensor *bias, dpattn_error *err);
 
-/* Bytes of a release file (magic, version, checksum; docs/format.md), the same on every machine.
+/* Bytes of a release file (magic, version, checksum; docs/formats.md), the same on every machine.
  * Status: OK, INVALID_ARGUMENT, INVALID_HANDLE, BUFFER_TOO_SMALL. */
 DPATTN_API int32_t dpattn_release_save(dpattn_release release, void *data, size_t capacity, size_t *needed,
                                        dpattn_error *err);
@@ -643,7 +643,7 @@ DPATTN_API int32_t dpattn_ledger_release(dpattn_ledger ledger, const char *label
 DPATTN_API int32_t dpattn_ledger_load(dpattn_ledger ledger, const char *label, dpattn_release *release,
                                       dpattn_error *err);
 
-/* The statement: a NUL-terminated UTF-8 JSON object (docs/format.md) with the allowance, what is
+/* The statement: a NUL-terminated UTF-8 JSON object (docs/formats.md) with the allowance, what is
  * spent and left, and every release with its cost. Public as far as its labels are. *needed counts
  * the NUL; it grows when others release.
  * Status: OK, INVALID_ARGUMENT, INVALID_HANDLE, BUFFER_TOO_SMALL, MISMATCH, BUSY, IO, CORRUPT. */

@@ -45,7 +45,7 @@ func release(s shape, n int) *core.Release {
 	return r
 }
 
-// disown flips bit i of all origins of a partial (docs/format.md), so that it passes for other
+// disown flips bit i of all origins of a partial (docs/formats.md), so that it passes for other
 // rows.
 func disown(partial []byte, i int) {
 	const first, size = 16 + 4 + 8, 16

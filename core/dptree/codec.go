@@ -12,7 +12,7 @@ import (
 
 // A file: magic, version; the structure's kind and Params; the polynomial, from DPTreeSoftmax up;
 // the guarantee with the distributions; the number of rows; the noisy integers; the checksum.
-// docs/format.md has the table.
+// docs/formats.md has the table.
 
 // Encode returns the structure as a file. PUBLIC.
 func (r *released) Encode() []byte {

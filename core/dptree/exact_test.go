@@ -69,8 +69,8 @@ func TestSpots(t *testing.T) {
 	}
 }
 
-// TestLayout: every number lies where docs/format.md says, [coordinates][nodes][columns][copies] or
-// [columns][copies], and is the sum over the leaves of its node, in all copies.
+// TestLayout: every number lies where docs/formats.md says, [coordinates][nodes][columns][copies]
+// or [columns][copies], and is the sum over the leaves of its node, in all copies.
 func TestLayout(t *testing.T) {
 	rng := testkit.Rand(6)
 	for _, s := range structures(privacy.AddRemove, 0) {

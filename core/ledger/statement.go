@@ -7,7 +7,7 @@ import (
 	"dpattn/core/privacy"
 )
 
-// statement is what everybody may know of a ledger, and all that is needed to add up its account once more (docs/format.md).
+// statement is what everybody may know of a ledger, and all that is needed to add up its account once more (docs/formats.md).
 type statement struct {
 	Format    string    `json:"format"`
 	ID        string    `json:"id"`

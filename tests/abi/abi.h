@@ -89,7 +89,7 @@ dpattn_info info_of(dpattn_release release);
 dpattn_diagnostics diagnostics_of(dpattn_builder builder);
 int same_bytes(bytes a, bytes b);
 /* Two secret partials of the same rows: the same bytes but for the random origins, and the
- * checksum, which they enter (docs/format.md). */
+ * checksum, which they enter (docs/formats.md). */
 int same_rows(bytes a, bytes b);
 
 #endif

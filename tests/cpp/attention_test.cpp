@@ -24,7 +24,7 @@ Builder filled(const Memory &memory, const dpattn::Params &params)
 }
 Builder filled(const Memory &memory) { return filled(memory, memory.params()); }
 
-/// What a partial holds after its origins and before its checksum (docs/format.md): the same for
+/// What a partial holds after its origins and before its checksum (docs/formats.md): the same for
 /// the same rows, whichever builders they are in.
 dpattn::span<const std::byte> rows_in(const dpattn::SecretBytes &partial)
 {

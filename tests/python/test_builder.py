@@ -241,7 +241,7 @@ def test_hostile_rows_count_as_zero_and_raise_nothing(rng) -> None:
 
 
 def state_of(partial: bytes) -> bytes:
-    """The sums of a secret partial of one head: 21 features, 4 columns, int64 (docs/format.md)."""
+    """The sums of a secret partial of one head: 21 features, 4 columns, int64 (docs/formats.md)."""
     return partial[-32 - 21 * 4 * 8 : -32]
 
 

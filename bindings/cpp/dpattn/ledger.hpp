@@ -73,7 +73,7 @@ public:
     }
     Release load(const std::string &label) const { return try_load(label).value(); }
 
-    /// The statement, a JSON object (docs/format.md).
+    /// The statement, a JSON object (docs/formats.md).
     /// Errors: invalid_handle, mismatch, busy, io, corrupt, out_of_memory.
     Result<std::string> try_show() const noexcept
     {

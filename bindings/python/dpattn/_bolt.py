@@ -1,4 +1,4 @@
-"""Reads a bbolt file (docs/format.md, "Ledger"), independently of the C library: the keys and values of one bucket."""
+"""Reads a bbolt file (docs/formats.md, "Ledger"), independently of the C library: the keys and values of one bucket."""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ class Ledger(Handle):
         return os.fsdecode(self._path)
 
     def show(self) -> Dict[str, Any]:
-        """Give the statement: allowance, spent, left, shares and releases (docs/format.md)."""
+        """Give the statement: allowance, spent, left, shares and releases (docs/formats.md)."""
         text = read_bytes("dpattn_ledger_show", self._open())
         statement: Dict[str, Any] = json.loads(text.rstrip(b"\0"))
         return statement

@@ -1,4 +1,4 @@
-// Package wire reads and writes dpattn's files: little-endian numbers between a magic with a version and a checksum. docs/format.md describes them.
+// Package wire reads and writes dpattn's files: little-endian numbers between a magic with a version and a checksum. docs/formats.md describes them.
 package wire
 
 import (

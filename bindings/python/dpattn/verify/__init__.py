@@ -1,6 +1,6 @@
 """Recompute the guarantee of a release from its file's own bytes, independently of the C library.
 
-Every mechanism has a module here that reads its part of the file (docs/format.md), recomputes what
+Every mechanism has a module here that reads its part of the file (docs/formats.md), recomputes what
 the noise in it guarantees, and compares that with the claim of the file and with a certificate. No
 code is shared with the C library, and nothing of numpy or of the rest of this package is used,
 except for an exception and for the way a number is printed.

@@ -1,6 +1,6 @@
 """Add up a ledger's account once more from its file's own bytes, independently of the C library.
 
-The file (docs/format.md, "Ledger") holds the allowance, one entry a release, and the releases themselves. From each
+The file (docs/formats.md, "Ledger") holds the allowance, one entry a release, and the releases themselves. From each
 release follows what it spent, as `dpattn.verify` recomputes it; Gaussian ones add up in mu^2, exact fractions, and all
 others in epsilon and delta. The account is right if
 

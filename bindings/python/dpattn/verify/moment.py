@@ -1,6 +1,6 @@
 """The release of the Gaussian mechanism: polynomial moments with rounded Gaussian noise.
 
-The file (docs/format.md) says which integers bound a contribution and which sigma the noise has.
+The file (docs/formats.md) says which integers bound a contribution and which sigma the noise has.
 From these follow
 
     sensitivity^2   of one head to one unit, an integer
@@ -31,7 +31,7 @@ _ROTATION = {1: "hadamard", 2: "none"}
 _MAX_DIM, _MAX_DEGREE, _MAX_OWNER_ROWS, _MAX_SIGMA, _MAX_ROWS = 1 << 16, 8, 1 << 20, 1 << 53, 1 << 30
 _MIN_OWNER_BOUND = 1 / 1024
 
-# The grid of docs/format.md, "What the integers mean".
+# The grid of docs/formats.md, "What the integers mean".
 _KEY_SCALE, _VALUE_SCALE, _VALUE2 = 32766, 1022, 1 << 20
 
 
@@ -39,7 +39,7 @@ _KEY_SCALE, _VALUE_SCALE, _VALUE2 = 32766, 1022, 1 << 20
 
 
 class File:
-    """A release file, read as docs/format.md says; `verify_claim` checks what it claims."""
+    """A release file, read as docs/formats.md says; `verify_claim` checks what it claims."""
 
     heads: int
     key_dim: int

@@ -59,7 +59,7 @@ class Term:
 
 
 class File:
-    """A file of the family, read as docs/format.md says."""
+    """A file of the family, read as docs/formats.md says."""
 
     def __init__(self, reader: Reader) -> None:
         take, skip = reader.take, reader.skip
