@@ -27,16 +27,17 @@ func requestDigest(p *Params, budget privacy.Budget) [32]byte {
 // machine worked out from it. docs/formats.md describes it.
 //
 // Version 1 is a JSON array of two objects, the parameters and the budget. It has all requestNames,
-// in CamelCase, each mechanism's and zeros where they are not its own. Version 2, for parameters
-// that version 1 lacks, has those that there are, by their names in dpattn_params. Numbers are
-// written with the fewest digits that give them back.
+// in CamelCase, each mechanism's and zeros where they are not its own. Version 2, where parameters
+// are set that version 1 lacks, has those that there are, by their names in dpattn_params: one that
+// is new and at its zero changes no text. Numbers are written with the fewest digits that give them
+// back.
 func requestText(p *Params, budget privacy.Budget) []byte {
 	fields := append([]mechanism.Field{
 		{Name: "heads", Value: p.Heads}, {Name: "key_dim", Value: p.KeyDim}, {Name: "value_dim", Value: p.ValueDim},
 		{Name: "mechanism", Value: p.Mechanism.Kind().Number}, {Name: "adjacency", Value: p.Adjacency},
 		{Name: "owner_rows", Value: p.OwnerRows},
 	}, p.Mechanism.Fields()...)
-	later := func(f mechanism.Field) bool { return !slices.Contains(requestNames, f.Name) }
+	later := func(f mechanism.Field) bool { return f.Set() && !slices.Contains(requestNames, f.Name) }
 	var text bytes.Buffer
 	put := func(before, name string, value any) {
 		number, err := json.Marshal(value)
@@ -49,7 +50,9 @@ func requestText(p *Params, budget privacy.Budget) []byte {
 	if slices.ContainsFunc(fields, later) {
 		put("{", "request", 2)
 		for _, f := range fields {
-			put(",", f.Name, f.Value)
+			if later(f) || slices.Contains(requestNames, f.Name) {
+				put(",", f.Name, f.Value)
+			}
 		}
 		put(",", "epsilon", budget.Epsilon)
 		put(",", "delta", budget.Delta)

@@ -13,8 +13,8 @@ type Field struct {
 	Value any
 }
 
-// set reports whether the field is anything but zero.
-func (f Field) set() bool {
+// Set reports whether the field is anything but zero.
+func (f Field) Set() bool {
 	switch v := f.Value.(type) {
 	case int64:
 		return v != 0
@@ -80,7 +80,7 @@ func (f *Fields) Floats(name string) []float64 {
 // Unread is an error if a field is set that nobody has read.
 func (f *Fields) Unread(mechanism string) error {
 	for _, field := range f.list {
-		if field.set() && !f.read[field.Name] {
+		if field.Set() && !f.read[field.Name] {
 			return fault.Invalid("params.%s is set; the mechanism %s does not read it, and it must be 0 or NULL",
 				field.Name, mechanism)
 		}
