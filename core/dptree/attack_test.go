@@ -32,7 +32,7 @@ func (o ours) normaliser(q []float64) float64 {
 	return sums[len(sums)-1]
 }
 
-// recover is the attack: the attacker knows all keys but one, subtracts their weights from the
+// recoverKey is the attack: the attacker knows all keys but one, subtracts their weights from the
 // normaliser at d queries along the axes, and takes logarithms:
 //
 //	exp(q_c k_c/d) = normaliser(q) - sum over the known keys,   q = R e_c.

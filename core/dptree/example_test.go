@@ -27,6 +27,25 @@ func ExampleNewTree() {
 	// Output: 4.00 <nil>
 }
 
+// A structure's file is public, and answers what the structure answers.
+func ExampleDecodeTree() {
+	p := dptree.Params{Adjacency: privacy.AddRemove, Leaves: 4, Weight: 1}
+	tree, _, err := dptree.NewTree(p, nil, []float64{1, 0.5, 0.25, -1}, nil, vast, nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	again, err := dptree.DecodeTree(tree.Encode())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	sum, _, _ := tree.Query(0, 3)
+	same, _, _ := again.Query(0, 3)
+	fmt.Printf("%.2f %v\n", sum, sum == same)
+	// Output: 1.75 true
+}
+
 // The sum of the distances of all points from any other point, each point with weight 1.
 func ExampleNewDistance() {
 	p := dptree.Params{Adjacency: privacy.AddRemove, Leaves: 1 << 10, Range: 10, Weight: 1, Squared: true}
