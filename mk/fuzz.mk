@@ -8,7 +8,7 @@ FUZZ_SECONDS ?= 60
 fuzz: fuzz-go fuzz-surface ## look for hostile files, rows and calls: FUZZ_SECONDS (60) a target
 
 .PHONY: fuzz-go
-fuzz-go: ## every fuzz target in Go: the decoders and the intake of rows
+fuzz-go: ## every fuzz target in Go: the decoders and batches of rows
 	@for package in $$($(GO) list ./core/... ./capi); do \
 		for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
 			echo "$$package $$target"; \
