@@ -96,10 +96,10 @@ func (r *Release) makeCertificate() []byte {
 	return out
 }
 
-// KV writes a release of the codebook mechanism as a key-value cache, which any attention kernel reads:
-// keys [heads, cells, d] (or [cells, d] of one head), values [heads, cells, d_v] likewise, and bias
-// [heads, cells], natural logarithms. softmax(Scale q keys^T + bias) values is what Attend answers. Of
-// other mechanisms there is no such form.
+// KV writes a release of the codebook mechanism as a key-value cache, which any attention kernel
+// reads: keys [heads, cells, d] (or [cells, d] of one head), values [heads, cells, d_v] likewise,
+// and bias [heads, cells], natural logarithms. softmax(Scale q keys^T + bias) values is what Attend
+// answers. Of other mechanisms there is no such form.
 func (r *Release) KV(keys, values, bias tensor.Tensor) error {
 	kv, ok := r.state.(mechanism.KeysValues)
 	p := r.mechanism.Params()
@@ -120,7 +120,12 @@ func (r *Release) KV(keys, values, bias tensor.Tensor) error {
 			want = [tensor.MaxDim]int{kv.Cells(), a.dim}
 		}
 		if a.t.NDim != 3 && want[2] != 0 || a.t.Shape != want {
-			return fault.Invalid("%s.shape is %v; it must be [heads, cells, dim] = %v", a.name, a.t.Shape[:a.t.NDim], want)
+			return fault.Invalid(
+				"%s.shape is %v; it must be [heads, cells, dim] = %v",
+				a.name,
+				a.t.Shape[:a.t.NDim],
+				want,
+			)
 		}
 	}
 	if err := bias.CheckOutput("bias"); err != nil {

@@ -20,7 +20,7 @@ test-arm64: ## the arm64 kernels under qemu-user, which root gets by apt-get
 	@if command -v $(QEMU_ARM64) >/dev/null; then \
 		export CGO_ENABLED=0 GOOS=linux GOARCH=arm64; \
 		$(GO) test -exec $(QEMU_ARM64) ./simd && \
-		$(GO) test -exec $(QEMU_ARM64) -run OnEveryMachine ./core/moment; \
+		$(GO) test -exec $(QEMU_ARM64) -run OnEveryMachine ./core/moment ./core/codebook; \
 	else \
 		echo "arm64: skipped, since there is no $(QEMU_ARM64) here (it is in the package qemu-user)"; \
 	fi

@@ -1,14 +1,14 @@
-// Package codebook is the codebook release: sharp attention on real keys. Every key belongs to the cell
-// of its nearest public centroid; a cell's exact sums of values and rows get rounded Gaussian noise, and
-// a query attends to the centroids with the noisy masses and values of their cells:
+// Package codebook is the codebook release: sharp attention on real keys. Every key belongs to the
+// cell of its nearest public centroid; a cell's exact sums of values and rows get rounded Gaussian
+// noise, and a query attends to the centroids with the noisy masses and values of their cells:
 //
 //	S[c] = sum over the cell's rows of [v ; lambda], plus noise
 //	out(q) = softmax_c(scale <q, m_c> + ln n_c) v_c,   n_c = S[c, d_v]/lambda,  v_c = S[c, :d_v]/n_c
 //
-// So a release is C keys, C values and one bias a key, which any attention kernel reads. One row is in
-// one cell, so its sensitivity knows neither the sharpness of attention nor the dimension of keys nor
-// the number of cells. PROOF.md beside this file has the privacy argument; the noise is the analytic
-// Gaussian mechanism (Balle & Wang 2018, arXiv 1805.06530).
+// So a release is C keys, C values and one bias a key, which any attention kernel reads. One row is
+// in one cell, so its sensitivity knows neither the sharpness of attention nor the dimension of
+// keys nor the number of cells. PROOF.md beside this file has the privacy argument; the noise is
+// the analytic Gaussian mechanism (Balle & Wang 2018, arXiv 1805.06530).
 package codebook
 
 import (
@@ -159,7 +159,12 @@ func (d *design) lambdaValue() float64 { return float64(d.lambda) * d.valueStep(
 
 // Plan implements mechanism.Settings. The noise is that of a query that attends to one cell of mean
 // mass, rows/cells.
-func (p Params) Plan(shared mechanism.Params, rows uint64, b privacy.Budget, target float64) (mechanism.PlanResult, error) {
+func (p Params) Plan(
+	shared mechanism.Params,
+	rows uint64,
+	b privacy.Budget,
+	target float64,
+) (mechanism.PlanResult, error) {
 	m, err := p.New(shared)
 	if err != nil {
 		return mechanism.PlanResult{}, err

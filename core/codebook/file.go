@@ -9,8 +9,8 @@ import (
 	"dpattn/simd"
 )
 
-// Encode implements mechanism.Mechanism: parameters with their defaults filled in, then the integers
-// that follow from them.
+// Encode implements mechanism.Mechanism: parameters with their defaults filled in, then the
+// integers that follow from them.
 func (d *design) Encode(w *wire.Writer) {
 	p := &d.own
 	weights := uint32(0)

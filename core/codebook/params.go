@@ -16,13 +16,14 @@ const MaxCells = 1 << 16
 // MinOwnerBound keeps what is left of a clipped sum far above the grid.
 const MinOwnerBound = 1. / 1024
 
-// Params are the codebook release's own parameters. Zero means default where one is named; the others
-// are required. They must be chosen without looking at the private data, the codebook above all.
+// Params are the codebook release's own parameters. Zero means default where one is named; the
+// others are required. They must be chosen without looking at the private data, the codebook above
+// all.
 type Params struct {
 	Cells int // C, 1..65536, a head
-	// Codebook has the centroids [Heads, Cells, KeyDim] of public rows of the same kind as the private
-	// keys. They are rounded to the grid of keys; longer ones than KeyBound are scaled to it. A release
-	// has them in its KV form, and nil here.
+	// Codebook has the centroids [Heads, Cells, KeyDim] of public rows of the same kind as the
+	// private keys. They are rounded to the grid of keys; longer ones than KeyBound are scaled to
+	// it. A release has them in its KV form, and nil here.
 	Codebook []float64
 
 	KeyBound   float64 // norm of the longest key on the grid; longer keys are scaled to it
@@ -85,12 +86,18 @@ func (p Params) checked(shared *mechanism.Params) (Params, error) {
 		p.Lambda = p.ValueBound / math.Sqrt(math.Sqrt(float64(shared.ValueDim)))
 	}
 	if ratio := p.Lambda / p.ValueBound; !(ratio >= 1./64 && ratio <= 16) {
-		return p, fault.Invalid("params.lambda is %v; it must be in value_bound/64 .. value_bound*16 (value_bound is %v)",
-			p.Lambda, p.ValueBound)
+		return p, fault.Invalid(
+			"params.lambda is %v; it must be in value_bound/64 .. value_bound*16 (value_bound is %v)",
+			p.Lambda,
+			p.ValueBound,
+		)
 	}
 	if p.OwnerBound != 0 && !(p.OwnerBound >= MinOwnerBound && p.OwnerBound <= float64(shared.OwnerRows)) {
-		return p, fault.Invalid("params.owner_bound is %v; it must be 0 (none) or in 1/1024..owner_rows, and owner_rows is %d",
-			p.OwnerBound, shared.OwnerRows)
+		return p, fault.Invalid(
+			"params.owner_bound is %v; it must be 0 (none) or in 1/1024..owner_rows, and owner_rows is %d",
+			p.OwnerBound,
+			shared.OwnerRows,
+		)
 	}
 	return p, mechanism.CheckHeadWeights(p.HeadWeights, shared.Heads)
 }

@@ -10,12 +10,12 @@ import (
 	"dpattn/simd"
 )
 
-// floorMass is the least mass of a cell, in rows: noise makes masses of empty cells negative, and ln
-// wants a positive number.
+// floorMass is the least mass of a cell, in rows: noise makes masses of empty cells negative, and
+// ln wants a positive number.
 const floorMass = 1. / (1 << 20)
 
-// mostLogit is the largest |scale*<q, m>| that is told apart: longer queries are scaled to it. Softmax
-// is the arg-max long before.
+// mostLogit is the largest |scale*<q, m>| that is told apart: longer queries are scaled to it.
+// Softmax is the arg-max long before.
 const mostLogit = 1 << 16
 
 // state is the public half of a release: the noisy sums of each head's cells, and the same as keys,

@@ -17,8 +17,8 @@ import (
 	"dpattn/simd"
 )
 
-// sums is the secret half of a builder. With rows as units exact is live and owners nil; with owners as
-// units rows are kept in owners, as cell and value, and summed at release. SECRET.
+// sums is the secret half of a builder. With rows as units exact is live and owners nil; with
+// owners as units rows are kept in owners, as cell and value, and summed at release. SECRET.
 type sums struct {
 	*design
 	exact  gaussian.Sums
@@ -251,7 +251,8 @@ func (s *sums) Absorb(from mechanism.Sums) (dropped uint64) {
 	return dropped
 }
 
-// ownerReports is how many reports of progress a head of owners makes: how many there are is private.
+// ownerReports is how many reports of progress a head of owners makes: how many there are is
+// private.
 const ownerReports = 64
 
 // Release implements mechanism.Sums.
@@ -290,8 +291,8 @@ func (s *sums) Release(budget privacy.Budget, p *mechanism.Progress) (mechanism.
 	return d.open(noisy), nil
 }
 
-// sumOwners adds the kept rows of one head to dst, each owner's within its bound; false if report says
-// to stop. It reports ownerReports times.
+// sumOwners adds the kept rows of one head to dst, each owner's within its bound; false if report
+// says to stop. It reports ownerReports times.
 func (s *sums) sumOwners(h int, dst []int64, report func(part int) bool) bool {
 	sum := s.newOwnerSum()
 	defer sum.wipe()

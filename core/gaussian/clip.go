@@ -8,8 +8,8 @@ import (
 // shift is the number of fractional bits of the factor by which Clip scales.
 const shift = 62
 
-// Worth is the bound on the squared norm of one unit's sum that is worth rows fully aligned rows, of
-// squared norm row each: floor(rows^2 row), exactly. rows is positive and finite.
+// Worth is the bound on the squared norm of one unit's sum that is worth rows fully aligned rows,
+// of squared norm row each: floor(rows^2 row), exactly. rows is positive and finite.
 func Worth(row *big.Int, rows float64) *big.Int {
 	square := new(big.Rat)
 	square.SetFloat64(rows)
@@ -18,9 +18,9 @@ func Worth(row *big.Int, rows float64) *big.Int {
 	return new(big.Int).Div(square.Num(), square.Denom())
 }
 
-// Clip makes the exact squared norm of a sum at most bound: if it is larger, it scales all of it by one
-// factor, rounding each number toward zero, and reports that it did. What comes out is a function of
-// the sum alone (PROOF.md of package moment, "Clipped sums").
+// Clip makes the exact squared norm of a sum at most bound: if it is larger, it scales all of it by
+// one factor, rounding each number toward zero, and reports that it did. What comes out is a
+// function of the sum alone (PROOF.md of package moment, "Clipped sums").
 func Clip(sum []int64, bound *big.Int) (clipped bool) {
 	norm2 := Norm2(sum)
 	if norm2.Cmp(bound) <= 0 {

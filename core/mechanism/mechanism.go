@@ -122,9 +122,9 @@ const Block = 64
 
 // Answer is where State.Attend writes the answer to one query.
 type Answer struct {
-	Out         []float64 // [value_dim]
-	Stddev      []float64 // nil or [value_dim]: the predicted standard deviation of the noise in Out
-	LSE         float64   // ln sum_j w_j
+	Out    []float64 // [value_dim]
+	Stddev []float64 // nil or [value_dim]: the predicted standard deviation of the noise in Out
+	LSE    float64   // ln sum_j w_j
 }
 
 // MaxRows is the largest number of rows in one head.
