@@ -1,4 +1,7 @@
-"""Reads a bbolt file (docs/formats.md, "Ledger"), independently of the C library: the keys and values of one bucket."""
+"""Reads a bbolt file (docs/formats.md, "Ledger"): the keys and values of one bucket.
+
+It shares no code with the C library.
+"""
 
 from __future__ import annotations
 

@@ -1,15 +1,17 @@
 """Add up a ledger's account once more from its file's own bytes, independently of the C library.
 
-The file (docs/formats.md, "Ledger") holds the allowance, one entry a release, and the releases themselves. From each
-release follows what it spent, as `dpattn.verify` recomputes it; Gaussian ones add up in mu^2, exact fractions, and all
-others in epsilon and delta. The account is right if
+The file (docs/formats.md, "Ledger") holds the allowance, one entry a release, and the releases
+themselves. From each release follows what it spent, as `dpattn.verify` recomputes it; Gaussian ones
+add up in mu^2, exact fractions, and all others in epsilon and delta. The account is right if
 
-    sum mu_i^2 <= mu^2   and   delta(epsilon - other_epsilon; mu) <= delta - other_delta   (Gaussian releases)
-    sum epsilon_j <= other_epsilon   and   sum delta_j <= other_delta                       (all others)
+    sum mu_i^2 <= mu^2,  delta(epsilon - other_epsilon; mu) <= delta - other_delta   (Gaussian)
+    sum epsilon_j <= other_epsilon,  sum delta_j <= other_delta                      (all others)
 
-which together promise (epsilon, delta) for everything that the ledger released (core/privacy/PROOF.md, section 9).
+which together promise (epsilon, delta) for everything that the ledger released
+(core/privacy/PROOF.md, section 9).
 
-What no reader of a file can verify: that every release of the data set is in it, and that it is not an older copy.
+What no reader of a file can verify: that every release of the data set is in it, and that it is not
+an older copy.
 """
 
 from __future__ import annotations
@@ -38,8 +40,8 @@ def verify_ledger(data: Union[bytes, bytearray, memoryview]) -> Report:
     Returns
     -------
     Report
-        Never an exception for wrong input: ``problems`` says what is wrong. ``facts`` has the sum of mu^2, the
-        mu that it gives, and what all releases together promise.
+        Never an exception for wrong input: ``problems`` says what is wrong. ``facts`` has the sum
+        of mu^2, the mu that it gives, and what all releases together promise.
     """
     report = Report()
     try:
