@@ -153,12 +153,8 @@ func (r *Release) checkAttend(heads int, queries, out, lse, stddev *tensor.Tenso
 		return 0, fault.Invalid("queries.shape[0] is %d; it must be heads = %d", queries.Shape[0], heads)
 	}
 	if queries.Shape[ndim-1] != d.KeyDim {
-		return 0, fault.Invalid(
-			"queries.shape[%d] is %d; it must be key_dim = %d",
-			ndim-1,
-			queries.Shape[ndim-1],
-			d.KeyDim,
-		)
+		return 0, fault.Invalid("queries.shape[%d] is %d; it must be key_dim = %d", ndim-1, queries.Shape[ndim-1],
+			d.KeyDim)
 	}
 	for _, err := range [...]error{
 		checkOutput("out", out, queries, d.ValueDim), checkOutput("lse", lse, queries, 1), checkOutput("stddev", stddev, queries, d.ValueDim),

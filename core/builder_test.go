@@ -157,21 +157,12 @@ func TestOwnerBound(t *testing.T) {
 		p.OwnerRows, p.OwnerBound = c.rows, c.bound
 		moved, squared := worstOwner(t, p, c.kept, c.clipped)
 		if moved.Cmp(squared) > 0 {
-			t.Errorf(
-				"%d rows, bound %v: an owner moves the state by %v, over the squared bound %v",
-				c.rows,
-				c.bound,
-				moved,
-				squared,
-			)
+			t.Errorf("%d rows, bound %v: an owner moves the state by %v, over the squared bound %v", c.rows, c.bound,
+				moved, squared)
 		}
 		if ratio, _ := new(big.Rat).SetFrac(moved, squared).Float64(); ratio < c.least {
-			t.Errorf(
-				"%d rows, bound %v: the worst owner moves the state by %v of the squared bound",
-				c.rows,
-				c.bound,
-				ratio,
-			)
+			t.Errorf("%d rows, bound %v: the worst owner moves the state by %v of the squared bound", c.rows, c.bound,
+				ratio)
 		}
 	}
 }
@@ -257,28 +248,16 @@ func TestReplacedOwners(t *testing.T) {
 				}
 				moved := distance2(before, after)
 				if moved.Cmp(bound) > 0 {
-					t.Fatalf(
-						"%v, %d rows, bound %v, trial %d: the state moved by %v, more than %v",
-						adjacency,
-						c.rows,
-						c.bound,
-						trial,
-						moved,
-						bound,
-					)
+					t.Fatalf("%v, %d rows, bound %v, trial %d: the state moved by %v, more than %v", adjacency, c.rows,
+						c.bound, trial, moved, bound)
 				}
 				ratio, _ := new(big.Rat).SetFrac(moved, bound).Float64()
 				largest = max(largest, ratio)
 			}
 			t.Logf("%v, %d rows, bound %v: up to %.4f of the squared bound", adjacency, c.rows, c.bound, largest)
 			if largest < c.least {
-				t.Errorf(
-					"%v, %d rows, bound %v: no pair came closer than %v to the squared bound",
-					adjacency,
-					c.rows,
-					c.bound,
-					largest,
-				)
+				t.Errorf("%v, %d rows, bound %v: no pair came closer than %v to the squared bound", adjacency, c.rows,
+					c.bound, largest)
 			}
 		}
 	}
@@ -367,13 +346,8 @@ func TestCancel(t *testing.T) {
 			t.Fatal(err)
 		}
 		add := func(stop int) (calls int, err error) {
-			err = b.Add(
-				0,
-				k.View(),
-				v.View(),
-				owners,
-				&Progress{Report: func(done, total uint64) bool { calls++; return calls <= stop }},
-			)
+			err = b.Add(0, k.View(), v.View(), owners,
+				&Progress{Report: func(done, total uint64) bool { calls++; return calls <= stop }})
 			return calls, err
 		}
 		calls, err := add(1 << 30)

@@ -105,14 +105,8 @@ func TestGoldenAttention(t *testing.T) {
 								t.Errorf("query %d column %d: reference %v, golden %v", j, col, real.Row(j)[col], o)
 							}
 							if e := math.Abs(out.Row(j)[col] - o); e > 1e-3*p.ValueBound {
-								t.Errorf(
-									"query %d column %d: got %v, golden %v, off by %.2g of the output scale",
-									j,
-									col,
-									out.Row(j)[col],
-									o,
-									e/p.ValueBound,
-								)
+								t.Errorf("query %d column %d: got %v, golden %v, off by %.2g of the output scale", j,
+									col, out.Row(j)[col], o, e/p.ValueBound)
 							}
 						}
 					}

@@ -152,12 +152,8 @@ func nothingIsLeft(t *testing.T, name string, p settings, owners int) {
 	}
 	other.Wipe()
 
-	needles = append(
-		needles,
-		hide("a key as given", k.Row(n-1), 3, 1),
-		hide("a value as given", v.Row(n-1), 3, 1),
-		hide("a key as given, from the middle", k.Row(150), 3, 1),
-	)
+	needles = append(needles, hide("a key as given", k.Row(n-1), 3, 1), hide("a value as given", v.Row(n-1), 3, 1),
+		hide("a key as given, from the middle", k.Row(150), 3, 1))
 	state, columns := exact(whole), len(needles)
 	whole.Wipe()
 	for _, column := range []int{0, p.ValueDim} {
@@ -171,11 +167,8 @@ func nothingIsLeft(t *testing.T, name string, p settings, owners int) {
 			must = append(must, len(needles), len(needles)+1)
 			row := &kept[i][0]
 			rank := (*uint64)(unsafe.Pointer(row)) // its first field
-			needles = append(
-				needles,
-				hide("a rounded row", row.Data, len(row.Data), 1),
-				hide("a rank", unsafe.Slice(rank, 1), 1, 1),
-			)
+			needles = append(needles, hide("a rounded row", row.Data, len(row.Data), 1),
+				hide("a rank", unsafe.Slice(rank, 1), 1, 1))
 		}
 		// Of the row that was hashed last a hash leaves traces on its stack, if it keeps any.
 		for _, last := range []int{n - 1, 199} {

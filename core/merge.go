@@ -39,12 +39,8 @@ func MergeAttention(outA, lseA, outB, lseB, out tensor.Tensor, lse *tensor.Tenso
 			shape[out.NDim-1] = 1
 		}
 		if a.t.NDim != out.NDim || a.t.Shape != shape {
-			return fault.Invalid(
-				"%s.shape is %v; it must be %v, to match out",
-				a.name,
-				a.t.Shape[:a.t.NDim],
-				shape[:out.NDim],
-			)
+			return fault.Invalid("%s.shape is %v; it must be %v, to match out", a.name, a.t.Shape[:a.t.NDim],
+				shape[:out.NDim])
 		}
 	}
 	heads, dim := 1, out.Shape[out.NDim-1]

@@ -58,11 +58,8 @@ func joint(into, from *Builder) (origins, error) {
 		)
 	}
 	if len(all) > maxOrigins {
-		return nil, fault.New(
-			fault.Limit,
-			"from: together the builders would have rows of more than %d partials",
-			maxOrigins,
-		)
+		return nil, fault.New(fault.Limit, "from: together the builders would have rows of more than %d partials",
+			maxOrigins)
 	}
 	return all, nil
 }
@@ -112,12 +109,8 @@ func (s origins) encode(w *wire.Writer) {
 func decodeOrigins(r *wire.Reader) (origins, error) {
 	n := r.U64()
 	if n > maxOrigins {
-		return nil, fault.New(
-			fault.Limit,
-			"data: it has rows of %d partials; a builder may have those of %d",
-			n,
-			maxOrigins,
-		)
+		return nil, fault.New(fault.Limit, "data: it has rows of %d partials; a builder may have those of %d", n,
+			maxOrigins)
 	}
 	if r.Short || n > uint64(len(r.Buf)/len(origin{})) {
 		return nil, wire.Corrupt("it ends within its origins")

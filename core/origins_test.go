@@ -132,12 +132,8 @@ func TestPartialsOnce(t *testing.T) {
 				part := testkit.Must(ImportSecret(template))(t)
 				put(t, part, 0, 4, s)
 				if s%2 == 0 {
-					part = merged(
-						t,
-						part,
-						testkit.Must(ImportSecret(template))(t),
-						testkit.Must(ImportSecret(template))(t),
-					)
+					part = merged(t, part, testkit.Must(ImportSecret(template))(t),
+						testkit.Must(ImportSecret(template))(t))
 				}
 				files = append(files, exported(t, part))
 			}

@@ -120,12 +120,8 @@ func (r *Release) KV(keys, values, bias tensor.Tensor) error {
 			want = [tensor.MaxDim]int{kv.Cells(), a.dim}
 		}
 		if a.t.NDim != 3 && want[2] != 0 || a.t.Shape != want {
-			return fault.Invalid(
-				"%s.shape is %v; it must be [heads, cells, dim] = %v",
-				a.name,
-				a.t.Shape[:a.t.NDim],
-				want,
-			)
+			return fault.Invalid("%s.shape is %v; it must be [heads, cells, dim] = %v", a.name, a.t.Shape[:a.t.NDim],
+				want)
 		}
 	}
 	if err := bias.CheckOutput("bias"); err != nil {

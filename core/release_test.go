@@ -201,12 +201,8 @@ func TestNoiseOfBothAdjacencies(t *testing.T) {
 
 func someRelease(t testing.TB, p settings) *Release {
 	return testkit.Must(
-		built(
-			t,
-			p,
-			testkit.Ball(testkit.Rand(70), 500, p.KeyDim, 1),
-			testkit.Ball(testkit.Rand(71), 500, p.ValueDim, 1),
-		).Release(someBudget, nil),
+		built(t, p, testkit.Ball(testkit.Rand(70), 500, p.KeyDim, 1),
+			testkit.Ball(testkit.Rand(71), 500, p.ValueDim, 1)).Release(someBudget, nil),
 	)(
 		t,
 	)
@@ -555,11 +551,7 @@ func TestMergeAttention(t *testing.T) {
 			t.Errorf("lse %d: %v, want %v", i, la.Data[i], lall.Data[i])
 		}
 	}
-	empty, none := testkit.Dense(
-		8,
-		2,
-		slices.Repeat([]float64{math.NaN()}, 16),
-	), testkit.Dense(
+	empty, none := testkit.Dense(8, 2, slices.Repeat([]float64{math.NaN()}, 16)), testkit.Dense(
 		8,
 		1,
 		slices.Repeat([]float64{math.Inf(-1)}, 8),
@@ -641,12 +633,8 @@ func TestPlanTaylor(t *testing.T) {
 	p.Degree = 0
 	if r := testkit.Must(Plan(p.params(), 100000, budget, 0))(t); r.Degree != 4 || r.PolynomialError != errors[3] ||
 		errors[3] < errors[0] {
-		t.Errorf(
-			"plan chooses degree %d with polynomial error %v; want 4 with the last of %v",
-			r.Degree,
-			r.PolynomialError,
-			errors,
-		)
+		t.Errorf("plan chooses degree %d with polynomial error %v; want 4 with the last of %v", r.Degree,
+			r.PolynomialError, errors)
 	}
 }
 
@@ -686,18 +674,10 @@ func TestAttendAllocatesNothing(t *testing.T) {
 		for _, c := range []struct{ threads, m int }{{1, 1}, {1, 40}, {1, 200}, {2, 1}, {2, 40}, {2, 200}} {
 			_ = SetThreads(c.threads)
 			m := c.m
-			q, out, lse, std := testkit.Ball(
-				testkit.Rand(1),
-				m,
-				d,
-				2,
-			), testkit.Zeros(
+			q, out, lse, std := testkit.Ball(testkit.Rand(1), m, d, 2), testkit.Zeros(
 				m,
 				dv,
-			), testkit.Zeros(
-				m,
-				1,
-			), testkit.Zeros(
+			), testkit.Zeros(m, 1), testkit.Zeros(
 				m,
 				dv,
 			)

@@ -122,26 +122,13 @@ func TestRecordReplay(t *testing.T) {
 				was, is := exact(alone), exact(with(t, m, after))
 				for i, x := range a.State() {
 					if x-b.State()[i] != was[i]-is[i] {
-						t.Fatalf(
-							"%s, %v, pair %d: entry %d moved by %d, the unit's contribution by %d",
-							name,
-							adjacency,
-							trial,
-							i,
-							x-b.State()[i],
-							was[i]-is[i],
-						)
+						t.Fatalf("%s, %v, pair %d: entry %d moved by %d, the unit's contribution by %d", name,
+							adjacency, trial, i, x-b.State()[i], was[i]-is[i])
 					}
 				}
 				if readA != readB || readA == 0 || a.id != b.id {
-					t.Fatalf(
-						"%s, %v, pair %d: %d bytes of randomness were read, and %d on a neighbour",
-						name,
-						adjacency,
-						trial,
-						readA,
-						readB,
-					)
+					t.Fatalf("%s, %v, pair %d: %d bytes of randomness were read, and %d on a neighbour", name,
+						adjacency, trial, readA, readB)
 				}
 			}
 			if p.OwnerBound > 0 && clipped == 0 {

@@ -148,13 +148,8 @@ func TestKilledAnywhere(t *testing.T) {
 		}
 		for label, digest := range released {
 			if digests[label] != digest {
-				t.Fatalf(
-					"kill %d: %s was released with digest %s, the ledger has %q",
-					kill,
-					label,
-					digest,
-					digests[label],
-				)
+				t.Fatalf("kill %d: %s was released with digest %s, the ledger has %q", kill, label, digest,
+					digests[label])
 			}
 		}
 	}

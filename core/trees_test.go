@@ -100,16 +100,10 @@ func TestTreesApproximateAttention(t *testing.T) {
 			t.Errorf("%s: %+v", name, info)
 		}
 		for h := range info.Heads {
-			queries, out, lse, std := testkit.Zeros(
-				info.Heads*q.Rows,
-				3,
-			), testkit.Zeros(
+			queries, out, lse, std := testkit.Zeros(info.Heads*q.Rows, 3), testkit.Zeros(
 				info.Heads*q.Rows,
 				2,
-			), testkit.Zeros(
-				info.Heads*q.Rows,
-				1,
-			), testkit.Zeros(
+			), testkit.Zeros(info.Heads*q.Rows, 1), testkit.Zeros(
 				info.Heads*q.Rows,
 				2,
 			)
@@ -350,17 +344,10 @@ func TestTreesSmallest(t *testing.T) {
 		)(
 			t,
 		)
-		q, out, lse := testkit.Dense(
+		q, out, lse := testkit.Dense(4, 1, []float64{math.NaN(), math.Inf(1), 2, 0.5}), testkit.Zeros(
 			4,
 			1,
-			[]float64{math.NaN(), math.Inf(1), 2, 0.5},
-		), testkit.Zeros(
-			4,
-			1,
-		), testkit.Zeros(
-			4,
-			1,
-		)
+		), testkit.Zeros(4, 1)
 		l := lse.View()
 		clipped, err := r.Attend(q.View(), out.View(), &l, nil)
 		if err != nil || clipped != 3 {

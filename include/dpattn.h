@@ -162,8 +162,8 @@ enum dpattn_mechanism {
      * (docs/paper.md). */
     DPATTN_DPTREE = 2,
     /* Codebook release: every key belongs to the cell of its nearest public centroid; exact sums of
-     * values and rows a cell, with the same noise. For sharp attention on real keys, where there are
-     * public rows of the same kind. Its release is a key-value cache (dpattn_release_kv). */
+     * values and rows a cell, with the same noise. For sharp attention on real keys, where there
+     * are public rows of the same kind. Its release is a key-value cache (dpattn_release_kv). */
     DPATTN_CODEBOOK = 3
 };
 
@@ -242,10 +242,10 @@ typedef struct dpattn_params {
     int32_t trees;     /* enum dpattn_trees */
     int32_t reserved;  /* 0 */
 
-    /* CODEBOOK alone reads what follows; with other mechanisms it must be zero. CODEBOOK in turn reads
-     * key_bound, value_bound, scale, lambda, owner_bound and head_weights, and no query_bound: queries
-     * may be of any length, and are scaled only where |scale * <q, k>| could pass 65536. key_bound
-     * plays no role in the noise: it spans the integer grid of keys. */
+    /* CODEBOOK alone reads what follows; with other mechanisms it must be zero. CODEBOOK in turn
+     * reads key_bound, value_bound, scale, lambda, owner_bound and head_weights, and no
+     * query_bound: queries may be of any length, and are scaled only where |scale * <q, k>| could
+     * pass 65536. key_bound plays no role in the noise: it spans the integer grid of keys. */
 
     /* heads x cells x key_dim doubles, required: centroids of public rows of the same kind as the
      * private keys, by k-means for one. NEVER of the private rows: the guarantee would be void.
@@ -571,11 +571,11 @@ DPATTN_API int32_t dpattn_release_state(dpattn_release release, int64_t *state, 
                                         dpattn_error *err);
 
 /* A CODEBOOK release as a key-value cache, which any attention kernel reads: keys [heads, cells,
- * key_dim], values [heads, cells, value_dim] and bias [heads, cells], each of any dtype; with one head
- * keys and values may be [cells, dim]. softmax(scale * Q keys^T + bias) values is what
- * dpattn_release_attend answers, scale being that of dpattn_info. bias is ln of the cell's noisy mass
- * in rows, at least ln 2^-20; a value is scaled to value_bound where noise made it longer.
- * Status: OK, INVALID_ARGUMENT, INVALID_HANDLE, UNSUPPORTED (another mechanism: it has no such form). */
+ * key_dim], values [heads, cells, value_dim] and bias [heads, cells], each of any dtype; with one
+ * head keys and values may be [cells, dim]. softmax(scale * Q keys^T + bias) values is what
+ * dpattn_release_attend answers, scale being that of dpattn_info. bias is ln of the cell's noisy
+ * mass in rows, at least ln 2^-20; a value is scaled to value_bound where noise made it longer.
+ * Status: OK, INVALID_ARGUMENT, INVALID_HANDLE, UNSUPPORTED (another mechanism: no such form). */
 DPATTN_API int32_t dpattn_release_kv(dpattn_release release, const dpattn_tensor *keys, const dpattn_tensor *values,
                                      const dpattn_tensor *bias, dpattn_error *err);
 

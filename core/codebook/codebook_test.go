@@ -155,13 +155,8 @@ func TestSensitivity(t *testing.T) {
 					least = 0.4
 				}
 				if largest < least {
-					t.Errorf(
-						"%+v, %v, lambda %v: no pair came closer than %.3f to the bound",
-						c,
-						adjacency,
-						lambda,
-						largest,
-					)
+					t.Errorf("%+v, %v, lambda %v: no pair came closer than %.3f to the bound", c, adjacency, lambda,
+						largest)
 				}
 			}
 		}

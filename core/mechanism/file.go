@@ -9,8 +9,8 @@ import (
 
 // Encode writes a mechanism's parameters: what all files begin with, then its own.
 func Encode(w *wire.Writer, m Mechanism) {
-	head := m.Head()
-	for _, v := range []int{head.Heads, head.KeyDim, head.ValueDim, head.Degree, int(m.Params().Mechanism.Kind().Number)} {
+	head, number := m.Head(), m.Params().Mechanism.Kind().Number
+	for _, v := range []int{head.Heads, head.KeyDim, head.ValueDim, head.Degree, int(number)} {
 		w.U32(uint32(v))
 	}
 	m.Encode(w)

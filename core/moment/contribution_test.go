@@ -70,28 +70,15 @@ func (tm *testMap) contributions(t *testing.T, rng *rand.Rand, n int) {
 		_, before := tm.phi(given)
 		admitted := simd.Norm2(given) < 1<<30 && before <= int64(bounds.Phi2)
 		if tm.gate.Admit(x) == admitted {
-			t.Fatalf(
-				"%s: x = %v, |x|^2 = %d, |phi|^2 = %d of %d: the gate decides otherwise",
-				tm.name,
-				given,
-				simd.Norm2(given),
-				before,
-				bounds.Phi2,
-			)
+			t.Fatalf("%s: x = %v, |x|^2 = %d, |phi|^2 = %d of %d: the gate decides otherwise", tm.name, given,
+				simd.Norm2(given), before, bounds.Phi2)
 		}
 		if admitted && !slices.Equal(x, given) {
 			t.Fatalf("%s: the gate changed the admissible %v to %v", tm.name, given, x)
 		}
 		if _, after := tm.phi(x); simd.Norm2(x) >= 1<<30 || after > int64(bounds.Phi2) {
-			t.Fatalf(
-				"%s: the gate let %v through as %v, |x|^2 = %d, |phi|^2 = %d of %d",
-				tm.name,
-				given,
-				x,
-				simd.Norm2(x),
-				after,
-				bounds.Phi2,
-			)
+			t.Fatalf("%s: the gate let %v through as %v, |x|^2 = %d, |phi|^2 = %d of %d", tm.name, given, x,
+				simd.Norm2(x), after, bounds.Phi2)
 		}
 		if simd.Norm2(u[:valueDim]) > quant.ValueNorm2 {
 			t.Fatalf("%s: value %v is over its norm", tm.name, u)
@@ -115,15 +102,8 @@ func (tm *testMap) contributions(t *testing.T, rng *rand.Rand, n int) {
 		}
 		hi, lo := bits.Mul64(uint64(after), simd.Norm2(u))
 		if !within(hi, lo, bounds.Sensitivity(false, 1).Squared) {
-			t.Fatalf(
-				"%s: x = %v, u = %v, lambda %d: the contribution's squared norm %d*2^64 + %d is over the bound",
-				tm.name,
-				x,
-				u,
-				lambda,
-				hi,
-				lo,
-			)
+			t.Fatalf("%s: x = %v, u = %v, lambda %d: the contribution's squared norm %d*2^64 + %d is over the bound",
+				tm.name, x, u, lambda, hi, lo)
 		} else if square, _ := new(big.Float).SetInt(bounds.Sensitivity(false, 1).Squared).Float64(); hi == 0 {
 			largest = max(largest, float64(lo)/square)
 		}

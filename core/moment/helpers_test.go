@@ -54,15 +54,8 @@ func (tm *testMap) newExact(cols int, largest int16) *Exact { return NewExact(tm
 func rawMap(name string, dim int, constant int16, gains ...int16) *testMap {
 	tm := &testMap{name: fmt.Sprintf("%s,d=%d,s=%d", name, dim, len(gains)), dim: dim, keyBound: 1.5, scale: 1}
 	tm.list(len(gains))
-	tm.m = featuremap.RestoreMonomials(
-		poly.Polynomial{Coeff: make([]float64, len(gains)+1)},
-		constant,
-		gains,
-		dim,
-		len(tm.seqs),
-		tm.scale,
-		tm.keyBound,
-	)
+	tm.m = featuremap.RestoreMonomials(poly.Polynomial{Coeff: make([]float64, len(gains)+1)}, constant, gains, dim,
+		len(tm.seqs), tm.scale, tm.keyBound)
 	tm.gate, tm.row = tm.m.NewGate(), tm.m.NewRow()
 	return tm
 }

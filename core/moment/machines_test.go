@@ -111,15 +111,8 @@ func TestSumsAreTheSameOnEveryMachine(t *testing.T) {
 		integers := len(w.Buf)
 		w.I64s(b.all())
 		if got := fmt.Sprintf("%x", sha256.Sum256(w.Buf)); got != c.want {
-			t.Errorf(
-				"%d dimensions, degree %d, %s: got %s, want %s; integers and counts are %x",
-				p.KeyDim,
-				own.Degree,
-				simd.Name(),
-				got,
-				c.want,
-				w.Buf[:integers],
-			)
+			t.Errorf("%d dimensions, degree %d, %s: got %s, want %s; integers and counts are %x", p.KeyDim, own.Degree,
+				simd.Name(), got, c.want, w.Buf[:integers])
 		}
 	}
 }

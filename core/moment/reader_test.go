@@ -161,15 +161,8 @@ func TestReaderWithExtremeBounds(t *testing.T) {
 	for _, exponent := range []int{-300, -100, 100, 300} {
 		p := tb.public(1)
 		unit := math.Ldexp(1, exponent)
-		p.Map = featuremap.RestoreMonomials(
-			tb.m.Polynomial(),
-			tb.m.Const,
-			tb.gains(),
-			3,
-			len(tb.seqs),
-			tb.scale,
-			tb.keyBound/unit,
-		)
+		p.Map = featuremap.RestoreMonomials(tb.m.Polynomial(), tb.m.Const, tb.gains(), 3, len(tb.seqs), tb.scale,
+			tb.keyBound/unit)
 		far := slices.Clone(q)
 		for j := range far {
 			far[j] *= unit
@@ -179,14 +172,8 @@ func TestReaderWithExtremeBounds(t *testing.T) {
 		for c := range got[0].Out {
 			if math.Abs(got[0].Out[c]-want[0].Out[c]) > 1e-9 ||
 				!(math.Abs(got[0].Stddev[c]/want[0].Stddev[c]-1) < 1e-9) {
-				t.Errorf(
-					"queries of size 2^%d: out %v +- %v, want %v +- %v",
-					exponent,
-					got[0].Out,
-					got[0].Stddev,
-					want[0].Out,
-					want[0].Stddev,
-				)
+				t.Errorf("queries of size 2^%d: out %v +- %v, want %v +- %v", exponent, got[0].Out, got[0].Stddev,
+					want[0].Out, want[0].Stddev)
 				break
 			}
 		}
@@ -276,14 +263,8 @@ func TestReaderBits(t *testing.T) {
 				for i, o := range order {
 					if !slices.Equal(got[i].Out, want[o].Out) || got[i].LSE != want[o].LSE ||
 						got[i].Stddev != nil && !slices.Equal(got[i].Stddev, want[o].Stddev) {
-						t.Fatalf(
-							"%d threads, %d queries: the answer to query %d is %v, alone %v",
-							threads,
-							len(order),
-							o,
-							got[i],
-							want[o],
-						)
+						t.Fatalf("%d threads, %d queries: the answer to query %d is %v, alone %v", threads, len(order),
+							o, got[i], want[o])
 					}
 				}
 			}
@@ -372,13 +353,8 @@ func TestReaderStddev(t *testing.T) {
 			want := predicted[0].Stddev[c]
 			t.Logf("query %d, column %d: std %v, predicted %v, mean error %v", i, c, math.Sqrt(variance), want, mean)
 			if math.Abs(variance/want/want-1) > 0.065 {
-				t.Errorf(
-					"query %d, column %d: the standard deviation is %v, predicted %v",
-					i,
-					c,
-					math.Sqrt(variance),
-					want,
-				)
+				t.Errorf("query %d, column %d: the standard deviation is %v, predicted %v", i, c, math.Sqrt(variance),
+					want)
 			}
 			if math.Abs(mean) > 0.1*want {
 				t.Errorf("query %d, column %d: the mean is off by %v, at a standard deviation of %v", i, c, mean, want)

@@ -146,22 +146,11 @@ func TestReplaceSensitivity(t *testing.T) {
 				limit, best := claim.Squared.Int64(), int64(0)
 				for range testkit.Size(3, 60) {
 					p := newPair(tm.dim, valueDim)
-					s := tm.climb(
-						rng,
-						p,
-						testkit.Size(600000, 3000000)/len(tm.seqs)/15,
-						func(p *pair) int64 { return tm.distance2(p, int64(lambda)) },
-					)
+					s := tm.climb(rng, p, testkit.Size(600000, 3000000)/len(tm.seqs)/15,
+						func(p *pair) int64 { return tm.distance2(p, int64(lambda)) })
 					if s > limit {
-						t.Fatalf(
-							"%s, lambda %d, sharper %v: %v is at squared distance %d, more than the bound %d",
-							tm.name,
-							lambda,
-							claim.Sharper,
-							p,
-							s,
-							limit,
-						)
+						t.Fatalf("%s, lambda %d, sharper %v: %v is at squared distance %d, more than the bound %d",
+							tm.name, lambda, claim.Sharper, p, s, limit)
 					}
 					best = max(best, s)
 				}
@@ -171,13 +160,8 @@ func TestReplaceSensitivity(t *testing.T) {
 					sharper++
 				}
 				if got := float64(best) / float64(limit); got < want {
-					t.Errorf(
-						"%s, lambda %d, sharper %v: the search came only to %v of the squared bound",
-						tm.name,
-						lambda,
-						claim.Sharper,
-						got,
-					)
+					t.Errorf("%s, lambda %d, sharper %v: the search came only to %v of the squared bound", tm.name,
+						lambda, claim.Sharper, got)
 				}
 			}
 		}
@@ -219,15 +203,8 @@ func TestKernelFloor(t *testing.T) {
 				return -dot(a, b)
 			})
 			if float64(s) > floor*float64(tm.m.Norm2()) {
-				t.Fatalf(
-					"%s: x = %v, y = %v: <phi(x), phi(y)> = %d, below -%v * %d",
-					tm.name,
-					p.x[0],
-					p.x[1],
-					-s,
-					floor,
-					tm.m.Norm2(),
-				)
+				t.Fatalf("%s: x = %v, y = %v: <phi(x), phi(y)> = %d, below -%v * %d", tm.name, p.x[0], p.x[1], -s,
+					floor, tm.m.Norm2())
 			}
 			negative = negative || s > 0
 		}

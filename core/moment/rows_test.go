@@ -49,25 +49,16 @@ func TestNoRowMovesMoreThanItMay(t *testing.T) {
 			norm2 := uint64(0)
 			for _, x := range state {
 				if norm2 += uint64(x * x); norm2 > most || x <= -1<<30 || x >= 1<<30 { // so that nothing wraps
-					t.Fatalf(
-						"row %d, keys %v, values %v: the sums moved by %d, squared, or more; the bound is %d",
-						i,
-						k,
-						v,
-						norm2,
-						most,
-					)
+					t.Fatalf("row %d, keys %v, values %v: the sums moved by %d, squared, or more; the bound is %d", i,
+						k, v, norm2, most)
 				}
 			}
 			largest = max(largest, norm2)
 			b.heads[0].rows = 0
 		}
 		if float64(largest) < 0.97*float64(most) {
-			t.Errorf(
-				"%+v: no row moved the sums by more than %v of the squared bound",
-				p,
-				float64(largest)/float64(most),
-			)
+			t.Errorf("%+v: no row moved the sums by more than %v of the squared bound", p,
+				float64(largest)/float64(most))
 		}
 	}
 }

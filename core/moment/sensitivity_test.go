@@ -32,16 +32,8 @@ func TestSensitivity(t *testing.T) {
 	} {
 		got := c.bounds.Sensitivity(c.replace, c.rows)
 		if got.Squared.String() != c.want || got.Sharper != c.sharper {
-			t.Errorf(
-				"%+v, replace %v, %d rows: %v, sharper %v; want %s, %v",
-				c.bounds,
-				c.replace,
-				c.rows,
-				got.Squared,
-				got.Sharper,
-				c.want,
-				c.sharper,
-			)
+			t.Errorf("%+v, replace %v, %d rows: %v, sharper %v; want %s, %v", c.bounds, c.replace, c.rows, got.Squared,
+				got.Sharper, c.want, c.sharper)
 		}
 	}
 }
@@ -75,13 +67,8 @@ func TestSensitivityIsExact(t *testing.T) {
 						}
 						// Against an absent unit, a replaced one moves the sums by what it is.
 						if replace.Squared.Cmp(add.Squared) < 0 {
-							t.Fatalf(
-								"%+v, %d rows: REPLACE %v is below ADD_REMOVE %v",
-								b,
-								rows,
-								replace.Squared,
-								add.Squared,
-							)
+							t.Fatalf("%+v, %d rows: REPLACE %v is below ADD_REMOVE %v", b, rows, replace.Squared,
+								add.Squared)
 						}
 					}
 				}
