@@ -141,5 +141,5 @@ def test_ledgers(stored: dict[str, Any], tmp_path: Path) -> None:
             for given in (again, ledger.load(release["label"])):
                 assert hashlib.sha256(given.to_bytes()).hexdigest() == release["release_sha256"]
         assert ledger.show() == statement
-    report = verify.verify_ledger(path.read_bytes())
+    report = verify.verify_ledger(path)
     assert report.ok, report.problems

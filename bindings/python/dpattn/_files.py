@@ -8,9 +8,10 @@ import secrets
 from pathlib import Path
 from typing import IO, Any, Iterator, Union
 
-from . import _bolt
-
 PathLike = Union[str, "os.PathLike[str]"]
+
+# Of a ledger's file (docs/formats.md): the size of a page, and what the first two have where.
+_PAGE, _MAGIC_AT, _MAGIC = 4096, slice(16, 20), 0xED0CDAED.to_bytes(4, "little")
 
 
 @contextlib.contextmanager
@@ -48,8 +49,8 @@ def is_ledger(path: PathLike) -> bool:
     if not os.path.isfile(path):
         return False
     with open(path, "rb") as file:
-        pages = memoryview(file.read(2 * _bolt.PAGE))
-    return _bolt.is_store(pages) or _bolt.is_store(pages[_bolt.PAGE :])
+        pages = file.read(2 * _PAGE)
+    return _MAGIC in (pages[_MAGIC_AT], pages[_PAGE:][_MAGIC_AT])
 
 
 def refuse_ledger(path: PathLike) -> None:

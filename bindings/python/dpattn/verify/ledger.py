@@ -1,14 +1,16 @@
-"""Add up a ledger's account once more from its file's own bytes, independently of the C library.
+"""Add up a ledger's account once more, independently of the code that keeps it.
 
-The file (docs/formats.md, "Ledger") holds the allowance, one entry a release, and the releases
-themselves. From each release follows what it spent, as `dpattn.verify` recomputes it; Gaussian ones
-add up in mu^2, exact fractions, and all others in epsilon and delta. The account is right if
+The library exports a ledger's records (docs/formats.md, "Ledger"): the allowance, one entry a
+release, and the releases themselves. From each release follows what it spent, as
+`dpattn.verify.verify` recomputes it; Gaussian ones add up in mu^2, exact fractions, and all others
+in epsilon and delta. The account is right if
 
-    sum mu_i^2 <= mu^2,  delta(epsilon - other_epsilon; mu) <= delta - other_delta   (Gaussian)
-    sum epsilon_j <= other_epsilon,  sum delta_j <= other_delta                      (all others)
+    sum mu_i^2 <= mu^2  and  delta(epsilon - other_epsilon; mu) <= delta - other_delta  (Gaussian)
+    sum epsilon_j <= other_epsilon  and  sum delta_j <= other_delta                     (others)
 
 which together promise (epsilon, delta) for everything that the ledger released
-(core/privacy/PROOF.md, section 9).
+(core/privacy/PROOF.md, section 9). The library checks that the file's pages,
+checksums and chain are whole, whenever it opens one.
 
 What no reader of a file can verify: that every release of the data set is in it, and that it is not
 an older copy.
@@ -17,77 +19,67 @@ an older copy.
 from __future__ import annotations
 
 import hashlib
-import json
 from fractions import Fraction
-from typing import Any, Dict, List, Union
+from typing import Any, Callable, Dict
 
-from .. import _bolt
+from .._errors import CorruptError, UnsupportedError
+from .._files import PathLike
 from .numbers import gaussian_delta, mpmath, real, workdps
 from .release import verify
 from .report import Report
 
-_FORMAT = "dpattn-ledger/1"
+_FORMAT = "dpattn-ledger-statement/1"
 
 
-def verify_ledger(data: Union[bytes, bytearray, memoryview]) -> Report:
+def verify_ledger(path: PathLike) -> Report:
     """Verify a ledger.
 
     Parameters
     ----------
-    data : bytes-like
-        The ledger's file, while nobody writes to it.
+    path : str or path-like
+        The ledger's file.
 
     Returns
     -------
     Report
-        Never an exception for wrong input: ``problems`` says what is wrong. ``facts`` has the sum
-        of mu^2, the mu that it gives, and what all releases together promise.
+        Never an exception for a wrong ledger: `Report.problems` says what is wrong. `Report.facts`
+        has the sum of mu^2, the mu that it gives, and what all releases together promise.
+
+    Raises
+    ------
+    FileError
+        If the file cannot be read.
+    BusyError
+        If another process has been working on it for ten seconds.
     """
+    from .._ledger import Ledger  # what verifies releases needs no library
+
     report = Report()
     try:
-        pairs = _bolt.read(memoryview(data).cast("B"), b"dpattn")
-        header = _header(pairs)
-        entries = _entries(pairs, header)
-    except (_bolt.BadStoreError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        report.problems.append(f"ledger: it was cut or altered, or is no ledger: {error}")
-        return report
-    report.checks.append(f"ledger: pages, checksums and the chain over {len(entries)} entries agree")
-    try:
-        _verify_account(header, entries, pairs, report)
-    except (ValueError, KeyError, TypeError, AttributeError, ZeroDivisionError, OverflowError) as error:
-        report.problems.append(f"ledger: an entry or the allowance is not as it must be: {error!r}")
+        with Ledger(path) as ledger:
+            statement = ledger.show()
+            report.checks.append("ledger: pages, checksums and the chain over its entries agree")
+            verify_records(statement, lambda label: ledger.load(label).to_bytes(), report)
+    except (CorruptError, UnsupportedError) as error:
+        report.problems.append(str(error))
     return report
 
 
-def _header(pairs: Dict[bytes, bytes]) -> Dict[str, Any]:
-    sealed = pairs.get(b"h", b"")
-    text, digest = sealed[:-32], sealed[-32:]
-    if hashlib.sha256(text).digest() != digest:
-        raise ValueError("the checksum of its header does not match")
-    header: Dict[str, Any] = json.loads(text)
-    if header["format"] != _FORMAT:
-        raise ValueError(f"its format is {header['format']!r}; this verifier knows {_FORMAT!r}")
-    return header
+def verify_records(statement: Dict[str, Any], file_of: Callable[[str], bytes], report: Report) -> None:
+    """Verify a statement, and the release files by their labels."""
+    try:
+        if statement["format"] != _FORMAT:
+            raise ValueError(f"its format is {statement['format']!r}; this verifier knows {_FORMAT!r}")
+        _verify_account(statement, file_of, report)
+    except (ValueError, KeyError, TypeError, AttributeError, ZeroDivisionError, OverflowError) as error:
+        report.problems.append(f"ledger: an entry or the allowance is not as it must be: {error!r}")
 
 
-def _entries(pairs: Dict[bytes, bytes], header: Dict[str, Any]) -> List[Dict[str, Any]]:
-    chain = hashlib.sha256(header["id"].encode()).digest()
-    entries = []
-    for number in range(1, header["releases"] + 1):
-        text = pairs[b"e" + number.to_bytes(8, "big")]
-        chain = hashlib.sha256(chain + text).digest()
-        entries.append(json.loads(text))
-    if chain.hex() != header["chain"] or len(pairs) != 1 + 2 * len(entries):
-        raise ValueError("its entries are not those that its header counts")
-    return entries
-
-
-def _verify_account(
-    header: Dict[str, Any], entries: List[Dict[str, Any]], pairs: Dict[bytes, bytes], report: Report
-) -> None:
+def _verify_account(statement: Dict[str, Any], file_of: Callable[[str], bytes], report: Report) -> None:
     squares, epsilons, deltas = Fraction(0), Fraction(0), Fraction(0)
+    entries = statement["releases"]
     for number, entry in enumerate(entries, 1):
-        file = pairs.get(b"r" + number.to_bytes(8, "big"), b"")
+        file = file_of(entry["label"])
         name = f"release {number} ({entry['label']!r})"
         report.check(
             hashlib.sha256(file).hexdigest() == entry["release_sha256"] and len(file) == entry["release_bytes"],
@@ -102,7 +94,7 @@ def _verify_account(
         unit = facts["unit"].split()[0]
         same = (facts["id"], facts["epsilon"], facts["delta"]) == (entry["id"], entry["epsilon"], entry["delta"])
         report.check(
-            same and (facts["adjacency"], unit) == (header["adjacency"], header["unit"]),
+            same and (facts["adjacency"], unit) == (statement["adjacency"], statement["unit"]),
             f"{name}: ({entry['epsilon']:g}, {entry['delta']:g}), {facts['adjacency']}, unit: {unit}",
             f"{name}: its id, budget, adjacency or unit are not those of its entry and of the ledger",
         )
@@ -125,7 +117,7 @@ def _verify_account(
             deltas += Fraction(entry["delta"])
     labels = [entry["label"] for entry in entries]
     report.check(len(set(labels)) == len(labels), "labels: none is used twice", "labels: one is used twice")
-    allowance = {name: Fraction(value) for name, value in header["allowance"].items()}
+    allowance = {name: Fraction(value) for name, value in statement["allowance"].items()}
     _verify_allowance(allowance, report)
     report.check(
         squares <= allowance["mu"] ** 2,
@@ -137,7 +129,7 @@ def _verify_account(
         "account: epsilon and delta of all other releases are within what is set aside",
         "account: releases that are not Gaussian have spent more than is set aside",
     )
-    _state(header, squares, epsilons, deltas, report)
+    _state(statement, squares, epsilons, deltas, report)
 
 
 def _verify_allowance(allowance: Dict[str, Fraction], report: Report) -> None:
@@ -161,9 +153,9 @@ def _verify_allowance(allowance: Dict[str, Fraction], report: Report) -> None:
     )
 
 
-def _state(header: Dict[str, Any], squares: Fraction, epsilons: Fraction, deltas: Fraction, report: Report) -> None:
+def _state(statement: Dict[str, Any], squares: Fraction, epsilons: Fraction, deltas: Fraction, report: Report) -> None:
     mp = mpmath()
-    allowance = header["allowance"]
+    allowance = statement["allowance"]
     with workdps():
         mu = mp.sqrt(real(squares))
         promise = (
@@ -172,11 +164,11 @@ def _state(header: Dict[str, Any], squares: Fraction, epsilons: Fraction, deltas
             else f"mu = {allowance['mu']:g}"
         )
         facts = {
-            "claim": f"{promise}-differential privacy for all {header['releases']} releases together",
-            "id": header["id"],
-            "adjacency": header["adjacency"] or "no releases yet",
-            "unit": header["unit"] or "open",
-            "releases": header["releases"],
+            "claim": f"{promise}-differential privacy for all {len(statement['releases'])} releases together",
+            "id": statement["id"],
+            "adjacency": statement["adjacency"] or "no releases yet",
+            "unit": statement["unit"] or "open",
+            "releases": len(statement["releases"]),
             "mu_squared": f"{squares.numerator}/{squares.denominator}",
             "mu": mp.nstr(mu, 30),
             "other_epsilon": float(epsilons),
