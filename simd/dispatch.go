@@ -6,10 +6,10 @@ import (
 	"unsafe"
 )
 
-// kernels are the inner loops of Batch and of Queries, each a plain function of its arguments. The
-// generic ones are the specification; the tables of the others are generated beside their assembly.
-// Strides are in bytes. nodes and factors point to elements of type node and factor, as words makes
-// them.
+// kernels are the inner loops of Batch, Queries and Codebook, each a plain function of its
+// arguments. The generic ones are the specification; the tables of the others are generated beside
+// their assembly. Strides are in bytes. nodes and factors point to elements of type node and
+// factor, as words makes them.
 type kernels struct {
 	name string
 
@@ -65,6 +65,11 @@ type kernels struct {
 	multiply func(v, w *float64, n int)
 	hadamard func(v *float64, n int)
 	round16  func(dst *int16, v *float64, n int, factor float64)
+
+	// nearest takes a block of 32 centroids for rows r < cols and i < 32, at = keyAt(i):
+	//	best[r*8+at%8] = max(best[r*8+at%8], keys[at] + 2^32 sum_p panel[p*32+i] . u[r][p])
+	// Rows of u are stride bytes apart. The sum must not overflow int32; pairs >= 1.
+	nearest func(best, keys *int64, panel *int32, u *int16, pairs, stride int)
 }
 
 type tileFunc func(sums *int64, panel *int32, u *int16, pairs int)

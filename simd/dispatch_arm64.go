@@ -1,5 +1,7 @@
 package simd
 
+import "unsafe"
+
 // available lists what this processor has, best first. Go runs on no arm64 processor that lacks
 // NEON.
 func available() []*kernels { return []*kernels{&neon, &generic} }
@@ -19,6 +21,26 @@ func gemvVectors(out, psi, body, tail *float32, rows, wide, narrow, queries, ste
 		}
 		out, psi = index(out, wide+narrow), index(psi, step)
 	}
+}
+
+// nearestVectors lays pairs of six rows side by side, as many as the stack has room for at a time.
+func nearestVectors(best, keys *int64, panel *int32, u *int16, pairs, stride int) {
+	const rows, most = 6, 128
+	var sums [rows * Lanes]int64
+	var right [most * rows][2]int16
+	words := unsafe.Slice(panel, pairs*Lanes)
+	for from := 0; from < pairs; from += most {
+		n := min(most, pairs-from)
+		for r := range rows {
+			for p, row := 0, row16(u, r*stride+4*from, 2*n); p < n; p++ {
+				right[p*rows+r] = [2]int16(row[2*p:])
+			}
+		}
+		tileNEON6(&sums[0], &words[from*Lanes], &right[0][0], n)
+	}
+	highest(best, keys, sums[:])
+	clear(sums[:]) // they are secret
+	clear(right[:])
 }
 
 func gemmVectors(out, psi *float32, factors *int32, f, g, body, tail *float32, rows, wide, narrow, lanes int) {

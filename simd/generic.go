@@ -12,6 +12,8 @@ var generic = kernels{
 
 	widen: widenGeneric, squares: squaresGeneric, norm16: norm16Generic,
 	multiply: multiplyGeneric, hadamard: hadamardGeneric, round16: round16Generic,
+
+	nearest: nearestGeneric,
 }
 
 func tilesGeneric() []tileFunc {

@@ -55,6 +55,9 @@ func tileVNNI12(sums *int64, panel *int32, u *int16, pairs int)
 // tileVNNI13 is tileGeneric for width 13.
 func tileVNNI13(sums *int64, panel *int32, u *int16, pairs int)
 
+// nearestVNNI is nearestGeneric for 13 rows.
+func nearestVNNI(best *int64, keys *int64, panel *int32, u *int16, pairs int, stride int)
+
 // genBW is genGeneric.
 func genBW(dst *int32, at *[32]int, f *int16, gt *int16, pairs int, norms *uint32)
 
@@ -97,6 +100,9 @@ func tileBW12(sums *int64, panel *int32, u *int16, pairs int)
 // tileBW13 is tileGeneric for width 13.
 func tileBW13(sums *int64, panel *int32, u *int16, pairs int)
 
+// nearestBW is nearestGeneric for 13 rows.
+func nearestBW(best *int64, keys *int64, panel *int32, u *int16, pairs int, stride int)
+
 // scaleAVX2 is scaleGeneric.
 func scaleAVX2(dst *int16, src *int16, gain int16, rows int, stride int, n int)
 
@@ -126,6 +132,9 @@ func tileAVX2x5(sums *int64, panel *int32, u *int16, pairs int)
 
 // tileAVX2x6 is tileGeneric for width 6.
 func tileAVX2x6(sums *int64, panel *int32, u *int16, pairs int)
+
+// nearestAVX2 is nearestGeneric for 6 rows.
+func nearestAVX2(best *int64, keys *int64, panel *int32, u *int16, pairs int, stride int)
 
 // runsAVX512 is runsGeneric.
 func runsAVX512(dst *float32, f *float32, gt *float32, nodes *int32, count int, dim int)

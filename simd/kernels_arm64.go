@@ -5,71 +5,115 @@
 package simd
 
 // scaleNEON is scaleGeneric.
+//
+//go:noescape
 func scaleNEON(dst *int16, src *int16, gain int16, rows int, stride int, n int)
 
 // liftNEON is liftGeneric.
+//
+//go:noescape
 func liftNEON(dst *int16, f *int16, x *int16, nodes *int32, lifts *int32, rows int, stride int, n int)
 
 // genNEON is genGeneric.
+//
+//go:noescape
 func genNEON(dst *int32, at *[32]int, f *int16, gt *int16, pairs int, norms *uint32)
 
 // tileNEON1 is tileGeneric for width 1.
+//
+//go:noescape
 func tileNEON1(sums *int64, panel *int32, u *int16, pairs int)
 
 // tileNEON2 is tileGeneric for width 2.
+//
+//go:noescape
 func tileNEON2(sums *int64, panel *int32, u *int16, pairs int)
 
 // tileNEON3 is tileGeneric for width 3.
+//
+//go:noescape
 func tileNEON3(sums *int64, panel *int32, u *int16, pairs int)
 
 // tileNEON4 is tileGeneric for width 4.
+//
+//go:noescape
 func tileNEON4(sums *int64, panel *int32, u *int16, pairs int)
 
 // tileNEON5 is tileGeneric for width 5.
+//
+//go:noescape
 func tileNEON5(sums *int64, panel *int32, u *int16, pairs int)
 
 // tileNEON6 is tileGeneric for width 6.
+//
+//go:noescape
 func tileNEON6(sums *int64, panel *int32, u *int16, pairs int)
 
 // runsNEON is runsGeneric.
+//
+//go:noescape
 func runsNEON(dst *float32, f *float32, gt *float32, nodes *int32, count int, dim int)
 
 // productsNEON is productsGeneric.
+//
+//go:noescape
 func productsNEON(dst *float32, factors *int32, count int, f *float32, gt *float32, lanes int)
 
 // gemvNEON1 is gemvGeneric for one query and 1 groups of 16 columns of body, whose rows are stride
 // bytes apart.
+//
+//go:noescape
 func gemvNEON1(out *float32, psi *float32, body *float32, rows int, stride int)
 
 // gemvNEON2 is gemvGeneric for one query and 2 groups of 16 columns of body, whose rows are stride
 // bytes apart.
+//
+//go:noescape
 func gemvNEON2(out *float32, psi *float32, body *float32, rows int, stride int)
 
 // gemvNEON3 is gemvGeneric for one query and 3 groups of 16 columns of body, whose rows are stride
 // bytes apart.
+//
+//go:noescape
 func gemvNEON3(out *float32, psi *float32, body *float32, rows int, stride int)
 
 // gemvNEON4 is gemvGeneric for one query and 4 groups of 16 columns of body, whose rows are stride
 // bytes apart.
+//
+//go:noescape
 func gemvNEON4(out *float32, psi *float32, body *float32, rows int, stride int)
 
 // gemvNEONOne is gemvGeneric for one query and one column, whose rows are stride bytes apart.
+//
+//go:noescape
 func gemvNEONOne(out *float32, psi *float32, state *float32, rows int, stride int)
 
 // gemmNEON1 is gemmGeneric for 1 columns and 16 queries; rows of psi and out are lanes bytes apart.
+//
+//go:noescape
 func gemmNEON1(out *float32, psi *float32, state *float32, rows int, stride int, lanes int)
 
 // gemmNEON2 is gemmGeneric for 2 columns and 16 queries; rows of psi and out are lanes bytes apart.
+//
+//go:noescape
 func gemmNEON2(out *float32, psi *float32, state *float32, rows int, stride int, lanes int)
 
 // gemmNEON3 is gemmGeneric for 3 columns and 16 queries; rows of psi and out are lanes bytes apart.
+//
+//go:noescape
 func gemmNEON3(out *float32, psi *float32, state *float32, rows int, stride int, lanes int)
 
 // gemmNEON4 is gemmGeneric for 4 columns and 16 queries; rows of psi and out are lanes bytes apart.
+//
+//go:noescape
 func gemmNEON4(out *float32, psi *float32, state *float32, rows int, stride int, lanes int)
 
 // gemmNEON5 is gemmGeneric for 5 columns and 16 queries; rows of psi and out are lanes bytes apart.
+//
+//go:noescape
 func gemmNEON5(out *float32, psi *float32, state *float32, rows int, stride int, lanes int)
 
 // gemmNEON6 is gemmGeneric for 6 columns and 16 queries; rows of psi and out are lanes bytes apart.
+//
+//go:noescape
 func gemmNEON6(out *float32, psi *float32, state *float32, rows int, stride int, lanes int)

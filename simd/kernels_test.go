@@ -3,6 +3,7 @@
 package simd
 
 import (
+	"math"
 	"math/rand/v2"
 	"slices"
 	"syscall"
@@ -172,6 +173,34 @@ func TestTileKernels(t *testing.T) {
 				}
 				if !slices.Equal(got, want) {
 					t.Fatalf("width %d, %d pairs: got %v, want %v", w, pairs, got, want)
+				}
+			}
+		}
+	})
+}
+
+func TestNearestKernel(t *testing.T) {
+	with(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(3, 2))
+		rows := active.cols()
+		for _, pairs := range []int{1, 2, 3, 32, 200} {
+			limit := int(math.Sqrt(float64(1<<29) / float64(pairs)))
+			for name, fill := range fills {
+				best, keys := fenced[int64](t, rows*8), fenced[int64](t, Lanes)
+				panel := filled(t, fill, r, 2*pairs*Lanes, limit)
+				stride := 2*pairs + r.IntN(40)
+				u := filled(t, fill, r, (rows-1)*stride+2*pairs, limit)
+				for i := range keys {
+					keys[i] = []int64{math.MinInt64, 1<<31 - 1, -r.Int64N(1 << 61), 1 - 1<<61}[r.IntN(4)]
+				}
+				for i := range best {
+					best[i] = []int64{math.MinInt64, r.Int64N(1<<63-1) - 1<<62}[r.IntN(2)]
+				}
+				want, words := slices.Clone(best), (*int32)(unsafe.Pointer(&panel[0]))
+				nearestRows(rows, &want[0], &keys[0], words, &u[0], pairs, 2*stride)
+				active.nearest(&best[0], &keys[0], words, &u[0], pairs, 2*stride)
+				if !slices.Equal(best, want) {
+					t.Fatalf("%s, %d pairs: got %v, want %v", name, pairs, best, want)
 				}
 			}
 		}

@@ -16,6 +16,7 @@ var (
 		gemm:     gemmVectors,
 		pack:     packGeneric,
 		packs:    1,
+		nearest:  nearestVectors,
 		round32:  round32Generic,
 		gather:   gatherGeneric,
 		widen:    widenGeneric,

@@ -46,6 +46,7 @@ func main() {
 		for w := 1; w <= cols512; w++ {
 			tile512(vnni, w)
 		}
+		nearest512(vnni)
 	}
 	scale256()
 	lift256()
@@ -54,6 +55,7 @@ func main() {
 	for w := 1; w <= cols256; w++ {
 		tile256(w)
 	}
+	nearest256()
 	query512()
 	query256()
 	vectors()

@@ -41,6 +41,15 @@ func (s set) begin(field, signature, text string) {
 	tables.Field(field, field+s.name, s.sets...)
 }
 
+// clear makes v zero.
+func (s set) clear(v VecVirtual) {
+	if s.width == 8 {
+		VPXORQ(v, v, v)
+	} else {
+		VPXOR(v, v, v)
+	}
+}
+
 // over runs body for each whole vector of n entries (label whole), and tail for each entry that is
 // left.
 func (s set) over(n Register, whole, tail func()) {
@@ -90,11 +99,7 @@ func (s set) squares() {
 	var acc []VecVirtual
 	for i := 0; i < 8; i += s.width {
 		z := s.vec()
-		if s.width == 8 {
-			VPXORQ(z, z, z)
-		} else {
-			VPXOR(z, z, z)
-		}
+		s.clear(z)
 		acc = append(acc, z)
 	}
 	t, x, sum := s.vec(), XMM(), XMM()
@@ -149,11 +154,7 @@ func (s set) norm16() {
 	sum, e := GP64(), GP64()
 	XORQ(sum, sum)
 	acc, t, u := s.vec(), s.vec(), s.vec()
-	if s.width == 8 {
-		VPXORQ(acc, acc, acc)
-	} else {
-		VPXOR(acc, acc, acc)
-	}
+	s.clear(acc)
 	Label("whole")
 	CMPQ(n, U32(uint32(4*s.width)))
 	JL(LabelRef("reduce"))

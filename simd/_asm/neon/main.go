@@ -35,7 +35,8 @@ func (f *file) text(name, doc string, params ...string) {
 		}
 		fmt.Fprintln(&f.stubs, "//", line)
 	}
-	fmt.Fprintf(&f.stubs, "func %s(%s)\n", name, strings.Join(params, ", "))
+	// Kernels keep no pointer: what these point to may lie on the stack.
+	fmt.Fprintf(&f.stubs, "//\n//go:noescape\nfunc %s(%s)\n", name, strings.Join(params, ", "))
 	fmt.Fprintf(&f.asm, "\n// func %s(%s)\n", name, strings.Join(params, ", "))
 	fmt.Fprintf(&f.asm, "TEXT ·%s(SB), NOSPLIT, $0-%d\n", name, argBytes(params))
 }
@@ -94,6 +95,7 @@ func main() {
 	f.queries()
 	f.field("pack", "packGeneric")
 	f.field("packs", "1")
+	f.field("nearest", "nearestVectors")
 	for _, loop := range []string{
 		"round32", "gather", "widen", "squares", "norm16", "multiply", "hadamard", "round16",
 	} {
