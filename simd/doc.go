@@ -41,6 +41,12 @@
 // overflow. The sums lie in blocks of 32 features (Layout); Layout.Canonical puts them in the order
 // above, [features, cols] row-major.
 //
+// # Codebooks
+//
+// Codebook.Assign finds the nearest of some public centroids, 32 of them for a tile of keys at a
+// time: dot products in 32-bit accumulators, from which one 64-bit key a centroid is made, of its
+// score and its index, whose maximum is exact and breaks ties.
+//
 // # Kernels
 //
 // dispatch.go says what each inner loop does and chooses a set of them by cpuid;
