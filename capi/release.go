@@ -134,7 +134,8 @@ func go_dpattn_release_state(release C.dpattn_release, state *C.int64_t, capacit
 }
 
 //export go_dpattn_release_kv
-func go_dpattn_release_kv(release C.dpattn_release, keys, values, bias *C.const_tensor, err *C.dpattn_error) (status C.int32_t) {
+func go_dpattn_release_kv(release C.dpattn_release, keys, values, bias *C.const_tensor,
+	err *C.dpattn_error) (status C.int32_t) {
 	defer guard(&status, err)
 	r, e := releases.get(uint64(release), "release")
 	if e != nil {
