@@ -6,8 +6,8 @@ package main
 import "C"
 
 import (
-	"dpattn/core/codebook"
 	"dpattn/core"
+	"dpattn/core/codebook"
 	"dpattn/core/dptree"
 	"dpattn/core/fault"
 	"dpattn/core/mechanism"

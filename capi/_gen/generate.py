@@ -211,8 +211,8 @@ def go_file(header: Header) -> str:
                 raise SystemExit(f"{name} has no counterpart in Go: capi/_gen/generate.py must name it in GO_NAMES")
             # cgo keeps six digits of a fraction.
             pairs.append((GO_NAMES[name], f"C.{name}" if isinstance(value, int) else repr(value)))
-    used = sorted({go.split(".")[0] for go, _ in pairs})
-    imports = "\n".join(f"\t{go_import(package)}" for package in used)
+    used = {go.split(".")[0] for go, _ in pairs}
+    imports = "\n".join(f"\t{go_import(package)}" for package in sorted(used, key=go_path))
     checks = "\n".join(f"\tsame[{aliased(go)}-{number}]," for go, number in pairs)
     return f"""\
 // Code generated from include/dpattn.h by capi/_gen/generate.py. DO NOT EDIT.
@@ -238,8 +238,13 @@ var _ = [...]struct{{}}{{
 
 def go_import(package: str) -> str:
     """The import of a package below core, under the name that capi has for it."""
-    path = '"dpattn/core"' if package == "core" else f'"dpattn/core/{package}"'
-    return f"{GO_ALIASES[package]} {path}" if package in GO_ALIASES else path
+    alias = f"{GO_ALIASES[package]} " if package in GO_ALIASES else ""
+    return f'{alias}"{go_path(package)}"'
+
+
+def go_path(package: str) -> str:
+    """The path of a package below core."""
+    return "dpattn/core" if package == "core" else f"dpattn/core/{package}"
 
 
 def aliased(go: str) -> str:
