@@ -157,7 +157,8 @@ func (r *Release) checkAttend(heads int, queries, out, lse, stddev *tensor.Tenso
 			d.KeyDim)
 	}
 	for _, err := range [...]error{
-		checkOutput("out", out, queries, d.ValueDim), checkOutput("lse", lse, queries, 1), checkOutput("stddev", stddev, queries, d.ValueDim),
+		checkOutput("out", out, queries, d.ValueDim), checkOutput("lse", lse, queries, 1),
+		checkOutput("stddev", stddev, queries, d.ValueDim),
 	} {
 		if err != nil {
 			return 0, err

@@ -22,8 +22,8 @@ import (
 	"dpattn/tests/testkit"
 )
 
-// units are the parameters of smallParams with every kind of unit, rows and owners by both rules, of
-// both Gaussian mechanisms.
+// units are the parameters of smallParams with every kind of unit, rows and owners by both rules,
+// of both Gaussian mechanisms.
 func units() map[string]settings {
 	all := momentUnits()
 	for name, p := range momentUnits() {
@@ -212,7 +212,8 @@ func TestReplacedOwners(t *testing.T) {
 		for _, adjacency := range []Adjacency{AddRemove, Replace} {
 			p := smallParams()
 			p.OwnerRows, p.OwnerBound, p.Adjacency = c.rows, c.bound, adjacency
-			p.Lambda = p.ValueBound / 16 // values count for nearly all of the norm, so that opposite owners are nearly twice the bound apart
+			// Values count for most of the norm: opposite owners are nearly twice the bound apart.
+			p.Lambda = p.ValueBound / 16
 			m := testkit.Must(newMechanism(p.params()))(t)
 			bound, largest := squaredOf(t, m), 0.0
 			for trial := range testkit.Size(60, 5000) {
@@ -449,7 +450,8 @@ func TestReleaseConsumesAndWipes(t *testing.T) {
 		_, exportErr := b.ExportSecret(nil)
 		_, diagnosticsErr := b.Diagnostics()
 		fresh := testkit.Must(NewBuilder(p.params()))(t)
-		for i, err := range []error{releaseErr, exportErr, diagnosticsErr, b.Add(0, k.View(), v.View(), owners, nil), b.Merge(fresh), fresh.Merge(b)} {
+		for i, err := range []error{releaseErr, exportErr, diagnosticsErr,
+			b.Add(0, k.View(), v.View(), owners, nil), b.Merge(fresh), fresh.Merge(b)} {
 			if fault.CodeOf(err) != fault.Consumed {
 				t.Errorf("call %d on a released builder: %v", i, err)
 			}
@@ -540,7 +542,9 @@ func TestBadCalls(t *testing.T) {
 			t.Errorf("call %d: got %v; the message must begin with %s", i, err, c.name)
 		}
 	}
-	for _, budget := range []privacy.Budget{{Epsilon: 0, Delta: 1e-5}, {Epsilon: -1, Delta: 1e-5}, {Epsilon: 1, Delta: 0}, {Epsilon: 1, Delta: 1}, {Epsilon: math.NaN(), Delta: 1e-5}, {Epsilon: 1, Delta: math.NaN()}, {Epsilon: math.Inf(1), Delta: 1e-5}} {
+	for _, budget := range []privacy.Budget{{Epsilon: 0, Delta: 1e-5}, {Epsilon: -1, Delta: 1e-5},
+		{Epsilon: 1, Delta: 0}, {Epsilon: 1, Delta: 1}, {Epsilon: math.NaN(), Delta: 1e-5},
+		{Epsilon: 1, Delta: math.NaN()}, {Epsilon: math.Inf(1), Delta: 1e-5}} {
 		if _, err := b.Release(budget, nil); fault.CodeOf(err) != fault.InvalidArgument {
 			t.Errorf("budget %+v: got %v", budget, err)
 		}
@@ -571,7 +575,8 @@ func TestProgressHidesRows(t *testing.T) {
 		for i := range owners {
 			owners[i] = uint64(i)
 		}
-		if err := b.Add(0, testkit.Ball(testkit.Rand(1), rows, p.KeyDim, 1).View(), testkit.Ball(testkit.Rand(2), rows, p.ValueDim, 1).View(), owners, nil); err != nil {
+		if err := b.Add(0, testkit.Ball(testkit.Rand(1), rows, p.KeyDim, 1).View(),
+			testkit.Ball(testkit.Rand(2), rows, p.ValueDim, 1).View(), owners, nil); err != nil {
 			t.Fatal(err)
 		}
 		last := uint64(0)

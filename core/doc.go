@@ -28,7 +28,8 @@
 //
 //	Builder.Add -> quant (centre, rotate, clip, int16) -> featuremap's integer norm gate
 //	            -> simd (exact int64 sums)
-//	Builder.Release -> privacy (sigma from epsilon, delta) -> noise (exact rounded Gaussian) -> Release
+//	Builder.Release -> privacy (sigma from epsilon, delta) -> noise (exact rounded
+//	            Gaussian) -> Release
 //	Builder.ReleaseTo -> the same through package ledger, which keeps what was spent on disk
 //	Release.Attend -> moment.Reader -> simd (psi, dot products) -> the caller's buffer
 //

@@ -23,7 +23,10 @@ func MergeAttention(outA, lseA, outB, lseB, out tensor.Tensor, lse *tensor.Tenso
 		name string
 		t    *tensor.Tensor
 		lse  bool
-	}{{"out_a", &outA, false}, {"lse_a", &lseA, true}, {"out_b", &outB, false}, {"lse_b", &lseB, true}, {"lse", lse, true}} {
+	}{
+		{"out_a", &outA, false}, {"lse_a", &lseA, true}, {"out_b", &outB, false}, {"lse_b", &lseB, true},
+		{"lse", lse, true},
+	} {
 		if a.t == nil {
 			continue
 		}

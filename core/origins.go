@@ -24,10 +24,13 @@ func (o origin) compare(p origin) int { return bytes.Compare(o[:], p[:]) }
 // Two builders hold a row in common (one that was given to Add once; equal rows that were given
 // apart are two) exactly if they have an origin in common:
 //
-//   - Rows are copied in no way but by a file. When a builder with rows is exported it has an origin, from earlier or drawn for this file, and the file
-//     has all of its origins. Import and Merge carry rows and origins on together, and who still holds rows loses no origin. So all who hold a row
-//     that was ever copied have the origins that its builder had at the first copy, and that is at least one.
-//   - An origin is 128 fresh bits, drawn once by a builder with rows, and goes only where all rows go that this builder held then.
+//   - Rows are copied in no way but by a file. When a builder with rows is exported it has an
+//     origin, from earlier or drawn for this file, and the file has all of its origins. Import and
+//     Merge carry rows and origins on together, and who still holds rows loses no origin. So all
+//     who hold a row that was ever copied have the origins that its builder had at the first copy,
+//     and that is at least one.
+//   - An origin is 128 fresh bits, drawn once by a builder with rows, and goes only where all rows
+//     go that this builder held then.
 //
 // So Merge, which refuses an origin in common, adds no row twice; and it refuses nothing else, but
 // for a chance of n^2/2^129 among n origins.

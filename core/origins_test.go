@@ -38,7 +38,8 @@ func put(t *testing.T, b *Builder, head, n int, seed uint64) {
 			owners = append(owners, seed<<20|uint64(i))
 		}
 	}
-	if err := b.Add(head, box(2*seed, n, p.KeyDim, 0, 1).View(), box(2*seed+1, n, p.ValueDim, -1, 1).View(), owners, nil); err != nil {
+	if err := b.Add(head, box(2*seed, n, p.KeyDim, 0, 1).View(), box(2*seed+1, n, p.ValueDim, -1, 1).View(),
+		owners, nil); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -267,7 +268,8 @@ func TestWhenAnOriginIsDrawn(t *testing.T) {
 	// A row that counts as zero is a row: with REPLACE its number is public.
 	p := smallParams()
 	nothing := testkit.Must(NewBuilder(p.params()))(t)
-	if err := nothing.Add(0, testkit.Dense(1, 5, []float64{math.NaN(), 0, 0, 0, 0}).View(), testkit.Zeros(1, 3).View(), nil, nil); err != nil {
+	if err := nothing.Add(0, testkit.Dense(1, 5, []float64{math.NaN(), 0, 0, 0, 0}).View(),
+		testkit.Zeros(1, 3).View(), nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	if exported(t, nothing); len(nothing.origins) != 1 {

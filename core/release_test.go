@@ -175,13 +175,20 @@ func TestNoiseOfBothAdjacencies(t *testing.T) {
 		tolerance float64
 	}{
 		{"add_remove", func(p *settings) { p.Adjacency = AddRemove }, 3.7306316348159418322, false, 1e-6},
-		{"replace", func(p *settings) { p.Adjacency, p.Lambda = Replace, 2*p.ValueBound }, 7.4612632696318836644, false, 1e-6},
+		{"replace", func(p *settings) { p.Adjacency, p.Lambda = Replace, 2*p.ValueBound },
+			7.4612632696318836644, false, 1e-6},
 		// lambda^2 = V/2 up to rounding: 2 sqrt(P V) / sqrt(P (V + V/2)) = 2 sqrt(2/3) of the
 		// ADD_REMOVE sensitivity.
-		{"replace, sharper", func(p *settings) { p.Adjacency, p.Lambda = Replace, p.ValueBound/math.Sqrt2 }, 3.7306316348159418322 * 2 * math.Sqrt(2./3), true, 2e-3},
-		{"add_remove, owners of 5", func(p *settings) { p.Adjacency, p.OwnerRows = AddRemove, 5 }, 5 * 3.7306316348159418322, false, 1e-6},
-		{"add_remove, owners of norm 2.5", func(p *settings) { p.Adjacency, p.OwnerRows, p.OwnerBound = AddRemove, 100, 2.5 }, 2.5 * 3.7306316348159418322, false, 1e-6},
-		{"replace, owners of norm 2.5", func(p *settings) { p.Adjacency, p.OwnerRows, p.OwnerBound = Replace, 100, 2.5 }, 2.5 * 7.4612632696318836644, false, 1e-6},
+		{"replace, sharper", func(p *settings) { p.Adjacency, p.Lambda = Replace, p.ValueBound/math.Sqrt2 },
+			3.7306316348159418322 * 2 * math.Sqrt(2./3), true, 2e-3},
+		{"add_remove, owners of 5", func(p *settings) { p.Adjacency, p.OwnerRows = AddRemove, 5 },
+			5 * 3.7306316348159418322, false, 1e-6},
+		{"add_remove, owners of norm 2.5", func(p *settings) {
+			p.Adjacency, p.OwnerRows, p.OwnerBound = AddRemove, 100, 2.5
+		}, 2.5 * 3.7306316348159418322, false, 1e-6},
+		{"replace, owners of norm 2.5", func(p *settings) {
+			p.Adjacency, p.OwnerRows, p.OwnerBound = Replace, 100, 2.5
+		}, 2.5 * 7.4612632696318836644, false, 1e-6},
 	} {
 		p := smallParams()
 		c.change(&p)

@@ -66,7 +66,8 @@ func with(t *testing.T, m mechanism.Mechanism, rows []record) *Builder {
 				ids = append(ids, row.owner)
 			}
 		}
-		if err := b.Add(AllHeads, tensor.Of(k, p.Heads, len(part), p.KeyDim), tensor.Of(v, p.Heads, len(part), p.ValueDim), ids, nil); err != nil {
+		if err := b.Add(AllHeads, tensor.Of(k, p.Heads, len(part), p.KeyDim),
+			tensor.Of(v, p.Heads, len(part), p.ValueDim), ids, nil); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -21,7 +21,8 @@ func (l later) Fields() []mechanism.Field { return append(l.Params.Fields(), l.m
 func TestRequestText(t *testing.T) {
 	settings := moment.Params{
 		Degree: 2, Polynomial: moment.Taylor, Rotation: moment.Hadamard, KeyBound: 1, ValueBound: 1e21,
-		QueryBound: 1.0 / 3, Scale: 1e-7, Lambda: 0.375, OwnerBound: 1.5, Center: []float64{1, -0.5}, HeadWeights: []float64{2},
+		QueryBound: 1.0 / 3, Scale: 1e-7, Lambda: 0.375, OwnerBound: 1.5,
+		Center: []float64{1, -0.5}, HeadWeights: []float64{2},
 	}
 	p := Params{Heads: 1, KeyDim: 2, ValueDim: 3, Adjacency: Replace, OwnerRows: 4}
 	budget := privacy.Budget{Epsilon: 1, Delta: 1e-6}

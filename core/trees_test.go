@@ -149,7 +149,11 @@ func TestTreesApproximateAttention(t *testing.T) {
 
 // A saved release is the same after loading; damage and false claims are refused.
 func TestTreesFiles(t *testing.T) {
-	for _, change := range []func(*settings){func(*settings) {}, func(p *settings) { p.Heads, p.Adjacency = 2, Replace }, func(p *settings) { p.Trees, p.Leaves = trees.NoTrees, 0 }} {
+	for _, change := range []func(*settings){
+		func(*settings) {},
+		func(p *settings) { p.Heads, p.Adjacency = 2, Replace },
+		func(p *settings) { p.Trees, p.Leaves = trees.NoTrees, 0 },
+	} {
 		p := treeParams()
 		p.Leaves, p.Degree = 8, 2
 		change(&p)
@@ -247,13 +251,13 @@ func TestTreesSumsDoNotDependOnTheWay(t *testing.T) {
 		a, b := testkit.Must(NewBuilder(p.params()))(t), testkit.Must(NewBuilder(p.params()))(t)
 		for lo := 99; lo >= 0; lo-- { // one by one, backwards, on two shards
 			to := []*Builder{a, b}[lo%2]
-			if err := to.Add(0, k.View().Rows(lo, lo+1), v.View().Rows(lo, lo+1), ids(lo, lo+1), &Progress{Report: func(_, _ uint64) bool { return true }}); err != nil {
+			if err := to.Add(0, k.View().Rows(lo, lo+1), v.View().Rows(lo, lo+1), ids(lo, lo+1),
+				&Progress{Report: func(_, _ uint64) bool { return true }}); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if err := a.Add(0, k.View(), v.View(), owners, &Progress{Report: func(done, total uint64) bool { return done < total }}); fault.CodeOf(
-			err,
-		) != fault.Cancelled {
+		atLast := &Progress{Report: func(done, total uint64) bool { return done < total }}
+		if err := a.Add(0, k.View(), v.View(), owners, atLast); fault.CodeOf(err) != fault.Cancelled {
 			t.Errorf("cancelled at the last moment: %v", err)
 		}
 		imported := testkit.Must(ImportSecret(exported(t, b)))(t)
@@ -268,9 +272,8 @@ func TestTreesSumsDoNotDependOnTheWay(t *testing.T) {
 			ownerRows > 0 && (d.Owners != 20 || d.RowsDropped != 38) {
 			t.Errorf("owner_rows %d: %+v", ownerRows, d)
 		}
-		if _, err := a.Release(someBudget, &Progress{Report: func(done, total uint64) bool { return done < total/2 }}); fault.CodeOf(
-			err,
-		) != fault.Cancelled {
+		halfway := &Progress{Report: func(done, total uint64) bool { return done < total/2 }}
+		if _, err := a.Release(someBudget, halfway); fault.CodeOf(err) != fault.Cancelled {
 			t.Errorf("a cancelled release: %v", err)
 		}
 		if got := held(t, a); !bytes.Equal(got, want) {
@@ -318,9 +321,8 @@ func TestTreesParams(t *testing.T) {
 		!bytes.Contains([]byte(err.Error()), []byte("would fit")) {
 		t.Errorf("what does not fit: %v", err)
 	}
-	if _, err := testkit.Must(NewBuilder(treeParams().params()))(t).Release(privacy.Budget{Epsilon: -1, Delta: 0.1}, nil); fault.CodeOf(
-		err,
-	) != fault.InvalidArgument {
+	b := testkit.Must(NewBuilder(treeParams().params()))(t)
+	if _, err := b.Release(privacy.Budget{Epsilon: -1, Delta: 0.1}, nil); fault.CodeOf(err) != fault.InvalidArgument {
 		t.Errorf("a negative epsilon: %v", err)
 	}
 }

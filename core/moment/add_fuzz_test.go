@@ -15,8 +15,10 @@ import (
 // FuzzAdd feeds raw bytes to Add as rows of any element type and layout. Whatever they hold:
 //
 //   - Add succeeds: data never cause an error;
-//   - the exact sums of each row alone are within the public sensitivity, in exact integers (promise 1);
-//   - the sums of all rows are the sum of those of each row, so no row moves more than its own contribution (promise 2).
+//   - the exact sums of each row alone are within the public sensitivity, in exact integers
+//     (promise 1);
+//   - the sums of all rows are the sum of those of each row, so no row moves more than its own
+//     contribution (promise 2).
 func FuzzAdd(f *testing.F) {
 	bits := func(xs ...uint64) (b []byte) {
 		for _, x := range xs {

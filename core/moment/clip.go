@@ -8,9 +8,9 @@ import (
 	"dpattn/simd"
 )
 
-// Clip makes the exact squared norm of the sums at most bound: if it is larger, it scales all of them
-// by one factor, rounding each toward zero, and reports that it did. What comes out is a function of
-// the sums alone (PROOF.md, "Clipped sums").
+// Clip makes the exact squared norm of the sums at most bound: if it is larger, it scales all of
+// them by one factor, rounding each toward zero, and reports that it did. What comes out is a
+// function of the sums alone (PROOF.md, "Clipped sums").
 func (s *Exact) Clip(bound *big.Int) (clipped bool) {
 	norm2 := s.norm2()
 	if norm2.Cmp(bound) <= 0 {

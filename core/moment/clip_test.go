@@ -53,7 +53,8 @@ func TestClip(t *testing.T) {
 	rng := testkit.Rand(9)
 	defer parallel.SetThreads(0)
 	const cols = 3
-	for _, tm := range []*testMap{expMap(t, poly.Minimax, 1, 1, 1), expMap(t, poly.Minimax, 5, 3, 1), expMap(t, poly.Minimax, 40, 2, 1)} {
+	for _, tm := range []*testMap{expMap(t, poly.Minimax, 1, 1, 1), expMap(t, poly.Minimax, 5, 3, 1),
+		expMap(t, poly.Minimax, 40, 2, 1)} {
 		n := len(tm.seqs) * cols
 		given, got := make([]int64, n), make([]int64, n)
 		clipped := 0

@@ -104,7 +104,8 @@ func TestSumsAreTheSameOnEveryMachine(t *testing.T) {
 			w.U16(uint16(v))
 		}
 		for _, v := range []uint64{
-			counts.Rows, counts.KeysClipped, counts.ValuesClipped, counts.RowsZeroed, counts.RowsShrunk, counts.RowsDropped,
+			counts.Rows, counts.KeysClipped, counts.ValuesClipped,
+			counts.RowsZeroed, counts.RowsShrunk, counts.RowsDropped,
 		} {
 			w.U64(v)
 		}

@@ -70,7 +70,8 @@ func inBall(rng *rand.Rand, dim int, radius float64) []float64 {
 func (tb *table) public(sigma float64) Public {
 	b := tb.poly.B
 	return Public{
-		Map: tb.m, Cols: tb.valueDim + 1, ValueBound: valueBound, ValueStep: valueBound / quant.ValueScale, Lambda: tb.lambda,
+		Map: tb.m, Cols: tb.valueDim + 1, ValueBound: valueBound,
+		ValueStep: valueBound / quant.ValueScale, Lambda: tb.lambda,
 		LogitBound: b, Top: max(tb.poly.At(b), math.Exp(b)), Sigma: sigma, Rows: uint64(len(tb.k)),
 	}
 }
@@ -107,8 +108,10 @@ func (tb *table) exactly(q []float64, w func(float64) float64) (out []float64, d
 // bits; and attention with exponentials up to the polynomial's relative error besides.
 func TestReaderWithoutNoise(t *testing.T) {
 	for _, tb := range []*table{
-		newTable(t, poly.Minimax, 4, 2, 1, 3, 400), newTable(t, poly.Minimax, 3, 4, 2, 1, 300), newTable(t, poly.Taylor, 6, 3, 1, 2, 500),
-		newTable(t, poly.Minimax, 1, 8, 4, 5, 50), newTable(t, poly.Minimax, 40, 2, 2, 4, 200), newTable(t, poly.Minimax, 5, 3, 2, 2, 1),
+		newTable(t, poly.Minimax, 4, 2, 1, 3, 400), newTable(t, poly.Minimax, 3, 4, 2, 1, 300),
+		newTable(t, poly.Taylor, 6, 3, 1, 2, 500),
+		newTable(t, poly.Minimax, 1, 8, 4, 5, 50), newTable(t, poly.Minimax, 40, 2, 2, 4, 200),
+		newTable(t, poly.Minimax, 5, 3, 2, 2, 1),
 	} {
 		rng := testkit.Rand(10)
 		r := NewReader(tb.public(1), tb.sums)

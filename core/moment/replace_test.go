@@ -126,12 +126,8 @@ func TestReplaceSensitivity(t *testing.T) {
 			3,
 			4,
 		), expMap(t, poly.Taylor, 3, 1, 6), expMap(t, poly.Minimax, 1, 3, 1), expMap(t, poly.Minimax, 16, 2, 4),
-		rawMap(
-			"kernel touches zero",
-			4,
-			5789,
-			5789,
-		), rawMap("kernel touches zero", 1, 5789, 5789), rawMap("odd kernel", 4, 1, 8188), rawMap("odd kernel", 1, 1, 8188),
+		rawMap("kernel touches zero", 4, 5789, 5789), rawMap("kernel touches zero", 1, 5789, 5789),
+		rawMap("odd kernel", 4, 1, 8188), rawMap("odd kernel", 1, 1, 8188),
 		rawMap("cubic, touches zero", 2, 5789, 0, 0, 10026),
 	}
 	sharper := 0
@@ -190,7 +186,8 @@ func TestReplaceNeedsItsFactor(t *testing.T) {
 func TestKernelFloor(t *testing.T) {
 	rng := testkit.Rand(4)
 	negative := false
-	for _, tm := range append(someMaps(t), rawMap("kernel touches zero", 64, 5789, 5789), rawMap("1 + y^3", 4, 5789, 0, 0, 10026)) {
+	for _, tm := range append(someMaps(t), rawMap("kernel touches zero", 64, 5789, 5789),
+		rawMap("1 + y^3", 4, 5789, 0, 0, 10026)) {
 		floor := tm.m.KernelFloor()
 		if math.IsInf(floor, 1) {
 			continue

@@ -25,7 +25,8 @@ type Bounds struct {
 // Sensitivity returns the sensitivity for one unit of at most rows rows (PROOF.md, "Sensitivity").
 //
 //	ADD_REMOVE: rows^2 * Phi2 * (Value2 + lambda^2)
-//	REPLACE:    4 times that; or rows^2 * 4 * Phi2 * Value2 if (1 + Floor)(Value2 + lambda^2) <= 2 Value2
+//	REPLACE:    4 times that; or rows^2 * 4 * Phi2 * Value2,
+//	            if (1 + Floor)(Value2 + lambda^2) <= 2 Value2
 func (b Bounds) Sensitivity(replace bool, rows int) Sensitivity {
 	lambda2 := uint64(b.Lambda) * uint64(b.Lambda)
 	right := b.Value2 + lambda2

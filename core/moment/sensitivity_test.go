@@ -21,7 +21,8 @@ func TestSensitivity(t *testing.T) {
 		{Bounds{100, 16, 2, 0}, true, 1, "6400", true},
 		{Bounds{100, 16, 2, 0}, true, 3, "57600", true},
 		{Bounds{100, 16, 2, 0.59}, true, 1, "6400", true},
-		{Bounds{100, 16, 2, 0.6}, true, 1, "8000", false}, // 1.6*20 = 2*16: equality is left to the rounding's safe side
+		// 1.6*20 = 2*16: equality is left to the rounding's safe side
+		{Bounds{100, 16, 2, 0.6}, true, 1, "8000", false},
 		{Bounds{100, 16, 2, 0.61}, true, 1, "8000", false},
 		{Bounds{100, 16, 2, inf}, true, 1, "8000", false},
 		{Bounds{100, 16, 2, nan}, true, 1, "8000", false},

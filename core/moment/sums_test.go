@@ -54,7 +54,8 @@ func TestSumsDoNotDependOnOrderOrThreads(t *testing.T) {
 	rng := testkit.Rand(5)
 	const n, cols = 101, 4
 	defer parallel.SetThreads(0)
-	for _, tm := range []*testMap{expMap(t, poly.Minimax, 6, 3, 2), expMap(t, poly.Minimax, 1, 1, 1), expMap(t, poly.Taylor, 30, 2, 1), rawMap("largest", 3, 8192, 8192, 11585, 14188)} {
+	for _, tm := range []*testMap{expMap(t, poly.Minimax, 6, 3, 2), expMap(t, poly.Minimax, 1, 1, 1),
+		expMap(t, poly.Taylor, 30, 2, 1), rawMap("largest", 3, 8192, 8192, 11585, 14188)} {
 		x, u := tm.someRows(rng, n, cols)
 		want := make([]int64, len(tm.seqs)*cols)
 		for j := range n {
@@ -105,7 +106,8 @@ func TestAddAndSet(t *testing.T) {
 	rng := testkit.Rand(7)
 	defer parallel.SetThreads(0)
 	const cols = 3
-	for _, tm := range []*testMap{expMap(t, poly.Minimax, 1, 1, 1), expMap(t, poly.Minimax, 40, 2, 1), expMap(t, poly.Minimax, 7, 4, 1)} {
+	for _, tm := range []*testMap{expMap(t, poly.Minimax, 1, 1, 1), expMap(t, poly.Minimax, 40, 2, 1),
+		expMap(t, poly.Minimax, 7, 4, 1)} {
 		for _, threads := range []int{1, 2, 5} {
 			parallel.SetThreads(threads)
 			n := len(tm.seqs) * cols
@@ -147,10 +149,8 @@ func TestIntakeWipe(t *testing.T) {
 	in.Wipe()
 	other := in.layout.NewBatch(mendRows)
 	if !same(in.packed, fresh.packed) || !same(in.mend.packed, other) || !same(in.mend.gate, tm.m.NewGate()) ||
-		!same(
-			in.workers[0],
-			fresh.workers[0],
-		) || !same(in.mend.worker, other.NewWorker()) || simd.Norm2(in.mend.x)+simd.Norm2(in.mend.y)+simd.Norm2(in.mend.u) != 0 {
+		!same(in.workers[0], fresh.workers[0]) || !same(in.mend.worker, other.NewWorker()) ||
+		simd.Norm2(in.mend.x)+simd.Norm2(in.mend.y)+simd.Norm2(in.mend.u) != 0 {
 		t.Error("something is left after Wipe")
 	}
 }

@@ -1,10 +1,10 @@
 // Package sums is the simplest private release that can be: how many rows there are and the sum of
-// their values, with exact rounded Gaussian noise. Keys play no role: every query is answered with the
-// mean of all values.
+// their values, with exact rounded Gaussian noise. Every query is answered with the mean of all
+// values: keys play no role.
 //
-// Privacy. A row adds [v ; one] to the sums of its head, v rounded to integers with |v|^2 <= ValueNorm2
-// by a function of that row alone, or nothing where it has NaN or Inf. So one row moves the sums by at
-// most sqrt(ValueNorm2 + one^2), or twice that where it is replaced. They stay below 2^30 * 2^15.
+// Privacy. A row adds [v ; one] to the sums of its head, or nothing where it has NaN or Inf; v is
+// rounded by that row alone to integers with |v|^2 <= ValueNorm2. So one row moves the sums by at
+// most sqrt(ValueNorm2 + one^2), twice that where it is replaced. They stay below 2^30 * 2^15.
 package sums
 
 import (
