@@ -15,8 +15,9 @@ import (
 //
 //	u64 id, u16 kind, u16 count, u32 overflow (further pages that belong to it)
 //
-// and then has, by kind: the meta data; count elements of a branch (u32 position of the key from the element on, u32 length, u64 page); count elements of a
-// leaf (u32 flags, u32 position of key and value, u32 length of each); or count numbers of free pages.
+// and then has, by kind: the meta data; count elements of a branch (u32 position of the key from
+// the element on, u32 length, u64 page); count elements of a leaf (u32 flags, u32 position of key
+// and value, u32 length of each); or count numbers of free pages.
 const (
 	pageSize = 4096
 
@@ -42,14 +43,16 @@ type meta struct {
 	root, free, end, txid uint64
 }
 
-// walk is one pass over a file that must come to an end and touch nothing outside, whatever the file holds.
+// walk is one pass over a file that must come to an end and touch nothing outside, whatever the
+// file holds.
 type walk struct {
 	file io.ReaderAt
 	seen []bool // pages that belong to something
 }
 
-// check returns nil if bbolt can work on the file: every page that is in use or free is accounted for once, all elements are inside their pages, keys ascend, and
-// both meta pages are whole and of neighbouring transactions. It panics with nothing and allocates in proportion to the file.
+// check returns nil if bbolt can work on the file: every page that is in use or free is accounted
+// for once, all elements are inside their pages, keys ascend, and both meta pages are whole and of
+// neighbouring transactions. It panics with nothing and allocates in proportion to the file.
 func check(file *os.File) error {
 	info, err := file.Stat()
 	if err != nil {
@@ -66,7 +69,8 @@ func check(file *os.File) error {
 	if m[1].txid > m[0].txid {
 		last = m[1]
 	}
-	// bbolt would quietly take the other one if one were damaged. A file in which that one is no longer the one before was put together from two.
+	// bbolt would quietly take the other one if one were damaged. A file in which that one is no
+	// longer the one before was put together from two.
 	if m[0].txid%2 != 0 || m[1].txid%2 != 1 || m[0].txid+m[1].txid != 2*last.txid-1 {
 		return errPages
 	}
@@ -100,12 +104,15 @@ func (w *walk) meta(id uint64) (meta, error) {
 	h := fnv.New64a()
 	h.Write(b[pageHeader : pageHeader+metaSize-8])
 	body := b[pageHeader:]
-	if le.Uint64(b) != id || le.Uint16(b[8:]) != metaPage || le.Uint32(body) != magic || le.Uint32(body[4:]) != version ||
+	if le.Uint64(b) != id || le.Uint16(b[8:]) != metaPage ||
+		le.Uint32(body) != magic || le.Uint32(body[4:]) != version ||
 		le.Uint32(body[8:]) != pageSize || le.Uint64(body[56:]) != h.Sum64() {
 		return meta{}, errPages
 	}
 	// body[24:] is the sequence number of the root bucket, which nobody uses.
-	return meta{root: le.Uint64(body[16:]), free: le.Uint64(body[32:]), end: le.Uint64(body[40:]), txid: le.Uint64(body[48:])}, nil
+	return meta{
+		root: le.Uint64(body[16:]), free: le.Uint64(body[32:]), end: le.Uint64(body[40:]), txid: le.Uint64(body[48:]),
+	}, nil
 }
 
 // page is the header of a page, which is noted as used.
@@ -168,13 +175,15 @@ func (w *walk) freelist(id uint64) error {
 	return nil
 }
 
-// tree walks the pages below id. floor is the key that leads here, and after the last key met in this bucket so far. Only the root may hold buckets.
+// tree walks the pages below id. floor is the key that leads here, and after the last key met in
+// this bucket so far. Only the root may hold buckets.
 func (w *walk) tree(id uint64, floor []byte, after *[]byte, root bool, depth int) error {
 	p, err := w.page(id)
 	if err != nil {
 		return err
 	}
-	if p.kind != branchPage && p.kind != leafPage || pageHeader+p.count*elementSize > p.size || depth > deepest || p.kind == branchPage && p.count == 0 {
+	if p.kind != branchPage && p.kind != leafPage || p.kind == branchPage && p.count == 0 ||
+		pageHeader+p.count*elementSize > p.size || depth > deepest {
 		return errPages
 	}
 	elements, err := w.read(p.at+pageHeader, int(p.count*elementSize))
@@ -197,7 +206,8 @@ func (w *walk) tree(id uint64, floor []byte, after *[]byte, root bool, depth int
 			return err
 		}
 		if p.kind == branchPage {
-			// The keys of this child are from key on, and all before are below it. bbolt leaves the first key of a tree as it once was.
+			// The keys of this child are from key on, and all before are below it. bbolt leaves the
+			// first key of a tree as it once was.
 			if *after != nil && bytes.Compare(key, *after) <= 0 {
 				return errPages
 			}
@@ -223,7 +233,8 @@ func (w *walk) tree(id uint64, floor []byte, after *[]byte, root bool, depth int
 			if err != nil {
 				return err
 			}
-			// A bucket of the size of ours is kept inline before anything is released; then its one page follows here, as page 0.
+			// A bucket of the size of ours is kept inline before anything is released; then its one
+			// page follows here, as page 0.
 			child := le.Uint64(bucket)
 			if child == 0 {
 				err = w.inline(p.at+at+uint64(keySize)+16, uint64(valueSize)-16)
@@ -259,7 +270,8 @@ func (w *walk) inline(at, size uint64) error {
 		e := b[pageHeader+i*elementSize:]
 		from := pageHeader + i*elementSize + uint64(le.Uint32(e[4:]))
 		keySize, valueSize := uint64(le.Uint32(e[8:])), uint64(le.Uint32(e[12:]))
-		if le.Uint32(e) != 0 || le.Uint32(e[4:]) < elementSize || keySize == 0 || keySize > 1<<15 || from+keySize+valueSize > size {
+		if le.Uint32(e) != 0 || le.Uint32(e[4:]) < elementSize || keySize == 0 || keySize > 1<<15 ||
+			from+keySize+valueSize > size {
 			return errPages
 		}
 		key := b[from : from+keySize]

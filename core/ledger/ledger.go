@@ -24,7 +24,8 @@ const format = "dpattn-ledger/1"
 // maxLabel is the longest label in bytes.
 const maxLabel = 255
 
-// Ledger is the account of one data set. It holds no file open: every method opens it, locks it, and closes it. Safe for concurrent use.
+// Ledger is the account of one data set. It holds no file open: every method opens it, locks it,
+// and closes it. Safe for concurrent use.
 type Ledger struct {
 	path string
 	id   string
@@ -42,7 +43,8 @@ type Header struct {
 	Chain     string `json:"chain"` // SHA-256(SHA-256(... SHA-256(id) entry 1) ...) entry n)
 }
 
-// allowance is a privacy.Allowance in JSON. Numbers are the shortest decimals that give their float64.
+// allowance is a privacy.Allowance in JSON. Numbers are the shortest decimals that give their
+// float64.
 type allowance struct {
 	Epsilon      float64 `json:"epsilon"` // 0 where only mu was asked for; so is delta
 	Delta        float64 `json:"delta"`
@@ -52,7 +54,10 @@ type allowance struct {
 }
 
 func (a allowance) value() privacy.Allowance {
-	return privacy.Allowance{Promise: privacy.Budget{Epsilon: a.Epsilon, Delta: a.Delta}, Mu: a.Mu, Other: privacy.Budget{Epsilon: a.OtherEpsilon, Delta: a.OtherDelta}}
+	return privacy.Allowance{
+		Promise: privacy.Budget{Epsilon: a.Epsilon, Delta: a.Delta}, Mu: a.Mu,
+		Other: privacy.Budget{Epsilon: a.OtherEpsilon, Delta: a.OtherDelta},
+	}
 }
 
 // Entry is one release in the ledger.
@@ -64,7 +69,8 @@ type Entry struct {
 	Mechanism string  `json:"mechanism"`
 	Epsilon   float64 `json:"epsilon"` // what the release promises by itself
 	Delta     float64 `json:"delta"`
-	// MuSquared is what a Gaussian release spends, two decimal integers; null for others, which spend epsilon and delta.
+	// MuSquared is what a Gaussian release spends, two decimal integers; null for others, which
+	// spend epsilon and delta.
 	MuSquared *Fraction `json:"mu_squared"`
 	Request   string    `json:"request_sha256"` // of the parameters and the budget that were asked for
 	Digest    string    `json:"release_sha256"`
@@ -152,15 +158,18 @@ func (l *Ledger) Load(label string) ([]byte, error) {
 	return s.release(*e)
 }
 
-// Spend gives the release that is asked for: the one that the ledger has under this label, else the one that draft makes, if it can be afforded, once it is on
-// disk. On any error nothing is handed out, and nothing was spent, unless the disk failed in the last moment; then the release may be in the ledger, where
-// asking again finds it. wait is asked while another process works on the ledger, and may end the waiting.
+// Spend gives the release that is asked for: the one that the ledger has under this label, else the
+// one that draft makes, if it can be afforded, once it is on disk. On any error nothing is handed
+// out, and nothing was spent, unless the disk failed in the last moment; then the release may be in
+// the ledger, where asking again finds it. wait is asked while another process works on the ledger,
+// and may end the waiting.
 func (l *Ledger) Spend(r Request, wait func() (goOn bool), draft Draft) (file []byte, err error) {
 	if err := checkLabel(r.Label); err != nil {
 		return nil, err
 	}
 	if r.Bytes > largest {
-		return nil, fault.New(fault.Limit, "the release takes %d bytes; a ledger holds at most %d of each", r.Bytes, largest)
+		return nil, fault.New(fault.Limit, "the release takes %d bytes; a ledger holds at most %d of each",
+			r.Bytes, largest)
 	}
 	s, err := openStore(l.path, true, wait)
 	if err != nil {
@@ -172,14 +181,20 @@ func (l *Ledger) Spend(r Request, wait func() (goOn bool), draft Draft) (file []
 		return nil, err
 	}
 	if book.Releases > 0 && (r.Adjacency != book.Adjacency || r.Unit != book.Unit) {
-		return nil, fault.New(fault.Mismatch, "the ledger is for adjacency %s and units that are %ss; the release is for %s and %ss", book.Adjacency, book.Unit, r.Adjacency, r.Unit)
+		return nil, fault.New(fault.Mismatch,
+			"the ledger is for adjacency %s and units that are %ss; the release is for %s and %ss",
+			book.Adjacency, book.Unit, r.Adjacency, r.Unit)
 	}
 	if e := book.find(r.Label); e != nil {
 		if e.Request != hex.EncodeToString(r.Digest[:]) {
-			return nil, fault.New(fault.Mismatch, "label is %q, which the ledger has with other parameters or another budget; a new release needs a new label", r.Label)
+			return nil, fault.New(fault.Mismatch,
+				"label is %q, which the ledger has with other parameters or another budget; "+
+					"a new release needs a new label",
+				r.Label)
 		}
-		// Whoever wrote it may have died before its pages were on disk, or may have seen the disk fail. A transaction of its own puts the header there: should the
-		// machine lose some other page of the entry, then the file says so, and forgets nothing.
+		// Whoever wrote it may have died before its pages were on disk, or may have seen the disk
+		// fail. A transaction of its own puts the header there: should the machine lose some other
+		// page of the entry, then the file says so, and forgets nothing.
 		if err := s.commit(func(b *bbolt.Bucket) error { return b.Put(headerKey, seal(book.Header)) }); err != nil {
 			return nil, err
 		}
@@ -199,8 +214,10 @@ func (l *Ledger) Spend(r Request, wait func() (goOn bool), draft Draft) (file []
 	}
 	digest := sha256.Sum256(file)
 	e := Entry{
-		Number: book.Releases + 1, Label: r.Label, ID: hex.EncodeToString(id[:]), Time: time.Now().UTC().Format(time.RFC3339), Mechanism: r.Mechanism,
-		Epsilon: r.Cost.Promise.Epsilon, Delta: r.Cost.Promise.Delta, Request: hex.EncodeToString(r.Digest[:]), Digest: hex.EncodeToString(digest[:]), Bytes: len(file),
+		Number: book.Releases + 1, Label: r.Label, ID: hex.EncodeToString(id[:]),
+		Time: time.Now().UTC().Format(time.RFC3339), Mechanism: r.Mechanism,
+		Epsilon: r.Cost.Promise.Epsilon, Delta: r.Cost.Promise.Delta,
+		Request: hex.EncodeToString(r.Digest[:]), Digest: hex.EncodeToString(digest[:]), Bytes: len(file),
 	}
 	if e.Label == "" {
 		e.Label = e.ID
@@ -285,7 +302,8 @@ func checkLabel(label string) error {
 
 var headerKey = []byte{'h'}
 
-// numbered is the key of one release's entry or bytes. Big-endian, so that keys are in the order of numbers.
+// numbered is the key of one release's entry or bytes. Big-endian, so that keys are in the order of
+// numbers.
 func numbered(kind byte, number int) []byte {
 	return binary.BigEndian.AppendUint64([]byte{kind}, uint64(number))
 }
@@ -337,7 +355,8 @@ func (s *store) view(look func(*bbolt.Bucket) error) error {
 	})
 }
 
-// book reads the header and all entries, and makes sure that they are the ones of the header's chain and within its allowance.
+// book reads the header and all entries, and makes sure that they are the ones of the header's
+// chain and within its allowance.
 func (l *Ledger) book(s *store) (book Book, err error) {
 	releases := 0
 	err = s.view(func(b *bbolt.Bucket) error {
@@ -353,7 +372,8 @@ func (l *Ledger) book(s *store) (book Book, err error) {
 			return corrupt(s.path, "its header is not JSON")
 		}
 		if book.Format != format {
-			return fault.New(fault.Unsupported, "ledger %s: its format is %q; this library knows %q", s.path, book.Format, format)
+			return fault.New(fault.Unsupported, "ledger %s: its format is %q; this library knows %q",
+				s.path, book.Format, format)
 		}
 		first := sha256.Sum256([]byte(book.ID))
 		book.chain = first[:]
@@ -362,7 +382,8 @@ func (l *Ledger) book(s *store) (book Book, err error) {
 			switch {
 			case len(key) == 9 && key[0] == 'e':
 				var e Entry
-				if err := json.Unmarshal(value, &e); err != nil || !bytes.Equal(key, numbered('e', e.Number)) || e.Number != len(book.Entries)+1 {
+				if err := json.Unmarshal(value, &e); err != nil || e.Number != len(book.Entries)+1 ||
+					!bytes.Equal(key, numbered('e', e.Number)) {
 					return corrupt(s.path, "an entry is not in its place")
 				}
 				book.Entries, book.chain = append(book.Entries, e), link(book.chain, value)

@@ -55,7 +55,8 @@ func TestSpendAndAskAgain(t *testing.T) {
 	for range 3 {
 		// Even with nothing left, and through another handle.
 		other := testkit.Must(Open(l.path))(t)
-		if again := testkit.Must(other.Spend(request("one", 3), nil, drafted(&calls, 100)))(t); !bytes.Equal(again, first) || calls != 1 {
+		again := testkit.Must(other.Spend(request("one", 3), nil, drafted(&calls, 100)))(t)
+		if !bytes.Equal(again, first) || calls != 1 {
 			t.Fatal("the same label gave other bytes")
 		}
 		if loaded := testkit.Must(l.Load("one"))(t); !bytes.Equal(loaded, first) {
@@ -85,12 +86,14 @@ func TestSpendAndAskAgain(t *testing.T) {
 	wants(t, err, fault.Mismatch)
 
 	book := testkit.Must(l.Book())(t)
-	if book.Releases != 2 || book.Entries[1].Label != "two" || book.Adjacency != "add_remove" || book.State().MuLeft != 0 || book.State().Mu != 2 {
+	if book.Releases != 2 || book.Entries[1].Label != "two" || book.Adjacency != "add_remove" ||
+		book.State().MuLeft != 0 || book.State().Mu != 2 {
 		t.Errorf("%+v", book)
 	}
 }
 
-// A release that somebody else wrote is handed out once more only after it is on disk: whoever wrote it may have died before.
+// A release that somebody else wrote is handed out once more only after it is on disk: whoever
+// wrote it may have died before.
 func TestFoundReleasesAreSynced(t *testing.T) {
 	l := some(t, 2)
 	calls, syncs := 0, 0
@@ -211,7 +214,10 @@ func TestBusy(t *testing.T) {
 // Whoever waits while the file is replaced, or removed, does not spend from the one that is gone.
 func TestReplacedMeanwhile(t *testing.T) {
 	l, other := some(t, 3), some(t, 3)
-	for _, change := range []func() error{func() error { return os.Rename(other.path, l.path) }, func() error { return os.Remove(l.path) }} {
+	for _, change := range []func() error{
+		func() error { return os.Rename(other.path, l.path) },
+		func() error { return os.Remove(l.path) },
+	} {
 		inside, waits, leave := make(chan bool), make(chan bool), make(chan bool)
 		go openStoreAndStay(t, l.path, inside, leave)
 		<-inside
@@ -245,7 +251,8 @@ func openStoreAndStay(t *testing.T, path string, inside chan<- bool, leave <-cha
 	s.close()
 }
 
-// Threads with one handle and with several cannot overspend, and those with one label get one release.
+// Threads with one handle and with several cannot overspend, and those with one label get one
+// release.
 func TestConcurrentThreadsCannotOverspend(t *testing.T) {
 	l := some(t, 3) // 9 of mu^2
 	var group sync.WaitGroup
@@ -281,7 +288,8 @@ func TestConcurrentThreadsCannotOverspend(t *testing.T) {
 	}
 }
 
-// Files that are cut or altered in any place give an error, or what they held; never a crash, a hang, or a forgotten release.
+// Files that are cut or altered in any place give an error, or what they held; never a crash, a
+// hang, or a forgotten release.
 func TestDamage(t *testing.T) {
 	l := some(t, 20)
 	calls := 0
@@ -363,7 +371,8 @@ func TestDamage(t *testing.T) {
 	}
 }
 
-// The newer meta page is damaged: bbolt alone would go back to the older one, which has forgotten the last release.
+// The newer meta page is damaged: bbolt alone would go back to the older one, which has forgotten
+// the last release.
 func TestNoWayBack(t *testing.T) {
 	l := some(t, 3)
 	calls := 0
@@ -403,7 +412,8 @@ func TestCutMeanwhile(t *testing.T) {
 func TestForeignFiles(t *testing.T) {
 	dir := t.TempDir()
 	for name, data := range map[string][]byte{
-		"empty": {}, "text": []byte("hello\n"), "zeros": make([]byte, 40_000), "pages": bytes.Repeat([]byte{0xff}, 9*pageSize),
+		"empty": {}, "text": []byte("hello\n"), "zeros": make([]byte, 40_000),
+		"pages": bytes.Repeat([]byte{0xff}, 9*pageSize),
 	} {
 		path := filepath.Join(dir, name)
 		if err := os.WriteFile(path, data, 0o600); err != nil {

@@ -11,7 +11,8 @@ import (
 	"dpattn/core/fault"
 )
 
-// lockFile takes the lock that bbolt will ask for again. It is held by the open file, so it ends with the process, however that ends.
+// lockFile takes the lock that bbolt will ask for again. It is held by the open file, so it ends
+// with the process, however that ends.
 func lockFile(file *os.File, path string, alone bool, wait func() (goOn bool)) error {
 	how := syscall.LOCK_SH | syscall.LOCK_NB
 	if alone {
@@ -26,10 +27,13 @@ func lockFile(file *os.File, path string, alone bool, wait func() (goOn bool)) e
 			return err
 		}
 		if wait != nil && !wait() {
-			return fault.New(fault.Cancelled, "cancelled by the progress callback or the cancel flag while waiting for the ledger; nothing was changed")
+			return fault.New(fault.Cancelled,
+				"cancelled by the progress callback or the cancel flag while waiting for the ledger; "+
+					"nothing was changed")
 		}
 		if time.Now().After(until) {
-			return fault.New(fault.Busy, "ledger %s: another process or thread has been working on it for %v", path, patience)
+			return fault.New(fault.Busy, "ledger %s: another process or thread has been working on it for %v",
+				path, patience)
 		}
 	}
 }

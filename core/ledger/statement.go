@@ -7,7 +7,8 @@ import (
 	"dpattn/core/privacy"
 )
 
-// statement is what everybody may know of a ledger, and all that is needed to add up its account once more (docs/formats.md).
+// statement is what everybody may know of a ledger, and all that is needed to add up its account
+// once more (docs/formats.md).
 type statement struct {
 	Format    string    `json:"format"`
 	ID        string    `json:"id"`
@@ -45,7 +46,10 @@ const usualDelta = 1e-6
 
 // JSON is the statement.
 func (b *Book) JSON() []byte {
-	s := statement{Format: "dpattn-ledger-statement/1", ID: b.ID, Allowance: b.Allowance, Releases: append([]Entry{}, b.Entries...)}
+	s := statement{
+		Format: "dpattn-ledger-statement/1", ID: b.ID, Allowance: b.Allowance,
+		Releases: append([]Entry{}, b.Entries...),
+	}
 	if b.Releases > 0 {
 		s.Adjacency, s.Unit = &b.Adjacency, &b.Unit
 	}

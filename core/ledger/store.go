@@ -29,7 +29,8 @@ type store struct {
 	broken bool // bbolt panicked: its locks may be held, so it is not called again
 }
 
-// openStore opens the file at path: shared with others that read, or alone to write. wait, if not nil, is asked now and then and may end the waiting.
+// openStore opens the file at path: shared with others that read, or alone to write. wait, if not
+// nil, is asked now and then and may end the waiting.
 func openStore(path string, write bool, wait func() (goOn bool)) (*store, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -47,7 +48,8 @@ func openStore(path string, write bool, wait func() (goOn bool)) (*store, error)
 		if err := lockFile(file, path, write, wait); err != nil {
 			return err
 		}
-		// Whoever waited may hold a file that has lost its name meanwhile: what is spent there, nobody would find again.
+		// Whoever waited may hold a file that has lost its name meanwhile: what is spent there,
+		// nobody would find again.
 		if named, err := os.Stat(path); err != nil {
 			return err
 		} else if locked, err := file.Stat(); err != nil || !os.SameFile(named, locked) {
@@ -57,7 +59,8 @@ func openStore(path string, write bool, wait func() (goOn bool)) (*store, error)
 	})
 }
 
-// createStore makes a new file at path, which must not exist, and lets fill write to it before anybody can see it.
+// createStore makes a new file at path, which must not exist, and lets fill write to it before
+// anybody can see it.
 func createStore(path string, fill func(*store) error) (err error) {
 	temporary, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.tmp") // mode 0600
 	if err != nil {
@@ -97,7 +100,8 @@ func syncFolder(path string) error {
 // open lets bbolt open the file that before has looked at.
 func (s *store) open(readOnly bool, flags int, before func(*os.File) error) error {
 	err := s.guarded(func() (err error) {
-		options := &bbolt.Options{ReadOnly: readOnly, PageSize: pageSize, NoStatistics: true, Timeout: patience, OpenFile: func(string, int, os.FileMode) (*os.File, error) {
+		options := &bbolt.Options{ReadOnly: readOnly, PageSize: pageSize, NoStatistics: true, Timeout: patience}
+		options.OpenFile = func(string, int, os.FileMode) (*os.File, error) {
 			if s.file, err = os.OpenFile(s.path, flags, 0); err != nil {
 				return nil, err
 			}
@@ -106,7 +110,7 @@ func (s *store) open(readOnly bool, flags int, before func(*os.File) error) erro
 				return nil, err
 			}
 			return s.file, nil
-		}}
+		}
 		s.db, err = bbolt.Open(s.path, 0, options)
 		return err
 	})
@@ -116,8 +120,9 @@ func (s *store) open(readOnly bool, flags int, before func(*os.File) error) erro
 	return err
 }
 
-// guarded runs work that reads pages through bbolt. A page that is not there any more, because somebody cut the file meanwhile, is a fault in the middle of
-// the map; it becomes a panic, and every panic of bbolt an error.
+// guarded runs work that reads pages through bbolt. A page that is not there any more, because
+// somebody cut the file meanwhile, is a fault in the middle of the map; it becomes a panic, and
+// every panic of bbolt an error.
 func (s *store) guarded(work func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
