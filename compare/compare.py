@@ -1,7 +1,7 @@
 """What compare.json says: tables for the terminal and a plot, and both in docs/paper.md.
 
 compare.py build/compare/compare.json   prints the tables and draws a plot beside the JSON
-compare.py build/compare/compare.json docs/paper.md README.md   puts them into the documents
+compare.py build/compare/compare.json docs/paper.md docs/trees.md   puts them into the documents
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ def errors(result: Result) -> str:
 
 
 def short(result: Result) -> str:
-    """The longest context in one sentence, for README.md."""
+    """The longest context in one sentence, for docs/trees.md."""
     most = max(r["n"] for r in result["releases"])
     made = {r["kind"]: r for r in result["releases"] if r["n"] == most and "refused" not in r}
     s, ours = result["setting"], made[MOMENT]
@@ -217,7 +217,7 @@ def main() -> None:
         plot(result, source.with_suffix(".png"))
         return
     for document in map(Path, sys.argv[2:]):
-        if document.name == "README.md":
+        if document.name == "trees.md":
             fill(document, "compare", {"short": short}, result)
         else:
             fill(document, "compare", SECTIONS, result)

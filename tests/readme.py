@@ -1,7 +1,7 @@
-"""The README's programs work when pasted: each is built with the command below it, and run.
+"""The programs in README.md and docs work when pasted: each is built, and run.
 
-Usage: readme.py README FOLDER, from the top of the checkout, with the library built and the package
-installed.
+Usage: readme.py FOLDER PAGE..., from the top of the checkout, with the library built and the
+package installed.
 """
 
 import re
@@ -12,9 +12,10 @@ from pathlib import Path
 # A fenced program, and the indented command below it if the language has one.
 PROGRAM = re.compile(r"^```(python|c|cpp)\n(.*?)^```\n(?:\n    (c[^\n]*people[^\n]*)\n)?", re.DOTALL | re.MULTILINE)
 SUFFIX = {"python": ".py", "c": ".c", "cpp": ".cpp"}
+SAYS = re.compile(r"east \+?0\.\d.*north -0\.\d|five: (9|10)\d{3} visits")
 
 
-def works(folder: Path, language: str, program: str, command: str) -> bool:
+def works(folder: Path, page: Path, language: str, program: str, command: str) -> bool:
     """Whether the program builds, runs, and says who votes what, or how many visited."""
     source = folder / f"people{SUFFIX[language]}"
     source.write_text(program, encoding="utf-8")
@@ -25,28 +26,28 @@ def works(folder: Path, language: str, program: str, command: str) -> bool:
         if subprocess.run(build, check=False).returncode != 0:
             return False
         run = [binary.resolve()]
-    # The README's rpath is relative to the checkout; the Python program leaves a file where it
-    # runs.
+    # The rpath in the command is relative to the checkout; the Python program leaves a file where
+    # it runs.
     where = folder if language == "python" else Path.cwd()
     result = subprocess.run(run, check=False, capture_output=True, text=True, cwd=where)
-    print(f"README, {language}: {result.stdout.strip()}{result.stderr.strip()}")
-    return (
-        result.returncode == 0
-        and re.search(r"east \+?0\.\d.*north -0\.\d|five: (9|10)\d{3} visits", result.stdout) is not None
-    )
+    print(f"{page}, {language}: {result.stdout.strip()}{result.stderr.strip()}")
+    return result.returncode == 0 and SAYS.search(result.stdout) is not None
 
 
 def main() -> int:
-    readme, folder = Path(sys.argv[1]), Path(sys.argv[2])
+    folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
-    found = PROGRAM.findall(readme.read_text(encoding="utf-8"))
-    # C without a command to build it is an extract of a program.
-    programs = [(language, text, command) for language, text, command in found if language == "python" or command]
-    passed = sum(works(folder, *program) for program in programs)
-    missing = {"python", "c", "cpp"} - {language for language, *_ in programs}
-    for language in sorted(missing):
-        print(f"README: no program in {language}")
-    failed = len(programs) - passed + len(missing)
+    passed = failed = 0
+    for page in map(Path, sys.argv[2:]):
+        found = PROGRAM.findall(page.read_text(encoding="utf-8"))
+        # C without a command to build it is an extract of a program.
+        programs = [(language, text, command) for language, text, command in found if language == "python" or command]
+        worked = sum(works(folder, page, *program) for program in programs)
+        passed += worked
+        failed += len(programs) - worked
+        if not programs:
+            print(f"{page}: no program")
+            failed += 1
     print(f"readme: {passed} passed, {failed} failed")
     return int(failed != 0)
 
