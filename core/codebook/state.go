@@ -27,7 +27,8 @@ type state struct {
 	spare  sync.Pool // *simd.KVWork
 }
 
-// open makes what queries need.
+// open makes what queries need: keys and values in units of their bounds, which f32 holds whatever
+// those are.
 func (d *design) open(noisy *gaussian.State) *state {
 	s := &state{State: noisy, design: d, heads: make([]*simd.KV, d.shared.Heads)}
 	keyDim, valueDim := d.shared.KeyDim, d.shared.ValueDim
@@ -35,7 +36,14 @@ func (d *design) open(noisy *gaussian.State) *state {
 	for h := range s.heads {
 		kv := simd.NewKV(d.own.Cells, keyDim, valueDim)
 		for c := range d.own.Cells {
-			kv.Set(c, key, value, s.Cell(h, c, key, value))
+			bias := s.Cell(h, c, key, value)
+			for i := range key {
+				key[i] /= d.own.KeyBound
+			}
+			for i := range value {
+				value[i] /= d.own.ValueBound
+			}
+			kv.Set(c, key, value, bias)
 		}
 		s.heads[h] = kv
 	}
@@ -91,15 +99,15 @@ func (s *state) Load(_ int, q []float64) (shift float64, clipped bool) {
 	if largest*math.Sqrt(float64(len(q))) <= most {
 		return 0, false
 	}
-	length := 0.0
+	length := 0.0 // in units of the largest: the square of that may overflow
 	for _, v := range q {
-		length = math.Hypot(length, v)
+		length = math.Hypot(length, v/largest)
 	}
-	if length <= most {
+	if length*largest <= most {
 		return 0, false
 	}
 	for i := range q {
-		q[i] = q[i] / length * most
+		q[i] = q[i] / largest / length * most
 	}
 	return 0, true
 }
@@ -116,12 +124,12 @@ func (s *state) Attend(h int, queries [][]float64, answers []mechanism.Answer, t
 		w = s.heads[h].NewWork(mechanism.Block)
 	}
 	defer s.spare.Put(w)
-	s.heads[h].Attend(queries, d.own.Scale, w, threads)
+	s.heads[h].Attend(queries, d.own.Scale*d.own.KeyBound, w, threads)
 	for i := range queries {
 		a := &answers[i]
 		a.LSE = w.LSE[i]
 		for c, v := range w.Out[i] {
-			a.Out[c] = float64(v)
+			a.Out[c] = float64(v) * d.own.ValueBound
 		}
 		if a.Stddev == nil {
 			continue
