@@ -59,7 +59,6 @@ func (p Params) New(shared mechanism.Params) (mechanism.Mechanism, error) {
 	if err != nil {
 		return nil, err
 	}
-	lambda := int16(math.RoundToEven(own.Lambda / own.ValueBound * quant.ValueScale))
 	centroids := make([]int16, len(p.Codebook))
 	grid, wide := d.grid(), make([]float64, shared.KeyDim)
 	for i := 0; i < len(centroids); i += shared.KeyDim {
@@ -68,8 +67,13 @@ func (p Params) New(shared mechanism.Params) (mechanism.Mechanism, error) {
 		grid.Key(wide, x)
 		quant.Shorten(x)
 	}
-	d.derive(centroids, lambda)
+	d.derive(centroids, own.gridLambda())
 	return d, nil
+}
+
+// gridLambda is Lambda on the integer grid, of checked parameters.
+func (p *Params) gridLambda() int16 {
+	return int16(math.RoundToEven(p.Lambda / p.ValueBound * quant.ValueScale))
 }
 
 // sized returns a design with its shapes, after making sure that state and codebook fit.

@@ -61,8 +61,8 @@ func decode(r *wire.Reader, head mechanism.Head, withState bool) (mechanism.Mech
 	if checked.Scale != p.Scale || checked.Lambda != p.Lambda {
 		return nil, wire.Corrupt("a parameter is missing")
 	}
-	if lambda < 1 {
-		return nil, wire.Corrupt("an integer weight is out of range")
+	if lambda != checked.gridLambda() {
+		return nil, wire.Corrupt("its integer weight is not lambda, rounded")
 	}
 	// Centroids and, of a release, sums must be there before memory of their size is taken.
 	cells := uint64(shared.Heads) * uint64(checked.Cells)
