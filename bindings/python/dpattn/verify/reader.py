@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from typing import Any, Tuple
+from typing import Any, Iterator, Tuple
 
 RELEASE, STRUCTURE, _SECRET = b"DPATTN release\0\0", b"DPATTN dptree\0\0\0", b"DPATTN SECRET!\0\0"
 _VERSION = 1
@@ -52,6 +52,11 @@ class Reader:
     def take(self, layout: str) -> Tuple[Any, ...]:
         """The next numbers, by the letters of Python's struct module."""
         return struct.unpack("<" + layout, self.skip(struct.calcsize("<" + layout)))
+
+    @staticmethod
+    def rows(data: memoryview, layout: str) -> Iterator[Tuple[Any, ...]]:
+        """All rows of equal layout in what `skip` gave."""
+        return struct.iter_unpack("<" + layout, data)
 
 
 def in_range(name: str, value: int, low: int, high: int) -> None:
