@@ -42,6 +42,14 @@ def make_params(**changes: Any) -> dpattn.Params:
     return dpattn.Params(**values)
 
 
+def make_codebook_params(cells: int = 4, **changes: Any) -> dpattn.Params:
+    """Small parameters of a codebook release, whose centroids have length 1."""
+    heads, key_dim = changes.get("heads", 1), changes.get("key_dim", 5)
+    codebook = np.random.default_rng(3).normal(size=(heads, cells, key_dim))
+    codebook /= np.linalg.norm(codebook, axis=-1, keepdims=True)
+    return make_params(**{"mechanism": "codebook", "codebook": codebook, "query_bound": None, **changes})
+
+
 def make_release(
     params: dpattn.Params | None = None, rows: int = 60, epsilon: float = 1.0, **to: Any
 ) -> dpattn.Release:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Dict, Optional, Tuple, Union
 
-from . import moment, trees
+from . import codebook, moment, trees
 from .numbers import mpmath
 from .reader import RELEASE, BadFileError, Reader
 from .report import Certificate, Report, compare, read_certificate
 
 # By the mechanism's number in release files. Each has a class File, and verify_claim, expected,
 # computed and verify_numbers for the steps of `verify`.
-_MECHANISMS: Dict[int, Any] = {1: moment, 2: trees}
+_MECHANISMS: Dict[int, Any] = {1: moment, 2: trees, 3: codebook}
 
 
 def verify(data: Union[bytes, bytearray, memoryview], certificate: Optional[Certificate] = None) -> Report:
