@@ -34,18 +34,31 @@ func TestFeatures(t *testing.T) {
 
 func TestFeaturesRefuses(t *testing.T) {
 	for _, c := range []struct{ dim, degree int }{
-		{0, 1}, {-1, 1}, {4, 0}, {4, 9}, {math.MaxInt64, 1}, {math.MaxInt64 - 7, 1}, {1 << 40, 2}, {1 << 31, 3}, {math.MaxInt64 - 8, 8},
+		{0, 1}, {-1, 1}, {4, 0}, {4, 9}, {math.MaxInt, 4}, {math.MaxInt - 8, 8},
 	} {
 		if got, err := Features(c.dim, c.degree); err == nil || got != 0 {
 			t.Errorf("Features(%d, %d) = %d, %v", c.dim, c.degree, got, err)
 		}
 	}
+	if math.MaxInt == math.MaxInt32 {
+		return
+	}
+	for _, c := range []struct {
+		dim    int64
+		degree int
+	}{
+		{math.MaxInt64, 1}, {math.MaxInt64 - 7, 1}, {1 << 40, 2}, {1 << 31, 3},
+	} {
+		if got, err := Features(int(c.dim), c.degree); err == nil || got != 0 {
+			t.Errorf("Features(%d, %d) = %d, %v", c.dim, c.degree, got, err)
+		}
+	}
 	// The last dimension that fits: (dim+2)(dim+1)/2 <= 2^63 - 1.
-	const last = 4294967294
-	if got, err := Features(last, 2); err != nil || got != (last+2)/2*(last+1) {
+	last := int64(4294967294)
+	if got, err := Features(int(last), 2); err != nil || got != (last+2)/2*(last+1) {
 		t.Errorf("Features(%d, 2) = %d, %v", last, got, err)
 	}
-	if got, err := Features(last+1, 2); err == nil {
+	if got, err := Features(int(last+1), 2); err == nil {
 		t.Errorf("Features(%d, 2) = %d, want an error", last+1, got)
 	}
 }
