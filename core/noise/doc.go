@@ -1,6 +1,6 @@
 // Package noise draws the noise of the release: the Gaussian rounded to
-// integers and the truncated Laplace law on integers, from the kernel's
-// randomness, with exactly sampled laws.
+// integers and the truncated Laplace distribution on integers, from the kernel's
+// randomness, with exactly sampled distributions.
 //
 // # Why exact
 //
@@ -13,7 +13,7 @@
 //	sum + round(Z) = round(sum + Z),
 //
 // the release is post-processing of the real mechanism and inherits its
-// accounting as it is. That needs round(Z) to have exactly its law, hence no
+// accounting as it is. That needs round(Z) to have exactly its distribution, hence no
 // floating point on the way of a draw.
 //
 // # How
@@ -28,12 +28,12 @@
 // is a rejection from a histogram, and takes little more than one random word a
 // draw. PROOF.md, beside this file, has the proof.
 //
-// The truncated Laplace law has rational parameters, and its probabilities are
+// The truncated Laplace distribution has rational parameters, and its probabilities are
 // made of exp(-u/n) for integers u <= n, which finitely many uniform integers
 // decide (Canonne, Kamath and Steinke, NeurIPS 2020). LAPLACE.md has that proof.
 //
 //   - gaussian.go: the public function
-//   - laplace.go: the truncated Laplace law
+//   - laplace.go: the truncated Laplace distribution
 //   - sample.go: a trial, from the word to the rounded number
 //   - boxes.go: the cover
 //   - accept.go: under or over the curve

@@ -7,11 +7,11 @@ import (
 	"math/bits"
 )
 
-// TruncatedLaplace is the law of an integer X with
+// TruncatedLaplace is the distribution of an integer X with
 //
 //	P(X = x) = exp(-|x|/lambda) / Z,   |x| <= Support,   lambda = Num/Den,
 //
-// Z the sum of the numerators: the truncated Laplace law (Geng, Ding, Guo and Kumar, "Tight analysis of privacy and utility tradeoff in
+// Z the sum of the numerators: the truncated Laplace distribution (Geng, Ding, Guo and Kumar, "Tight analysis of privacy and utility tradeoff in
 // approximate differential privacy", AISTATS 2020) on the integers. Package privacy says what it promises.
 type TruncatedLaplace struct {
 	Num, Den uint64 // lambda as a fraction, not necessarily in lowest terms
@@ -21,7 +21,7 @@ type TruncatedLaplace struct {
 // MaxLaplace bounds the integers that the sampler works with: Num and Den*(Support+1).
 const MaxLaplace = 1 << 62
 
-// Validate reports whether Laplace can draw from the law: Num and Den at least 1, Num and Den*(Support+1) at most MaxLaplace.
+// Validate reports whether Laplace can draw from the distribution: Num and Den at least 1, Num and Den*(Support+1) at most MaxLaplace.
 func (l TruncatedLaplace) Validate() error {
 	if l.Num < 1 || l.Num > MaxLaplace || l.Den < 1 {
 		return fmt.Errorf("noise: lambda = %d/%d must be a fraction of positive integers, the first at most 2^62", l.Num, l.Den)
@@ -32,24 +32,24 @@ func (l TruncatedLaplace) Validate() error {
 	return nil
 }
 
-// Laplace fills dst with independent draws of the law, with no error of floating point in the probabilities; LAPLACE.md has the proof and says
+// Laplace fills dst with independent draws of the distribution, with no error of floating point in the probabilities; LAPLACE.md has the proof and says
 // what it assumes. Entropy, threads, errors, panics and secrecy are as with Gaussian.
-func Laplace(dst []int64, law TruncatedLaplace, threads int) error {
-	return laplace(dst, law, threads, rand.Reader)
+func Laplace(dst []int64, dist TruncatedLaplace, threads int) error {
+	return laplace(dst, dist, threads, rand.Reader)
 }
 
-// laplace is Laplace with its randomness as an argument. It is a function of the first 48 bytes of entropy, of len(dst) and of the law, and
+// laplace is Laplace with its randomness as an argument. It is a function of the first 48 bytes of entropy, of len(dst) and of the distribution, and
 // not of threads.
-func laplace(dst []int64, law TruncatedLaplace, threads int, entropy io.Reader) error {
-	if err := law.Validate(); err != nil {
+func laplace(dst []int64, dist TruncatedLaplace, threads int, entropy io.Reader) error {
+	if err := dist.Validate(); err != nil {
 		return err
 	}
-	p := newTrial(law)
+	p := newTrial(dist)
 	return inBlocks(dst, threads, entropy, p.fill)
 }
 
-// trial is a law in the form that drawing takes (Canonne, Kamath and Steinke, "The discrete Gaussian for differential privacy", NeurIPS 2020,
-// algorithm 2). A trial draws X = u + num*v of the geometric law P(X = x) ~ exp(-x/num), whose quotient floor(X/den) has the law
+// trial is a distribution in the form that drawing takes (Canonne, Kamath and Steinke, "The discrete Gaussian for differential privacy", NeurIPS 2020,
+// algorithm 2). A trial draws X = u + num*v of the geometric distribution P(X = x) ~ exp(-x/num), whose quotient floor(X/den) has the distribution
 // ~ exp(-y den/num), and is accepted if X < limit.
 type trial struct {
 	num, den uint64

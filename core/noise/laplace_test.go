@@ -193,7 +193,7 @@ func TestTrial(t *testing.T) {
 		}
 	})
 	for _, c := range []struct {
-		law   TruncatedLaplace
+		dist  TruncatedLaplace
 		depth int
 		open  float64 // at most so much
 	}{
@@ -201,12 +201,12 @@ func TestTrial(t *testing.T) {
 		{TruncatedLaplace{Num: 3, Den: 2, Support: 2}, 4, 0.5}, {TruncatedLaplace{Num: 6, Den: 1, Support: 2}, 5, 0.1}, {TruncatedLaplace{Num: 12, Den: 2, Support: 1}, 4, 0.2},
 		{TruncatedLaplace{Num: 4, Den: 1, Support: 3}, 4, 0.2}, {TruncatedLaplace{Num: 2, Den: 1, Support: 0}, 4, 0.2},
 	} {
-		law, all := c.law, int64(math.Pow(m, float64(c.depth)))
+		dist, all := c.dist, int64(math.Pow(m, float64(c.depth)))
 		type outcome struct {
 			y  int64
 			ok bool
 		}
-		p, got := newTrial(law), map[int64]int64{}
+		p, got := newTrial(dist), map[int64]int64{}
 		open := enumerate(m, c.depth, func(s *stream) outcome {
 			y, ok := p.draw(s)
 			return outcome{y, ok}
@@ -216,32 +216,32 @@ func TestTrial(t *testing.T) {
 			}
 		})
 		if share := float64(open) / float64(all); share > c.open {
-			t.Errorf("%+v: %v is open", law, share)
+			t.Errorf("%+v: %v is open", dist, share)
 		}
 		// A trial gives x = u + num v with probability 1/span e^(-u/num) again^v (1 - again), the last two if v is drawn, and half of that for either sign.
-		limit := int64(law.Den * (law.Support + 1))
-		span := min(int64(law.Num), limit)
-		for y := -int64(law.Support); y <= int64(law.Support); y++ {
+		limit := int64(dist.Den * (dist.Support + 1))
+		span := min(int64(dist.Num), limit)
+		for y := -int64(dist.Support); y <= int64(dist.Support); y++ {
 			want := new(big.Rat)
 			for x := range limit {
-				if x/int64(law.Den) != max(y, -y) {
+				if x/int64(dist.Den) != max(y, -y) {
 					continue
 				}
-				part := expRat(x%int64(law.Num), int64(law.Num))
-				if limit > int64(law.Num) {
+				part := expRat(x%int64(dist.Num), int64(dist.Num))
+				if limit > int64(dist.Num) {
 					part.Mul(part, big.NewRat(m-again, m))
-					for range x / int64(law.Num) {
+					for range x / int64(dist.Num) {
 						part.Mul(part, big.NewRat(again, m))
 					}
 				}
 				want.Add(want, part)
 			}
 			want.Mul(want, big.NewRat(1, 2*span))
-			checkMass(t, fmt.Sprintf("%+v, %d", law, y), big.NewRat(got[y], all), big.NewRat(open, all), want)
+			checkMass(t, fmt.Sprintf("%+v, %d", dist, y), big.NewRat(got[y], all), big.NewRat(open, all), want)
 			delete(got, y)
 		}
 		if len(got) != 0 {
-			t.Errorf("%+v: outcomes beyond the support: %v", law, got)
+			t.Errorf("%+v: outcomes beyond the support: %v", dist, got)
 		}
 	}
 }
@@ -260,34 +260,34 @@ func (l TruncatedLaplace) masses() []float64 {
 }
 
 // sampleLaplace calls visit with runs of draws, n in all.
-func sampleLaplace(t *testing.T, n int, law TruncatedLaplace, visit func(run []int64)) {
+func sampleLaplace(t *testing.T, n int, dist TruncatedLaplace, visit func(run []int64)) {
 	t.Helper()
-	sampleBy(t, n, func(run []int64) error { return Laplace(run, law, 2) }, visit)
+	sampleBy(t, n, func(run []int64) error { return Laplace(run, dist, 2) }, visit)
 }
 
 // smallLaws have supports whose integers can be counted one by one.
-var smallLaws = []TruncatedLaplace{
+var smallDistributions = []TruncatedLaplace{
 	{Num: 5, Den: 2, Support: 9}, {Num: 1, Den: 3, Support: 1}, {Num: 1000, Den: 7, Support: 12}, {Num: 1 << 61, Den: 1 << 58, Support: 14}, {Num: 3, Den: 1, Support: 10},
 }
 
-// TestLaplaceSmall: 1e6 draws (1e7 in an audit) of laws with small supports, each integer a bin with its exact mass. Five statistics.
+// TestLaplaceSmall: 1e6 draws (1e7 in an audit) of distributions with small supports, each integer a bin with its exact mass. Five statistics.
 func TestLaplaceSmall(t *testing.T) {
-	for _, law := range smallLaws {
-		count := make([]int, 2*law.Support+1)
-		sampleLaplace(t, draws(1e6), law, func(run []int64) {
+	for _, dist := range smallDistributions {
+		count := make([]int, 2*dist.Support+1)
+		sampleLaplace(t, draws(1e6), dist, func(run []int64) {
 			for _, m := range run {
-				count[m+int64(law.Support)]++
+				count[m+int64(dist.Support)]++
 			}
 		})
-		judgeP(t, fmt.Sprintf("%+v", law), chiSquareP(count, law.masses()))
+		judgeP(t, fmt.Sprintf("%+v", dist), chiSquareP(count, dist.masses()))
 	}
 }
 
 // TestLaplaceLarge: 3e6 draws (3e7 in an audit) at lambda = 2^40 + 1/3, cut at 12 lambda: chi-square over 64 bins of equal mass, four moments, the tails beyond 8 and 11 lambda,
 // the lowest 8 bits, and correlations. 13 statistics.
 func TestLaplaceLarge(t *testing.T) {
-	law := TruncatedLaplace{Num: 3<<40 + 1, Den: 3, Support: 12 << 40}
-	lambda := float64(law.Num) / float64(law.Den)
+	dist := TruncatedLaplace{Num: 3<<40 + 1, Den: 3, Support: 12 << 40}
+	lambda := float64(dist.Num) / float64(dist.Den)
 	const cut = 12.0
 	n := draws(3e6)
 	mass := -math.Expm1(-cut)
@@ -301,7 +301,7 @@ func TestLaplaceLarge(t *testing.T) {
 	lags := []int{1, 2, blockSize}
 	products, pairs := make([]float64, len(lags)), make([]int, len(lags))
 	z := make([]float64, 0, 1<<18)
-	sampleLaplace(t, n, law, func(run []int64) {
+	sampleLaplace(t, n, dist, func(run []int64) {
 		z = z[:len(run)]
 		for i, m := range run {
 			v := float64(m) / lambda
@@ -330,7 +330,7 @@ func TestLaplaceLarge(t *testing.T) {
 		}
 	})
 	judgeP(t, "64 bins", chiSquareP(count[:], uniform(64)))
-	// Moments of the continuous law on [-cut, cut]: E|z|^k = integral_0^cut z^k e^-z dz / mass.
+	// Moments of the continuous distribution on [-cut, cut]: E|z|^k = integral_0^cut z^k e^-z dz / mass.
 	var moment [9]float64
 	for k := range moment {
 		v := 0.0
@@ -397,13 +397,13 @@ func (g inverse) draw() int {
 
 // TestInverse: 1e5 draws (1e6 in an audit) of either implementation, compared by the chi-square of two samples. Five statistics.
 func TestInverse(t *testing.T) {
-	for _, law := range smallLaws {
-		g := newInverse(law, rand.New(rand.NewChaCha8([32]byte{2})))
+	for _, dist := range smallDistributions {
+		g := newInverse(dist, rand.New(rand.NewChaCha8([32]byte{2})))
 		n := draws(1e5)
-		ours, theirs := make([]int, 2*law.Support+1), make([]int, 2*law.Support+1)
-		sampleLaplace(t, n, law, func(run []int64) {
+		ours, theirs := make([]int, 2*dist.Support+1), make([]int, 2*dist.Support+1)
+		sampleLaplace(t, n, dist, func(run []int64) {
 			for _, m := range run {
-				ours[m+int64(law.Support)]++
+				ours[m+int64(dist.Support)]++
 			}
 		})
 		for range n {
@@ -413,24 +413,24 @@ func TestInverse(t *testing.T) {
 		for i := range ours {
 			x += math.Pow(float64(ours[i]-theirs[i]), 2) / float64(max(1, ours[i]+theirs[i]))
 		}
-		judgeP(t, fmt.Sprintf("%+v, two samples", law), distuv.ChiSquared{K: float64(len(ours) - 1)}.Survival(x))
+		judgeP(t, fmt.Sprintf("%+v, two samples", dist), distuv.ChiSquared{K: float64(len(ours) - 1)}.Survival(x))
 	}
 }
 
 // TestLaplaceMutant: the statistics of TestLaplaceSmall reject a lambda that is 5 % off, and a zero that comes twice as often, at a p of 1e-30 at most.
 func TestLaplaceMutant(t *testing.T) {
-	law := TruncatedLaplace{Num: 3, Den: 1, Support: 10}
-	count := make([]int, 2*law.Support+1)
-	sampleLaplace(t, draws(1e6), law, func(run []int64) {
+	dist := TruncatedLaplace{Num: 3, Den: 1, Support: 10}
+	count := make([]int, 2*dist.Support+1)
+	sampleLaplace(t, draws(1e6), dist, func(run []int64) {
 		for _, m := range run {
-			count[m+int64(law.Support)]++
+			count[m+int64(dist.Support)]++
 		}
 	})
 	wrong := TruncatedLaplace{Num: 315, Den: 100, Support: 10}
-	twice := law.masses()
-	twice[law.Support] *= 2
+	twice := dist.masses()
+	twice[dist.Support] *= 2
 	for i := range twice {
-		twice[i] /= 1 + law.masses()[law.Support]
+		twice[i] /= 1 + dist.masses()[dist.Support]
 	}
 	for name, mass := range map[string][]float64{"lambda": wrong.masses(), "zero": twice} {
 		if p := chiSquareP(count, mass); p > 1e-30 {
@@ -439,17 +439,17 @@ func TestLaplaceMutant(t *testing.T) {
 	}
 }
 
-// TestLaplaceThreads: the result is a function of entropy, length and law only, and 48 bytes of entropy are read, whatever comes out.
+// TestLaplaceThreads: the result is a function of entropy, length and distribution only, and 48 bytes of entropy are read, whatever comes out.
 func TestLaplaceThreads(t *testing.T) {
-	law := TruncatedLaplace{Num: 1 << 40, Den: 1, Support: 1 << 44}
+	dist := TruncatedLaplace{Num: 1 << 40, Den: 1, Support: 1 << 44}
 	long := make([]int64, 20000)
-	if err := laplace(long, law, 1, seeded(1)); err != nil {
+	if err := laplace(long, dist, 1, seeded(1)); err != nil {
 		t.Fatal(err)
 	}
 	for _, n := range []int{0, 1, blockSize, blockSize + 1, len(long)} {
 		for _, threads := range []int{1, 2, 7} {
 			dst, r := make([]int64, n), &spy{Reader: seeded(1)}
-			if err := laplace(dst, law, threads, r); err != nil {
+			if err := laplace(dst, dist, threads, r); err != nil {
 				t.Fatal(err)
 			}
 			if !slices.Equal(dst, long[:n]) {
@@ -461,7 +461,7 @@ func TestLaplaceThreads(t *testing.T) {
 		}
 	}
 	other := make([]int64, len(long))
-	if err := Laplace(other, law, 2); err != nil {
+	if err := Laplace(other, dist, 2); err != nil {
 		t.Fatal(err)
 	}
 	if i := repeated(long[:blockSize], long[blockSize:2*blockSize]); i >= 0 {
@@ -472,34 +472,34 @@ func TestLaplaceThreads(t *testing.T) {
 	}
 }
 
-// TestLaplaceRefuses: bad laws and no entropy, with dst as it was.
+// TestLaplaceRefuses: bad distributions and no entropy, with dst as it was.
 func TestLaplaceRefuses(t *testing.T) {
-	for _, law := range []TruncatedLaplace{
+	for _, dist := range []TruncatedLaplace{
 		{}, {Num: 0, Den: 1, Support: 1}, {Num: 1, Den: 0, Support: 1}, {Num: 1<<62 + 1, Den: 1, Support: 1}, {Num: 1, Den: 1, Support: 1 << 62}, {Num: 1, Den: 1, Support: 1<<64 - 1},
 		{Num: 1, Den: 1 << 32, Support: 1 << 30}, {Num: 1, Den: 1 << 63, Support: 1}, {Num: 1, Den: 1<<62 + 1, Support: 0},
 	} {
 		dst, r := []int64{77}, &spy{Reader: seeded(1)}
-		if err := laplace(dst, law, 1, r); err == nil || dst[0] != 77 || len(r.seen) != 0 {
-			t.Errorf("%+v: error %v, dst %v, %d reads", law, err, dst, len(r.seen))
+		if err := laplace(dst, dist, 1, r); err == nil || dst[0] != 77 || len(r.seen) != 0 {
+			t.Errorf("%+v: error %v, dst %v, %d reads", dist, err, dst, len(r.seen))
 		}
 	}
-	for _, law := range []TruncatedLaplace{{Num: 1 << 62, Den: 1, Support: 1<<62 - 1}, {Num: 1, Den: 1 << 62, Support: 0}, {Num: 1, Den: 1, Support: 0}} {
+	for _, dist := range []TruncatedLaplace{{Num: 1 << 62, Den: 1, Support: 1<<62 - 1}, {Num: 1, Den: 1 << 62, Support: 0}, {Num: 1, Den: 1, Support: 0}} {
 		dst := make([]int64, 3)
-		if err := Laplace(dst, law, 1); err != nil {
-			t.Errorf("%+v: %v", law, err)
+		if err := Laplace(dst, dist, 1); err != nil {
+			t.Errorf("%+v: %v", dist, err)
 		}
 		for _, x := range dst {
-			if uint64(max(x, -x)) > law.Support {
-				t.Errorf("%+v: drew %d", law, x)
+			if uint64(max(x, -x)) > dist.Support {
+				t.Errorf("%+v: drew %d", dist, x)
 			}
 		}
 	}
-	law := TruncatedLaplace{Num: 1, Den: 1, Support: 1}
+	dist := TruncatedLaplace{Num: 1, Den: 1, Support: 1}
 	dst := []int64{77}
-	if err := laplace(dst, law, 0, seeded(1)); err == nil || dst[0] != 77 {
+	if err := laplace(dst, dist, 0, seeded(1)); err == nil || dst[0] != 77 {
 		t.Errorf("no threads: error %v, dst %v", err, dst)
 	}
-	if err := laplace(dst, law, 1, bytes.NewReader(make([]byte, seedBytes-1))); !errors.Is(err, io.ErrUnexpectedEOF) || dst[0] != 77 {
+	if err := laplace(dst, dist, 1, bytes.NewReader(make([]byte, seedBytes-1))); !errors.Is(err, io.ErrUnexpectedEOF) || dst[0] != 77 {
 		t.Errorf("too little entropy: error %v, dst %v", err, dst)
 	}
 }

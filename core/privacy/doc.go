@@ -22,8 +22,8 @@
 // Releases with truncated Laplace noise, those of package dptree, are made of many mechanisms whose epsilons and deltas add up:
 //
 //	SplitBudget       from a promise and a number of mechanisms to the promise of each, by the better of two rules
-//	Laplace           from that and a sensitivity to the law of the noise
-//	LaplaceDelta      the exact delta of a law
+//	Laplace           from that and a sensitivity to the distribution of the noise
+//	LaplaceDelta      the exact delta of a distribution
 //	Composition.Total what all of them spend
 //
 // The proof is in PROOF.md beside this file. What is trusted: math/big, and the inclusion of numbers in the intervals of

@@ -19,29 +19,29 @@ const laplacePrec = 256
 //
 //	P(X > Support - shift) = rho^(Support-shift+1) (1 - rho^shift) / (1 + rho - 2 rho^(Support+1)),   rho = e^(-1/lambda),
 //
-// for shift <= Support. It is 1 for a larger shift and a law that cannot be drawn, 0 for shift 0. PROOF.md, section 10, has the proof, also for vectors
+// for shift <= Support. It is 1 for a larger shift and a distribution that cannot be drawn, 0 for shift 0. PROOF.md, section 10, has the proof, also for vectors
 // that differ by shift in the l1 norm.
-func LaplaceDelta(law noise.TruncatedLaplace, shift uint64) float64 {
+func LaplaceDelta(dist noise.TruncatedLaplace, shift uint64) float64 {
 	switch {
-	case law.Validate() != nil || shift > law.Support:
+	case dist.Validate() != nil || shift > dist.Support:
 		return 1
 	case shift == 0:
 		return 0
 	}
-	return min(1, atLeastTiny(stripBounds(law, shift).Hi))
+	return min(1, atLeastTiny(stripBounds(dist, shift).Hi))
 }
 
-// stripBounds encloses the strip's mass for 1 <= shift <= law.Support.
-func stripBounds(law noise.TruncatedLaplace, shift uint64) bigmath.Interval {
+// stripBounds encloses the strip's mass for 1 <= shift <= dist.Support.
+func stripBounds(dist noise.TruncatedLaplace, shift uint64) bigmath.Interval {
 	one := bigmath.Int(1, laplacePrec)
-	rho, far := power(law, 1), power(law, law.Support+1)
-	strip := power(law, law.Support-shift+1).Mul(one.Sub(power(law, shift)))
+	rho, far := power(dist, 1), power(dist, dist.Support+1)
+	strip := power(dist, dist.Support-shift+1).Mul(one.Sub(power(dist, shift)))
 	return strip.Quo(one.Add(rho).Sub(far.Add(far)))
 }
 
 // power encloses e^(-k/lambda).
-func power(law noise.TruncatedLaplace, k uint64) bigmath.Interval {
-	exponent := whole(k).Mul(whole(law.Den)).Quo(whole(law.Num))
+func power(dist noise.TruncatedLaplace, k uint64) bigmath.Interval {
+	exponent := whole(k).Mul(whole(dist.Den)).Quo(whole(dist.Num))
 	return bigmath.Interval{Lo: below(exponent.Hi), Hi: above(exponent.Lo)}
 }
 
@@ -73,7 +73,7 @@ func expBound(x *big.Float, side int64, mode big.RoundingMode) *big.Float {
 // laplaceDen is the denominator of lambda where lambda is small enough for it to matter.
 const laplaceDen = 1 << 16
 
-// Laplace returns the truncated Laplace law that makes integers whose neighbours differ by at most sensitivity >= 1, in the l1 norm,
+// Laplace returns the truncated Laplace distribution that makes integers whose neighbours differ by at most sensitivity >= 1, in the l1 norm,
 // (epsilon0, delta0)-differentially private with the least noise: the smallest lambda >= sensitivity/epsilon0 that is a multiple of 2^-16 (of 1 where
 // lambda is 2^30 or more), and with it the smallest Support >= sensitivity with LaplaceDelta <= delta0.
 func Laplace(sensitivity uint64, epsilon0, delta0 float64) (noise.TruncatedLaplace, error) {
@@ -84,26 +84,26 @@ func Laplace(sensitivity uint64, epsilon0, delta0 float64) (noise.TruncatedLapla
 	if err := (Budget{epsilon0, delta0}).Validate(); err != nil {
 		return none, err
 	}
-	law := noise.TruncatedLaplace{Num: 1, Den: 1}
+	dist := noise.TruncatedLaplace{Num: 1, Den: 1}
 	if float64(sensitivity)/epsilon0 < 1<<30 {
-		law.Den = laplaceDen
+		dist.Den = laplaceDen
 	}
 	// Every float64 is an integer in units of 2^-1074.
-	top := new(big.Int).Mul(new(big.Int).SetUint64(sensitivity), new(big.Int).SetUint64(law.Den))
+	top := new(big.Int).Mul(new(big.Int).SetUint64(sensitivity), new(big.Int).SetUint64(dist.Den))
 	num := ceilQuo(top.Lsh(top, -unitExponent), inUnits(epsilon0))
 	if !num.IsUint64() || num.Uint64() > noise.MaxLaplace {
 		return none, tooSmall(sensitivity, epsilon0)
 	}
-	law.Num = num.Uint64()
+	dist.Num = num.Uint64()
 
 	// Support is where the strip's mass passes delta0: it falls as Support grows.
 	enough := func(support uint64) bool {
-		law.Support = support
-		return LaplaceDelta(law, sensitivity) <= delta0
+		dist.Support = support
+		return LaplaceDelta(dist, sensitivity) <= delta0
 	}
-	// From a guess by the continuous law upwards; a guess that is too high is not used.
+	// From a guess by the continuous distribution upwards; a guess that is too high is not used.
 	lo, step := sensitivity-1, uint64(2) // never enough(lo)
-	lambda := float64(law.Num) / float64(law.Den)
+	lambda := float64(dist.Num) / float64(dist.Den)
 	if guess := lambda * math.Log1p(math.Expm1(float64(sensitivity)/lambda)/(2*delta0)); guess < noise.MaxLaplace {
 		if low := uint64(guess * (1 - 1e-12)); low > lo+2 && !enough(low-2) {
 			lo, step = low-2, 4+uint64(guess*2e-12)
@@ -111,7 +111,7 @@ func Laplace(sensitivity uint64, epsilon0, delta0 float64) (noise.TruncatedLapla
 	}
 	hi := lo + 1
 	for ; !enough(hi); step *= 2 {
-		if lo = hi; lo+step > noise.MaxLaplace/law.Den {
+		if lo = hi; lo+step > noise.MaxLaplace/dist.Den {
 			return none, tooSmall(sensitivity, epsilon0)
 		}
 		hi = lo + step
@@ -123,24 +123,24 @@ func Laplace(sensitivity uint64, epsilon0, delta0 float64) (noise.TruncatedLapla
 			lo = middle
 		}
 	}
-	law.Support = hi
-	if law.Validate() != nil {
+	dist.Support = hi
+	if dist.Validate() != nil {
 		return none, tooSmall(sensitivity, epsilon0)
 	}
-	return law, nil
+	return dist, nil
 }
 
 func tooSmall(sensitivity uint64, epsilon0 float64) error {
 	return fault.New(fault.Limit, "epsilon is too small for this sensitivity: noise of scale %d/%.6g does not fit 62 bits", sensitivity, epsilon0)
 }
 
-// LaplaceEpsilon returns shift/lambda, rounded up: what the law spends on neighbours that differ by shift. +Inf for a law that cannot be drawn.
-func LaplaceEpsilon(law noise.TruncatedLaplace, shift uint64) float64 {
-	if law.Validate() != nil {
+// LaplaceEpsilon returns shift/lambda, rounded up: what the distribution spends on neighbours that differ by shift. +Inf for a distribution that cannot be drawn.
+func LaplaceEpsilon(dist noise.TruncatedLaplace, shift uint64) float64 {
+	if dist.Validate() != nil {
 		return math.Inf(1)
 	}
-	hi, lo := bits.Mul64(shift, law.Den)
+	hi, lo := bits.Mul64(shift, dist.Den)
 	top := new(big.Int).SetUint64(hi)
 	top.Lsh(top, 64).Add(top, new(big.Int).SetUint64(lo))
-	return roundUp(fromUnits(ceilQuo(top.Lsh(top, -unitExponent), new(big.Int).SetUint64(law.Num))))
+	return roundUp(fromUnits(ceilQuo(top.Lsh(top, -unitExponent), new(big.Int).SetUint64(dist.Num))))
 }

@@ -121,25 +121,25 @@ var enumerated = []noise.TruncatedLaplace{
 // TestLaplaceDeltaEnumerated: for every sensitivity, and every shift up to it in both directions, the hockey-stick divergence at sensitivity/lambda is at most LaplaceDelta, and equal to it at the
 // full shift.
 func TestLaplaceDeltaEnumerated(t *testing.T) {
-	for _, law := range enumerated {
-		p := mass(law)
-		for sensitivity := uint64(1); sensitivity <= law.Support; sensitivity++ {
-			delta, epsilon := LaplaceDelta(law, sensitivity), ratio(sensitivity, law)
+	for _, dist := range enumerated {
+		p := mass(dist)
+		for sensitivity := uint64(1); sensitivity <= dist.Support; sensitivity++ {
+			delta, epsilon := LaplaceDelta(dist, sensitivity), ratio(sensitivity, dist)
 			for shift := int64(1); shift <= int64(sensitivity); shift++ {
 				for _, s := range []int64{shift, -shift} {
-					h, _ := hockeyStick(p, int64(law.Support), s, epsilon).Float64()
+					h, _ := hockeyStick(p, int64(dist.Support), s, epsilon).Float64()
 					if h > delta {
-						t.Errorf("%+v: shift %d has delta %v; sensitivity %d has %v", law, s, h, sensitivity, delta)
+						t.Errorf("%+v: shift %d has delta %v; sensitivity %d has %v", dist, s, h, sensitivity, delta)
 					}
 					if shift == int64(sensitivity) && !(delta <= h*(1+1e-14)) {
-						t.Errorf("%+v, shift %d: delta %v, enumerated %v", law, s, delta, h)
+						t.Errorf("%+v, shift %d: delta %v, enumerated %v", dist, s, delta, h)
 					}
 				}
 			}
 			// A smaller epsilon takes more.
 			less := new(big.Float).SetPrec(300).Mul(epsilon, big.NewFloat(0.9))
-			if h, _ := hockeyStick(p, int64(law.Support), int64(sensitivity), less).Float64(); h <= delta*(1+1e-12) {
-				t.Errorf("%+v, sensitivity %d: delta %v at 0.9 epsilon, %v at epsilon", law, sensitivity, h, delta)
+			if h, _ := hockeyStick(p, int64(dist.Support), int64(sensitivity), less).Float64(); h <= delta*(1+1e-12) {
+				t.Errorf("%+v, sensitivity %d: delta %v at 0.9 epsilon, %v at epsilon", dist, sensitivity, h, delta)
 			}
 		}
 	}
@@ -147,10 +147,10 @@ func TestLaplaceDeltaEnumerated(t *testing.T) {
 
 // TestLaplaceDeltaOfVectors: two numbers that move by a and b, in any directions, have at most the delta of one that moves by |a| + |b|, at the same epsilon.
 func TestLaplaceDeltaOfVectors(t *testing.T) {
-	for _, law := range []noise.TruncatedLaplace{{Num: 5, Den: 2, Support: 6}, {Num: 40, Den: 1, Support: 5}, {Num: 1, Den: 1, Support: 4}} {
-		p := mass(law)
+	for _, dist := range []noise.TruncatedLaplace{{Num: 5, Den: 2, Support: 6}, {Num: 40, Den: 1, Support: 5}, {Num: 1, Den: 1, Support: 4}} {
+		p := mass(dist)
 		m := map[int64]float64{}
-		a := int64(law.Support)
+		a := int64(dist.Support)
 		for x := -2 * a; x <= 2*a; x++ {
 			m[x], _ = p(x).Float64()
 		}
@@ -160,15 +160,15 @@ func TestLaplaceDeltaOfVectors(t *testing.T) {
 				if shift == 0 || shift > a {
 					continue
 				}
-				epsilon := float64(shift) * float64(law.Den) / float64(law.Num)
+				epsilon := float64(shift) * float64(dist.Den) / float64(dist.Num)
 				sum := 0.0
 				for x := -a; x <= a; x++ {
 					for y := -a; y <= a; y++ {
 						sum += max(0, m[x]*m[y]-math.Exp(epsilon)*m[x-first]*m[y-second]*(1+1e-13))
 					}
 				}
-				if delta := LaplaceDelta(law, uint64(shift)); sum > delta*(1+1e-12) {
-					t.Errorf("%+v: shifts %d and %d have delta %v, %d has %v", law, first, second, sum, shift, delta)
+				if delta := LaplaceDelta(dist, uint64(shift)); sum > delta*(1+1e-12) {
+					t.Errorf("%+v: shifts %d and %d have delta %v, %d has %v", dist, first, second, sum, shift, delta)
 				}
 			}
 		}
@@ -176,22 +176,22 @@ func TestLaplaceDeltaOfVectors(t *testing.T) {
 }
 
 func TestLaplaceDeltaEdges(t *testing.T) {
-	law := noise.TruncatedLaplace{Num: 1 << 40, Den: 1, Support: 1 << 50}
+	dist := noise.TruncatedLaplace{Num: 1 << 40, Den: 1, Support: 1 << 50}
 	for _, c := range []struct {
-		law   noise.TruncatedLaplace
+		dist  noise.TruncatedLaplace
 		shift uint64
 		want  float64
 	}{
-		{law, 0, 0}, {law, 1<<50 + 1, 1}, {noise.TruncatedLaplace{}, 1, 1}, {noise.TruncatedLaplace{Num: 1, Den: 1, Support: 0}, 1, 1},
+		{dist, 0, 0}, {dist, 1<<50 + 1, 1}, {noise.TruncatedLaplace{}, 1, 1}, {noise.TruncatedLaplace{Num: 1, Den: 1, Support: 0}, 1, 1},
 		{noise.TruncatedLaplace{Num: 1, Den: 1, Support: 1 << 40}, 1, math.SmallestNonzeroFloat64},
 		{noise.TruncatedLaplace{Num: 1, Den: 1 << 20, Support: 1 << 41}, 1, math.SmallestNonzeroFloat64},
 	} {
-		if got := LaplaceDelta(c.law, c.shift); got != c.want {
-			t.Errorf("LaplaceDelta(%+v, %d) = %v, want %v", c.law, c.shift, got, c.want)
+		if got := LaplaceDelta(c.dist, c.shift); got != c.want {
+			t.Errorf("LaplaceDelta(%+v, %d) = %v, want %v", c.dist, c.shift, got, c.want)
 		}
 	}
 	if got := LaplaceEpsilon(noise.TruncatedLaplace{}, 1); !math.IsInf(got, 1) {
-		t.Errorf("epsilon of no law is %v", got)
+		t.Errorf("epsilon of no distribution is %v", got)
 	}
 }
 
@@ -201,35 +201,35 @@ func TestLaplaceIsTheFirst(t *testing.T) {
 	for range 60 {
 		sensitivity := 1 + rng.Uint64()>>uint(32+rng.IntN(32))
 		epsilon, delta := math.Exp(8*rng.Float64()-7), math.Exp(-40*rng.Float64()-0.5)
-		law, err := Laplace(sensitivity, epsilon, delta)
+		dist, err := Laplace(sensitivity, epsilon, delta)
 		if err != nil {
 			t.Fatal(err)
 		}
 		keeps := func(num uint64) bool { // sensitivity/lambda <= epsilon
-			r := new(big.Rat).SetFrac(new(big.Int).Mul(new(big.Int).SetUint64(sensitivity), new(big.Int).SetUint64(law.Den)), new(big.Int).SetUint64(num))
+			r := new(big.Rat).SetFrac(new(big.Int).Mul(new(big.Int).SetUint64(sensitivity), new(big.Int).SetUint64(dist.Den)), new(big.Int).SetUint64(num))
 			return r.Cmp(rat(epsilon)) <= 0
 		}
-		if !keeps(law.Num) || law.Num > 1 && keeps(law.Num-1) {
-			t.Errorf("Laplace(%d, %v, %v) = %+v: lambda is not the first", sensitivity, epsilon, delta, law)
+		if !keeps(dist.Num) || dist.Num > 1 && keeps(dist.Num-1) {
+			t.Errorf("Laplace(%d, %v, %v) = %+v: lambda is not the first", sensitivity, epsilon, delta, dist)
 		}
-		if law.Den == 1 && law.Num < 1<<29 {
-			t.Errorf("Laplace(%d, %v, %v) = %+v: lambda is coarse", sensitivity, epsilon, delta, law)
+		if dist.Den == 1 && dist.Num < 1<<29 {
+			t.Errorf("Laplace(%d, %v, %v) = %+v: lambda is coarse", sensitivity, epsilon, delta, dist)
 		}
-		if got := LaplaceEpsilon(law, sensitivity); got > epsilon || !(got >= float64(sensitivity)*float64(law.Den)/float64(law.Num)) {
-			t.Errorf("Laplace(%d, %v, %v) = %+v spends epsilon %v", sensitivity, epsilon, delta, law, got)
+		if got := LaplaceEpsilon(dist, sensitivity); got > epsilon || !(got >= float64(sensitivity)*float64(dist.Den)/float64(dist.Num)) {
+			t.Errorf("Laplace(%d, %v, %v) = %+v spends epsilon %v", sensitivity, epsilon, delta, dist, got)
 		}
-		if got := LaplaceDelta(law, sensitivity); got > delta {
-			t.Errorf("Laplace(%d, %v, %v) = %+v spends delta %v", sensitivity, epsilon, delta, law, got)
+		if got := LaplaceDelta(dist, sensitivity); got > delta {
+			t.Errorf("Laplace(%d, %v, %v) = %+v spends delta %v", sensitivity, epsilon, delta, dist, got)
 		}
-		less := law
+		less := dist
 		less.Support--
 		if less.Support >= sensitivity && LaplaceDelta(less, sensitivity) <= delta {
-			t.Errorf("Laplace(%d, %v, %v) = %+v: a smaller support would do", sensitivity, epsilon, delta, law)
+			t.Errorf("Laplace(%d, %v, %v) = %+v: a smaller support would do", sensitivity, epsilon, delta, dist)
 		}
 		// The continuous form: lambda log(1 + (e^epsilon - 1)/(2 delta)).
-		lambda := float64(law.Num) / float64(law.Den)
-		if want := lambda * math.Log1p(math.Expm1(float64(sensitivity)/lambda)/(2*delta)); !(math.Abs(float64(law.Support)-want) <= 2+1e-9*want) && delta < 0.3 {
-			t.Errorf("Laplace(%d, %v, %v) = %+v: the continuous law has support %v", sensitivity, epsilon, delta, law, want)
+		lambda := float64(dist.Num) / float64(dist.Den)
+		if want := lambda * math.Log1p(math.Expm1(float64(sensitivity)/lambda)/(2*delta)); !(math.Abs(float64(dist.Support)-want) <= 2+1e-9*want) && delta < 0.3 {
+			t.Errorf("Laplace(%d, %v, %v) = %+v: the continuous distribution has support %v", sensitivity, epsilon, delta, dist, want)
 		}
 	}
 }
@@ -251,9 +251,9 @@ func TestLaplaceRefuses(t *testing.T) {
 		{1 << 60, 0.1, 1e-6, fault.Limit, "epsilon is too small"},
 		{1 << 61, 1, 1e-300, fault.Limit, "epsilon is too small"},
 	} {
-		law, err := Laplace(c.sensitivity, c.epsilon, c.delta)
-		if fault.CodeOf(err) != c.code || !strings.Contains(err.Error(), c.want) || law != (noise.TruncatedLaplace{}) {
-			t.Errorf("Laplace(%d, %v, %v) = %+v, %v", c.sensitivity, c.epsilon, c.delta, law, err)
+		dist, err := Laplace(c.sensitivity, c.epsilon, c.delta)
+		if fault.CodeOf(err) != c.code || !strings.Contains(err.Error(), c.want) || dist != (noise.TruncatedLaplace{}) {
+			t.Errorf("Laplace(%d, %v, %v) = %+v, %v", c.sensitivity, c.epsilon, c.delta, dist, err)
 		}
 	}
 }

@@ -25,19 +25,19 @@ type Grid struct {
 	Rotation   *Rotation // nil: none
 }
 
-// Fate is what became of one vector.
-type Fate int
+// Outcome is what became of one vector.
+type Outcome int
 
-// Fates.
+// Outcomes.
 const (
-	Kept    Fate = iota
-	Clipped      // it was longer than its bound and was scaled to it
-	Bad          // it has a NaN or an Inf: the whole row counts as zero
+	Kept    Outcome = iota
+	Clipped         // it was longer than its bound and was scaled to it
+	Bad             // it has a NaN or an Inf: the whole row counts as zero
 )
 
 // Key quantises a key in place of the scratch vector k, which is overwritten, to x = round(KeyScale * k/KeyBound), |x[j]| <= 32767.
 // Bad keys give x = 0.
-func (g *Grid) Key(k []float64, x []int16) Fate {
+func (g *Grid) Key(k []float64, x []int16) Outcome {
 	if g.Center != nil {
 		for i, c := range g.Center {
 			k[i] -= c
@@ -51,23 +51,23 @@ func (g *Grid) Key(k []float64, x []int16) Fate {
 	if g.Rotation != nil {
 		g.Rotation.Apply(k)
 	}
-	factor, fate := clip(length, down, g.KeyBound, KeyScale)
+	factor, outcome := clip(length, down, g.KeyBound, KeyScale)
 	simd.Round16(x, k, factor)
-	return fate
+	return outcome
 }
 
 // Value quantises a value to u = round(ValueScale * v/ValueBound), with |u|^2 <= ValueNorm2 in exact integer arithmetic. v is overwritten.
 // Bad values give u = 0.
-func (g *Grid) Value(v []float64, u []int16) Fate {
+func (g *Grid) Value(v []float64, u []int16) Outcome {
 	length, down, ok := measure(v)
 	if !ok {
 		clear(u)
 		return Bad
 	}
-	factor, fate := clip(length, down, g.ValueBound, ValueScale)
+	factor, outcome := clip(length, down, g.ValueBound, ValueScale)
 	simd.Round16(u, v, factor)
 	Shrink(u, func() bool { return simd.Norm2(u) <= ValueNorm2 })
-	return fate
+	return outcome
 }
 
 // measure returns the length of v. A vector whose square over- or underflows is first scaled by a power of two, to a largest entry in [1/2, 1): what v
@@ -93,7 +93,7 @@ func measure(v []float64) (length float64, down int, ok bool) {
 
 // clip returns the factor that takes a vector, which stands for itself times 2^down, to the integer grid on which a vector of length bound has length
 // scale; longer vectors are taken to length scale.
-func clip(length float64, down int, bound, scale float64) (float64, Fate) {
+func clip(length float64, down int, bound, scale float64) (float64, Outcome) {
 	if down == 0 { // nearly always
 		if length > bound {
 			return scale / length, Clipped

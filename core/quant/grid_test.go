@@ -29,21 +29,21 @@ func TestEveryRowIsOnTheGrid(t *testing.T) {
 		for range 100 {
 			testkit.Hostile(rng, v, bound)
 			good := finite(v)
-			for _, f := range []func([]float64, []int16) Fate{g.Key, g.Value} {
+			for _, f := range []func([]float64, []int16) Outcome{g.Key, g.Value} {
 				n++
 				for i := range again {
 					again[i] = int16(rng.Uint32())
 				}
 				copy(copied, v)
-				fate := f(copied, x)
+				outcome := f(copied, x)
 				copy(copied, v)
-				if f(copied, again) != fate || !slices.Equal(x, again) {
+				if f(copied, again) != outcome || !slices.Equal(x, again) {
 					t.Fatalf("%v gives %v, then %v", v, x, again)
 				}
-				if (fate == Bad) == good {
-					t.Fatalf("%v: fate %d", v, fate)
+				if (outcome == Bad) == good {
+					t.Fatalf("%v: outcome %d", v, outcome)
 				}
-				if fate == Bad && simd.Norm2(x) != 0 {
+				if outcome == Bad && simd.Norm2(x) != 0 {
 					t.Fatalf("%v is bad and gives %v", v, x)
 				}
 				if slices.Contains(x, -1<<15) {
@@ -91,11 +91,11 @@ func TestValueGateAtTheBound(t *testing.T) {
 // What is within the bound is rounded to nearest; what is longer keeps its direction and gets the bound's length.
 func TestRoundingAndClipping(t *testing.T) {
 	for _, c := range []struct {
-		name  string
-		bound float64
-		key   []float64
-		want  []int16
-		fate  Fate
+		name    string
+		bound   float64
+		key     []float64
+		want    []int16
+		outcome Outcome
 	}{
 		{"zero", 1, []float64{0, math.Copysign(0, -1), 0}, []int16{0, 0, 0}, Kept},
 		{"at the bound", 2, []float64{0, -2}, []int16{0, -32766}, Kept},
@@ -118,8 +118,8 @@ func TestRoundingAndClipping(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			g := Grid{KeyBound: c.bound}
 			x := slices.Repeat([]int16{-7}, len(c.key))
-			if fate := g.Key(slices.Clone(c.key), x); fate != c.fate || !slices.Equal(x, c.want) {
-				t.Errorf("got %v, fate %d; want %v, fate %d", x, fate, c.want, c.fate)
+			if outcome := g.Key(slices.Clone(c.key), x); outcome != c.outcome || !slices.Equal(x, c.want) {
+				t.Errorf("got %v, outcome %d; want %v, outcome %d", x, outcome, c.want, c.outcome)
 			}
 		})
 	}
@@ -162,9 +162,9 @@ func TestClippedDirection(t *testing.T) {
 func TestCenter(t *testing.T) {
 	g := Grid{KeyBound: 1, Center: []float64{10, -1e100, 1e100}}
 	for _, c := range []struct {
-		key  []float64
-		want []int16
-		fate Fate
+		key     []float64
+		want    []int16
+		outcome Outcome
 	}{
 		{[]float64{10.5, -1e100, 1e100}, []int16{16383, 0, 0}, Kept},
 		{[]float64{10, -math.MaxFloat64, 1e100}, []int16{0, -32766, 0}, Clipped},
@@ -172,8 +172,8 @@ func TestCenter(t *testing.T) {
 		{[]float64{10, math.Inf(1), 0}, []int16{0, 0, 0}, Bad},
 	} {
 		x := make([]int16, 3)
-		if fate := g.Key(slices.Clone(c.key), x); fate != c.fate || !slices.Equal(x, c.want) {
-			t.Errorf("%v: got %v, fate %d; want %v, fate %d", c.key, x, fate, c.want, c.fate)
+		if outcome := g.Key(slices.Clone(c.key), x); outcome != c.outcome || !slices.Equal(x, c.want) {
+			t.Errorf("%v: got %v, outcome %d; want %v, outcome %d", c.key, x, outcome, c.want, c.outcome)
 		}
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 )
 
-// The standard normal law at any precision: density phi, distribution function Phi and Mills' ratio
+// The standard normal distribution at any precision: density phi, distribution function Phi and Mills' ratio
 //
 //	R(x) = (1 - Phi(x))/phi(x).
 //

@@ -11,7 +11,7 @@ import (
 )
 
 // Every statistic below fails when a value at least as far out has a chance
-// below alpha under the exact law. The draws are fresh ones of each run. No test
+// below alpha under the exact distribution. The draws are fresh ones of each run. No test
 // has more than 15 statistics, so that none raises a false alarm with a chance
 // above 15*alpha < 1e-6, the error of the normal limit included (at these sample
 // sizes it changes the chance at 5.4 deviations by less than a fifth).
@@ -51,7 +51,7 @@ func judgeP(t *testing.T, name string, p float64) {
 // normalP is the two-sided chance of a standard normal beyond z.
 func normalP(z float64) float64 { return math.Erfc(math.Abs(z) / math.Sqrt2) }
 
-// binomialP is twice the smaller tail of the binomial law at k.
+// binomialP is twice the smaller tail of the binomial distribution at k.
 func binomialP(k, n int, p float64) float64 {
 	b := distuv.Binomial{N: float64(n), P: p}
 	return 2 * min(b.CDF(float64(k)), b.Survival(float64(k)-1))
