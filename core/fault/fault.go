@@ -1,7 +1,8 @@
 // Package fault holds the errors that cross dpattn's outer wall.
 //
-// An error names the argument, what it was and what it must be. It never holds a value read from keys, values or sums:
-// on the private side, data-dependent trouble follows a fixed rule (clip, zero, count) instead of becoming an error.
+// An error names the argument, what it was and what it must be. It never holds a value read from
+// keys, values or sums: on the private side, data-dependent trouble follows a fixed rule (clip,
+// zero, count) instead of becoming an error.
 package fault
 
 import (
@@ -49,7 +50,8 @@ func New(code Code, format string, args ...any) error {
 // Invalid returns an InvalidArgument error.
 func Invalid(format string, args ...any) error { return New(InvalidArgument, format, args...) }
 
-// NoEntropy returns the Entropy error of a failed read of the kernel's randomness; outcome is what became of the work: "nothing was released".
+// NoEntropy returns the Entropy error of a failed read of the kernel's randomness; outcome is what
+// became of the work: "nothing was released".
 func NoEntropy(err error, outcome string) error {
 	return New(Entropy, "the kernel's random number generator failed (%v); %s", err, outcome)
 }

@@ -118,7 +118,8 @@ func TestUndecidedRate(t *testing.T) {
 // box. As f falls, sums over 2^9 intervals enclose it, in integers.
 func TestEnumeration(t *testing.T) {
 	var points []point
-	for _, e := range []edge{{0, 199}, {3, 198}, {17, 172}, {17, 171}, {31, 121}, {32, 120}, {64, 26}, {100, 1}, {100, 0}, {159, 0}} {
+	for _, e := range []edge{{0, 199}, {3, 198}, {17, 172}, {17, 171}, {31, 121}, {32, 120}, {64, 26}, {100, 1},
+		{100, 0}, {159, 0}} {
 		points = append(points, point{uint64(e.cell), uint64(e.level), boxHeightScale})
 	}
 	for _, tail := range []struct{ i, q uint64 }{{0, 0}, {0, 9}, {1, 31}} {
@@ -239,7 +240,8 @@ func TestDecideDraws(t *testing.T) {
 		}
 		count[n]++
 		if accept != (want == under) || left(s) != len(words)-2*n {
-			t.Fatalf("%+v, x = %#x: accept %v with %d words left; want verdict %d after %d rounds", p, x, accept, left(s), want, n)
+			t.Fatalf("%+v, x = %#x: accept %v with %d words left; want verdict %d after %d rounds", p, x, accept,
+				left(s), want, n)
 		}
 		if accept {
 			accepted[n]++

@@ -112,11 +112,11 @@ func (b *bins) index(m int64) int {
 	return i
 }
 
-// TestLaw: 1e7 draws at sigma = 2^40 (1e8 in an audit): chi-square over 64 bins of
+// TestDistribution: 1e7 draws at sigma = 2^40 (1e8 in an audit): chi-square over 64 bins of
 // equal mass, four moments, the tails beyond 4 and 5, the lowest 8 bits, and
 // correlations at the distances 1, 2 and blockSize, of the draws and of
 // their squares.
-func TestLaw(t *testing.T) {
+func TestDistribution(t *testing.T) {
 	const sigma = 1 << 40
 	n := draws(1e7)
 	b := newBins(sigma)
@@ -217,10 +217,10 @@ func TestLargeSigma(t *testing.T) {
 	judgeP(t, "low bits", chiSquareP(low[:], uniform(256)))
 }
 
-// TestTailLaw: 4e5 trials of the tail alone, of which a sample sees few: some
+// TestTailDistribution: 4e5 trials of the tail alone, of which a sample sees few: some
 // 1800 are accepted, as many as in 3e9 draws. 16 bins of equal mass beyond 5, and
 // the rate of acceptance: the area under the curve over that of a box.
-func TestTailLaw(t *testing.T) {
+func TestTailDistribution(t *testing.T) {
 	src, err := newSource(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -243,7 +243,7 @@ func TestTailLaw(t *testing.T) {
 	judgeP(t, "acceptance", binomialP(accepted, n, math.Sqrt(2*math.Pi)*phi(-5)/box))
 }
 
-// TestMutant: the bins of TestLaw, at its sample size, reject a sigma that is 1 %
+// TestMutant: the bins of TestDistribution, at its sample size, reject a sigma that is 1 %
 // off. The mean of the chi-square is then 63 + 1e7*1.6e-4, so a miss at p = 1e-100
 // (chi-square 670) is some 12 deviations away.
 func TestMutant(t *testing.T) {

@@ -15,7 +15,8 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// TestBelow: at both ends of the words that stand for a result, and where words are refused: floor(2^64/n) words are accepted for each.
+// TestBelow: at both ends of the words that stand for a result, and where words are refused:
+// floor(2^64/n) words are accepted for each.
 func TestBelow(t *testing.T) {
 	rng := rand.New(rand.NewPCG(21, 1))
 	for _, n := range []uint64{1, 2, 3, 5, 6, 7, 10, 2432902008176640000, 1<<62 - 57, 1 << 62, 1<<63 + 1} {
@@ -60,14 +61,15 @@ func ceilDiv(a, b *big.Int) *big.Int {
 	return new(big.Int).Sub(big.NewInt(0), new(big.Int).Div(new(big.Int).Neg(a), b))
 }
 
-// word i of m stands for the i-th of m equal parts of [0, 1): of below(n) for every n that divides m, of thresholds 1/k! with k! dividing m, and of a bit for even m.
+// word i of m stands for the i-th of m equal parts of [0, 1): of below(n) for every n that divides
+// m, of thresholds 1/k! with k! dividing m, and of a bit for even m.
 func wordOf(i, m int) uint64 {
 	w := new(big.Int).Lsh(big.NewInt(int64(2*i+1)), 63)
 	return w.Quo(w, big.NewInt(int64(m))).Uint64()&^1 | uint64(i&1)
 }
 
-// enumerate runs f on all sequences of up to depth words of m. It calls seen with each outcome and its mass in units of m^-depth, and returns the mass of the sequences
-// that f does not end on.
+// enumerate runs f on all sequences of up to depth words of m. It calls seen with each outcome and
+// its mass in units of m^-depth, and returns the mass of the sequences that f does not end on.
 func enumerate[T any](m, depth int, f func(s *stream) T, seen func(outcome T, mass int64)) (open int64) {
 	const filler = 64 // f reads on beyond its words, and what it says then is not looked at
 	words := make([]uint64, depth+filler)
@@ -104,16 +106,18 @@ func enumerate[T any](m, depth int, f func(s *stream) T, seen func(outcome T, ma
 	return open
 }
 
-// TestDecays adds up the exact probability of true over all short sequences of words: it is exp(-u/n) up to what is open, which is at most (u/n)^3/3!.
+// TestDecays adds up the exact probability of true over all short sequences of words: it is
+// exp(-u/n) up to what is open, which is at most (u/n)^3/3!.
 func TestDecays(t *testing.T) {
 	for _, n := range []int64{1, 2, 3, 4, 6} {
 		for u := range n + 1 {
 			yes, all := int64(0), int64(12*12*12*12*12)
-			open := enumerate(12, 5, func(s *stream) bool { return s.decays(uint64(u), uint64(n)) }, func(outcome bool, mass int64) {
-				if outcome {
-					yes += mass
-				}
-			})
+			open := enumerate(12, 5, func(s *stream) bool { return s.decays(uint64(u), uint64(n)) },
+				func(outcome bool, mass int64) {
+					if outcome {
+						yes += mass
+					}
+				})
 			checkMass(t, fmt.Sprintf("decays(%d, %d)", u, n), big.NewRat(yes, all), big.NewRat(open, all), expRat(u, n))
 			if most := big.NewRat(u*u*u, 6*n*n*n); big.NewRat(open, all).Cmp(most) > 0 {
 				t.Errorf("decays(%d, %d): %d of %d is open, more than %v", u, n, open, all, most)
@@ -178,14 +182,17 @@ func checkMass(t *testing.T, what string, mass, open, want *big.Rat) {
 	lo := new(big.Rat).Sub(mass, slack)
 	hi := new(big.Rat).Add(mass, open)
 	if hi.Add(hi, slack); want.Cmp(lo) < 0 || want.Cmp(hi) > 0 {
-		t.Errorf("%s: the mass is in %s..%s; want %s", what, lo.FloatString(12), hi.FloatString(12), want.FloatString(12))
+		t.Errorf("%s: the mass is in %s..%s; want %s", what, lo.FloatString(12), hi.FloatString(12),
+			want.FloatString(12))
 	}
 }
 
-// TestTrial adds up the exact probability of every outcome of one trial over all short sequences of words.
+// TestTrial adds up the exact probability of every outcome of one trial over all short sequences of
+// words.
 func TestTrial(t *testing.T) {
 	const m = 24
-	// Words of 1/24 decide the first four events of decaysOnce; what they make of it stands in for exp(-1) below.
+	// Words of 1/24 decide the first four events of decaysOnce; what they make of it stands in for
+	// exp(-1) below.
 	again := int64(0)
 	enumerate(m, 1, (*stream).decaysOnce, func(outcome bool, mass int64) {
 		if outcome {
@@ -197,8 +204,12 @@ func TestTrial(t *testing.T) {
 		depth int
 		open  float64 // at most so much
 	}{
-		{TruncatedLaplace{Num: 2, Den: 1, Support: 3}, 5, 0.3}, {TruncatedLaplace{Num: 1, Den: 1, Support: 2}, 4, 0.6}, {TruncatedLaplace{Num: 2, Den: 3, Support: 1}, 4, 0.5},
-		{TruncatedLaplace{Num: 3, Den: 2, Support: 2}, 4, 0.5}, {TruncatedLaplace{Num: 6, Den: 1, Support: 2}, 5, 0.1}, {TruncatedLaplace{Num: 12, Den: 2, Support: 1}, 4, 0.2},
+		{TruncatedLaplace{Num: 2, Den: 1, Support: 3}, 5, 0.3},
+		{TruncatedLaplace{Num: 1, Den: 1, Support: 2}, 4, 0.6},
+		{TruncatedLaplace{Num: 2, Den: 3, Support: 1}, 4, 0.5},
+		{TruncatedLaplace{Num: 3, Den: 2, Support: 2}, 4, 0.5},
+		{TruncatedLaplace{Num: 6, Den: 1, Support: 2}, 5, 0.1},
+		{TruncatedLaplace{Num: 12, Den: 2, Support: 1}, 4, 0.2},
 		{TruncatedLaplace{Num: 4, Den: 1, Support: 3}, 4, 0.2}, {TruncatedLaplace{Num: 2, Den: 1, Support: 0}, 4, 0.2},
 	} {
 		dist, all := c.dist, int64(math.Pow(m, float64(c.depth)))
@@ -218,7 +229,8 @@ func TestTrial(t *testing.T) {
 		if share := float64(open) / float64(all); share > c.open {
 			t.Errorf("%+v: %v is open", dist, share)
 		}
-		// A trial gives x = u + num v with probability 1/span e^(-u/num) again^v (1 - again), the last two if v is drawn, and half of that for either sign.
+		// A trial gives x = u + num v with probability 1/span e^(-u/num) again^v (1 - again), the
+		// last two if v is drawn, and half of that for either sign.
 		limit := int64(dist.Den * (dist.Support + 1))
 		span := min(int64(dist.Num), limit)
 		for y := -int64(dist.Support); y <= int64(dist.Support); y++ {
@@ -267,10 +279,12 @@ func sampleLaplace(t *testing.T, n int, dist TruncatedLaplace, visit func(run []
 
 // smallLaws have supports whose integers can be counted one by one.
 var smallDistributions = []TruncatedLaplace{
-	{Num: 5, Den: 2, Support: 9}, {Num: 1, Den: 3, Support: 1}, {Num: 1000, Den: 7, Support: 12}, {Num: 1 << 61, Den: 1 << 58, Support: 14}, {Num: 3, Den: 1, Support: 10},
+	{Num: 5, Den: 2, Support: 9}, {Num: 1, Den: 3, Support: 1}, {Num: 1000, Den: 7, Support: 12},
+	{Num: 1 << 61, Den: 1 << 58, Support: 14}, {Num: 3, Den: 1, Support: 10},
 }
 
-// TestLaplaceSmall: 1e6 draws (1e7 in an audit) of distributions with small supports, each integer a bin with its exact mass. Five statistics.
+// TestLaplaceSmall: 1e6 draws (1e7 in an audit) of distributions with small supports, each integer
+// a bin with its exact mass. Five statistics.
 func TestLaplaceSmall(t *testing.T) {
 	for _, dist := range smallDistributions {
 		count := make([]int, 2*dist.Support+1)
@@ -283,8 +297,9 @@ func TestLaplaceSmall(t *testing.T) {
 	}
 }
 
-// TestLaplaceLarge: 3e6 draws (3e7 in an audit) at lambda = 2^40 + 1/3, cut at 12 lambda: chi-square over 64 bins of equal mass, four moments, the tails beyond 8 and 11 lambda,
-// the lowest 8 bits, and correlations. 13 statistics.
+// TestLaplaceLarge: 3e6 draws (3e7 in an audit) at lambda = 2^40 + 1/3, cut at 12 lambda:
+// chi-square over 64 bins of equal mass, four moments, the tails beyond 8 and 11 lambda, the lowest
+// 8 bits, and correlations. 13 statistics.
 func TestLaplaceLarge(t *testing.T) {
 	dist := TruncatedLaplace{Num: 3<<40 + 1, Den: 3, Support: 12 << 40}
 	lambda := float64(dist.Num) / float64(dist.Den)
@@ -330,7 +345,8 @@ func TestLaplaceLarge(t *testing.T) {
 		}
 	})
 	judgeP(t, "64 bins", chiSquareP(count[:], uniform(64)))
-	// Moments of the continuous distribution on [-cut, cut]: E|z|^k = integral_0^cut z^k e^-z dz / mass.
+	// Moments of the continuous distribution on [-cut, cut]: E|z|^k = integral_0^cut z^k e^-z dz /
+	// mass.
 	var moment [9]float64
 	for k := range moment {
 		v := 0.0
@@ -362,8 +378,9 @@ func TestLaplaceLarge(t *testing.T) {
 	}
 }
 
-// inverse is a second implementation: inversion of the exact distribution function by binary search. A uniform number of 128 bits is compared with cumulative masses that
-// the oracle of these tests computes to 300 bits; its randomness is seeded. It shares nothing with the package.
+// inverse is a second implementation: inversion of the exact distribution function by binary
+// search. A uniform number of 128 bits is compared with cumulative masses that the oracle of these
+// tests computes to 300 bits; its randomness is seeded. It shares nothing with the package.
 type inverse struct {
 	*rand.Rand
 	upTo []*big.Int // [support's integers] 2^128 P(X <= x), rounded down
@@ -372,7 +389,8 @@ type inverse struct {
 func newInverse(l TruncatedLaplace, rng *rand.Rand) inverse {
 	total, sums := new(big.Rat), []*big.Rat{}
 	for x := -int64(l.Support); x <= int64(l.Support); x++ {
-		a := new(big.Rat).SetFrac(new(big.Int).Mul(big.NewInt(max(x, -x)), new(big.Int).SetUint64(l.Den)), new(big.Int).SetUint64(l.Num))
+		a := new(big.Rat).SetFrac(new(big.Int).Mul(big.NewInt(max(x, -x)), new(big.Int).SetUint64(l.Den)),
+			new(big.Int).SetUint64(l.Num))
 		bound, _ := expBounds(new(big.Int).Quo(new(big.Int).Lsh(a.Num(), fix), a.Denom()), fix)
 		total.Add(total, new(big.Rat).SetFrac(bound, new(big.Int).Lsh(big.NewInt(1), fix)))
 		sums = append(sums, new(big.Rat).Set(total))
@@ -395,7 +413,8 @@ func (g inverse) draw() int {
 	return i
 }
 
-// TestInverse: 1e5 draws (1e6 in an audit) of either implementation, compared by the chi-square of two samples. Five statistics.
+// TestInverse: 1e5 draws (1e6 in an audit) of either implementation, compared by the chi-square of
+// two samples. Five statistics.
 func TestInverse(t *testing.T) {
 	for _, dist := range smallDistributions {
 		g := newInverse(dist, rand.New(rand.NewChaCha8([32]byte{2})))
@@ -417,7 +436,8 @@ func TestInverse(t *testing.T) {
 	}
 }
 
-// TestLaplaceMutant: the statistics of TestLaplaceSmall reject a lambda that is 5 % off, and a zero that comes twice as often, at a p of 1e-30 at most.
+// TestLaplaceMutant: the statistics of TestLaplaceSmall reject a lambda that is 5 % off, and a zero
+// that comes twice as often, at a p of 1e-30 at most.
 func TestLaplaceMutant(t *testing.T) {
 	dist := TruncatedLaplace{Num: 3, Den: 1, Support: 10}
 	count := make([]int, 2*dist.Support+1)
@@ -439,7 +459,8 @@ func TestLaplaceMutant(t *testing.T) {
 	}
 }
 
-// TestLaplaceThreads: the result is a function of entropy, length and distribution only, and 48 bytes of entropy are read, whatever comes out.
+// TestLaplaceThreads: the result is a function of entropy, length and distribution only, and 48
+// bytes of entropy are read, whatever comes out.
 func TestLaplaceThreads(t *testing.T) {
 	dist := TruncatedLaplace{Num: 1 << 40, Den: 1, Support: 1 << 44}
 	long := make([]int64, 20000)
@@ -475,15 +496,18 @@ func TestLaplaceThreads(t *testing.T) {
 // TestLaplaceRefuses: bad distributions and no entropy, with dst as it was.
 func TestLaplaceRefuses(t *testing.T) {
 	for _, dist := range []TruncatedLaplace{
-		{}, {Num: 0, Den: 1, Support: 1}, {Num: 1, Den: 0, Support: 1}, {Num: 1<<62 + 1, Den: 1, Support: 1}, {Num: 1, Den: 1, Support: 1 << 62}, {Num: 1, Den: 1, Support: 1<<64 - 1},
-		{Num: 1, Den: 1 << 32, Support: 1 << 30}, {Num: 1, Den: 1 << 63, Support: 1}, {Num: 1, Den: 1<<62 + 1, Support: 0},
+		{}, {Num: 0, Den: 1, Support: 1}, {Num: 1, Den: 0, Support: 1}, {Num: 1<<62 + 1, Den: 1, Support: 1},
+		{Num: 1, Den: 1, Support: 1 << 62}, {Num: 1, Den: 1, Support: 1<<64 - 1},
+		{Num: 1, Den: 1 << 32, Support: 1 << 30}, {Num: 1, Den: 1 << 63, Support: 1},
+		{Num: 1, Den: 1<<62 + 1, Support: 0},
 	} {
 		dst, r := []int64{77}, &spy{Reader: seeded(1)}
 		if err := laplace(dst, dist, 1, r); err == nil || dst[0] != 77 || len(r.seen) != 0 {
 			t.Errorf("%+v: error %v, dst %v, %d reads", dist, err, dst, len(r.seen))
 		}
 	}
-	for _, dist := range []TruncatedLaplace{{Num: 1 << 62, Den: 1, Support: 1<<62 - 1}, {Num: 1, Den: 1 << 62, Support: 0}, {Num: 1, Den: 1, Support: 0}} {
+	for _, dist := range []TruncatedLaplace{{Num: 1 << 62, Den: 1, Support: 1<<62 - 1},
+		{Num: 1, Den: 1 << 62, Support: 0}, {Num: 1, Den: 1, Support: 0}} {
 		dst := make([]int64, 3)
 		if err := Laplace(dst, dist, 1); err != nil {
 			t.Errorf("%+v: %v", dist, err)
@@ -499,7 +523,8 @@ func TestLaplaceRefuses(t *testing.T) {
 	if err := laplace(dst, dist, 0, seeded(1)); err == nil || dst[0] != 77 {
 		t.Errorf("no threads: error %v, dst %v", err, dst)
 	}
-	if err := laplace(dst, dist, 1, bytes.NewReader(make([]byte, seedBytes-1))); !errors.Is(err, io.ErrUnexpectedEOF) || dst[0] != 77 {
+	err := laplace(dst, dist, 1, bytes.NewReader(make([]byte, seedBytes-1)))
+	if !errors.Is(err, io.ErrUnexpectedEOF) || dst[0] != 77 {
 		t.Errorf("too little entropy: error %v, dst %v", err, dst)
 	}
 }

@@ -40,7 +40,8 @@ func TestCounters(t *testing.T) {
 				counter.And(counter, new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), 128), big.NewInt(1)))
 				var want [16]byte
 				block.Encrypt(want[:], counter.FillBytes(make([]byte, 16)))
-				if s.next() != binary.LittleEndian.Uint64(want[:8]) || s.next() != binary.LittleEndian.Uint64(want[8:]) {
+				if s.next() != binary.LittleEndian.Uint64(want[:8]) ||
+					s.next() != binary.LittleEndian.Uint64(want[8:]) {
 					t.Fatalf("counter %s, stream %d: cipher block %d differs", iv, n, i)
 				}
 			}
@@ -98,7 +99,8 @@ func TestWiped(t *testing.T) {
 		}
 	}
 
-	// A block leaves its stream empty, in a panic too: a table that is nil panics when the first word is drawn.
+	// A block leaves its stream empty, in a panic too: a table that is nil panics when the first
+	// word is drawn.
 	src, err := newSource(seeded(1))
 	if err != nil {
 		t.Fatal(err)

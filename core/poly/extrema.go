@@ -5,8 +5,9 @@ import (
 	"math/big"
 )
 
-// exactPrec is the precision in which polynomials are evaluated: 640 bits leave an error below 2^-630 p+(b). Near -b the terms
-// can cancel to e^(-2b) of their sum, so that 53 bits say little there for b above 10 and nothing above 18.
+// exactPrec is the precision in which polynomials are evaluated: 640 bits leave an error below
+// 2^-630 p+(b). Near -b the terms can cancel to e^(-2b) of their sum, so that 53 bits say little
+// there for b above 10 and nothing above 18.
 const exactPrec = 640
 
 // exactly returns c as exact numbers.
@@ -38,8 +39,8 @@ func derivative(q []*big.Float) []*big.Float {
 	return d
 }
 
-// extrema returns, in ascending order, where E(x) = p(x)/e^x - 1 can be largest or smallest on [-b, b]: -b, the zeros of
-// E'(x) = (p'(x) - p(x))/e^x, and b.
+// extrema returns, in ascending order, where E(x) = p(x)/e^x - 1 can be largest or smallest on [-b,
+// b]: -b, the zeros of E'(x) = (p'(x) - p(x))/e^x, and b.
 func extrema(c []float64, b float64) []float64 {
 	p := exactly(c)
 	slope := derivative(p)
@@ -53,8 +54,9 @@ func extrema(c []float64, b float64) []float64 {
 	return append(points, b)
 }
 
-// zeros returns the points in (lo, hi) where q changes its sign, to within 2^-60 of the interval. Between two sign changes of q'
-// q is monotone, so it changes its sign there at most once, and bisection finds the place.
+// zeros returns the points in (lo, hi) where q changes its sign, to within 2^-60 of the interval.
+// Between two sign changes of q' q is monotone, so it changes its sign there at most once, and
+// bisection finds the place.
 func zeros(q []*big.Float, lo, hi float64) []float64 {
 	if len(q) < 2 {
 		return nil
@@ -86,10 +88,11 @@ func zeros(q []*big.Float, lo, hi float64) []float64 {
 
 // relativeError returns an upper bound of max |p(x)/e^x - 1| over the points.
 //
-// p(x) is exact up to its rounding to float64; with the error of math.Exp, below one unit in the last place, and that of the
-// product, the quotient is within 2^-51 of itself. It is widened by 2^-50, and the result moved up by one more unit for the
-// subtraction. Where the quotient is at least 0, 1 minus it is at most 1 however small it is. The extrema themselves are within
-// 2^-60 of the interval, which changes E by the square of that.
+// p(x) is exact up to its rounding to float64; with the error of math.Exp, below one unit in the
+// last place, and that of the product, the quotient is within 2^-51 of itself. It is widened by
+// 2^-50, and the result moved up by one more unit for the subtraction. Where the quotient is at
+// least 0, 1 minus it is at most 1 however small it is. The extrema themselves are within 2^-60 of
+// the interval, which changes E by the square of that.
 func relativeError(c, points []float64) float64 {
 	q := exactly(c)
 	largest := 0.0

@@ -10,18 +10,22 @@ import (
 // maxExchanges bounds the exchanges; about 10 are needed.
 const maxExchanges = 64
 
-// minimax returns the polynomial whose relative error E(x) = p(x)/e^x - 1 has the smallest maximum on [-b, b], and that error.
+// minimax returns the polynomial whose relative error E(x) = p(x)/e^x - 1 has the smallest maximum
+// on [-b, b], and that error.
 //
-// It is Remez's exchange. The functions x^t e^-x form a Haar system, so the best E takes its maximum with alternating signs at
-// degree+2 points. Given such points (first the extrema of a Chebyshev polynomial), levelled solves for the p with
-// E = +h, -h, +h, ... there. The next points are -b, b and the zeros of E' = (p' - p)/e^x between them: E has degree+1 sign
-// changes, so these zeros are degree many and all of them are found. The level h grows to the smallest possible maximum,
-// quadratically in the end; when rounding stops its growth, the best polynomial seen is returned.
+// It is Remez's exchange. The functions x^t e^-x form a Haar system, so the best E takes its
+// maximum with alternating signs at degree+2 points. Given such points (first the extrema of a
+// Chebyshev polynomial), levelled solves for the p with E = +h, -h, +h, ... there. The next points
+// are -b, b and the zeros of E' = (p' - p)/e^x between them: E has degree+1 sign changes, so these
+// zeros are degree many and all of them are found. The level h grows to the smallest possible
+// maximum, quadratically in the end; when rounding stops its growth, the best polynomial seen is
+// returned.
 //
 // Two ranges are beyond float64 coefficients, and have their own answers:
-//   - where Taylor's error is below 2^-48, no other polynomial can be measured to be better, and Taylor's is returned;
-//   - where 1 - h is about 1e-14 and less (b above 20 or so), no p found may have an error below 1. The constant e^-b has:
-//     E lies in (-1, 0].
+//   - where Taylor's error is below 2^-48, no other polynomial can be measured to be better, and
+//     Taylor's is returned;
+//   - where 1 - h is about 1e-14 and less (b above 20 or so), no p found may have an error below 1.
+//     The constant e^-b has: E lies in (-1, 0].
 func minimax(degree int, b float64) ([]float64, float64) {
 	best := taylor(degree)
 	smallest := relativeError(best, extrema(best, b))
@@ -55,12 +59,13 @@ func minimax(degree int, b float64) ([]float64, float64) {
 	return best, smallest
 }
 
-// levelled returns the coefficients of the p of degree len(points)-2 with p(x)/e^x equal to eta and 2 - eta in turns at the
-// points, counted from the last one, and eta, which is 1 - h.
+// levelled returns the coefficients of the p of degree len(points)-2 with p(x)/e^x equal to eta and
+// 2 - eta in turns at the points, counted from the last one, and eta, which is 1 - h.
 //
-// Solving for eta instead of h keeps its digits where h is close to 1. At the last point p is below e^x, because e^x - p has the
-// sign of its derivative of order degree+1, that is of e^x, beyond its last zero. The unknowns are c_t b^t, so that the columns
-// are powers of y = x/b in [-1, 1]; a row is divided by max(1, e^x).
+// Solving for eta instead of h keeps its digits where h is close to 1. At the last point p is below
+// e^x, because e^x - p has the sign of its derivative of order degree+1, that is of e^x, beyond its
+// last zero. The unknowns are c_t b^t, so that the columns are powers of y = x/b in [-1, 1]; a row
+// is divided by max(1, e^x).
 func levelled(points []float64, b float64) (c []float64, eta float64, ok bool) {
 	n := len(points)
 	matrix := mat.NewDense(n, n, nil)
@@ -82,7 +87,8 @@ func levelled(points []float64, b float64) (c []float64, eta float64, ok bool) {
 	}
 	var solution mat.VecDense
 	err := solution.SolveVec(matrix, right)
-	if condition := mat.Condition(0); err != nil && !errors.As(err, &condition) { // a bad condition shows in the measured error
+	// a bad condition shows in the measured error
+	if condition := mat.Condition(0); err != nil && !errors.As(err, &condition) {
 		return nil, 0, false
 	}
 	c = make([]float64, n-1)

@@ -49,8 +49,8 @@ func TestRelativeErrorTable(t *testing.T) {
 	}
 }
 
-// At degree 1 everything is known in closed form: p is the chord of e^x lowered by a factor, p = (1-h)(chord), and the interior
-// extremum of chord/e^x lies where chord' = chord.
+// At degree 1 everything is known in closed form: p is the chord of e^x lowered by a factor,
+// p = (1-h)(chord), and the interior extremum of chord/e^x lies where chord' = chord.
 func TestMinimaxDegreeOneClosedForm(t *testing.T) {
 	for _, b := range []float64{0.1, 0.5, 1, 2, 3, 5} {
 		slope := math.Sinh(b) / b
@@ -67,8 +67,8 @@ func TestMinimaxDegreeOneClosedForm(t *testing.T) {
 	}
 }
 
-// De la Vallee Poussin: if E alternates in sign at degree+2 points, no polynomial has a maximum below the smallest |E| there. So
-// equal extrema prove that the polynomial is the best one.
+// De la Vallee Poussin: if E alternates in sign at degree+2 points, no polynomial has a maximum
+// below the smallest |E| there. So equal extrema prove that the polynomial is the best one.
 func TestMinimaxEquioscillates(t *testing.T) {
 	tested := 0
 	eachMinimax(t, func(degree int, b float64, p Polynomial) {
@@ -97,7 +97,8 @@ func TestMinimaxEquioscillates(t *testing.T) {
 	}
 }
 
-// The zero polynomial has a relative error of 1, so the best one has no more; and the best one is positive.
+// The zero polynomial has a relative error of 1, so the best one has no more; and the best one is
+// positive.
 func TestMinimaxIsBoundedAndPositive(t *testing.T) {
 	eachMinimax(t, func(degree int, b float64, p Polynomial) {
 		if !(p.RelativeError <= 1) {
@@ -110,8 +111,10 @@ func TestMinimaxIsBoundedAndPositive(t *testing.T) {
 			t.Errorf("degree %d, b = %v: relative error %v, above Taylor's %v", degree, b, p.RelativeError, taylor)
 		}
 		if degree > 1 && b <= 17 {
-			if lower := testkit.Must(Exp(Minimax, degree-1, b))(t).RelativeError; p.RelativeError > lower*(1+1e-9)+0x1p-48 {
-				t.Errorf("degree %d, b = %v: relative error %v, above %v of the degree below", degree, b, p.RelativeError, lower)
+			lower := testkit.Must(Exp(Minimax, degree-1, b))(t).RelativeError
+			if p.RelativeError > lower*(1+1e-9)+0x1p-48 {
+				t.Errorf("degree %d, b = %v: relative error %v, above %v of the degree below", degree, b,
+					p.RelativeError, lower)
 			}
 		}
 		for _, c := range p.Coeff {
@@ -136,10 +139,12 @@ func TestRelativeErrorIsMeasured(t *testing.T) {
 				}
 				rounding := 1e-15 * p.Plus() * math.Exp(b) // of At
 				if largest > p.RelativeError+rounding {
-					t.Errorf("kind %d, degree %d, b = %v: error %v on the grid, above %v", kind, degree, b, largest, p.RelativeError)
+					t.Errorf("kind %d, degree %d, b = %v: error %v on the grid, above %v", kind, degree, b,
+						largest, p.RelativeError)
 				}
 				if largest < p.RelativeError*(1-1e-4)-rounding {
-					t.Errorf("kind %d, degree %d, b = %v: error %v on the grid, far below %v", kind, degree, b, largest, p.RelativeError)
+					t.Errorf("kind %d, degree %d, b = %v: error %v on the grid, far below %v", kind, degree, b,
+						largest, p.RelativeError)
 				}
 			}
 		}
@@ -164,7 +169,8 @@ func TestTaylorCoefficients(t *testing.T) {
 	}
 }
 
-// Where Taylor's error is below what can be measured, minimax does not add rounding errors to its coefficients.
+// Where Taylor's error is below what can be measured, minimax does not add rounding errors to its
+// coefficients.
 func TestMinimaxOfSmallBIsTaylor(t *testing.T) {
 	for _, b := range []float64{1e-300, 1e-9, 1e-3, 0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.07} {
 		p, q := testkit.Must(Exp(Minimax, MaxDegree, b))(t), testkit.Must(Exp(Taylor, MaxDegree, b))(t)

@@ -10,8 +10,9 @@ import (
 //
 //	K(y) = sum_t beta_t^2 y^t,  y = <k, k'>/B_k^2,
 //
-// is at least 0 for all y in [-1, 1], that is for all pairs of admissible keys. True is proven, in exact arithmetic, for the
-// weights given. False can also mean that K touches 0 inside of the interval.
+// is at least 0 for all y in [-1, 1], that is for all pairs of admissible keys. True is proven, in
+// exact arithmetic, for the weights given. False can also mean that K touches 0 inside of the
+// interval.
 func KernelNonNegative(beta []float64) bool {
 	a := make([]*big.Rat, len(beta))
 	for t, w := range beta {
@@ -24,20 +25,22 @@ func KernelNonNegative(beta []float64) bool {
 	return onUnit(a, func(low *big.Int) bool { return low.Sign() >= 0 })
 }
 
-// maxHalvings bounds the subdivision. Around a zero that is only touched it halves one or two intervals per level.
+// maxHalvings bounds the subdivision. Around a zero that is only touched it halves one or two
+// intervals per level.
 const maxHalvings = 50
 
-// onUnit reports whether all values of sum_t a_t y^t, y in [-1, 1], pass, for a condition that larger numbers pass as well. It
-// returns false if it cannot tell.
+// onUnit reports whether all values of sum_t a_t y^t, y in [-1, 1], pass, for a condition that
+// larger numbers pass as well. It returns false if it cannot tell.
 //
-// A polynomial lies between the smallest and the largest of its Bernstein coefficients, and takes the first and the last of them
-// as its values at the ends. So if all of them pass it passes; if an end fails it fails; else the halves decide.
+// A polynomial lies between the smallest and the largest of its Bernstein coefficients, and takes
+// the first and the last of them as its values at the ends. So if all of them pass it passes; if an
+// end fails it fails; else the halves decide.
 func onUnit(a []*big.Rat, pass func(*big.Int) bool) bool {
 	return len(a) > 0 && subdivide(bernstein(a), maxHalvings, pass)
 }
 
-// bernstein returns the Bernstein coefficients of sum_t a_t y^t on [-1, 1], times a common positive number that makes them
-// integers. With y = 2u - 1 and s the degree, these are
+// bernstein returns the Bernstein coefficients of sum_t a_t y^t on [-1, 1], times a common positive
+// number that makes them integers. With y = 2u - 1 and s the degree, these are
 //
 //	b_i = sum_{j<=i} C(i,j)/C(s,j) d_j,  d_j = sum_{t>=j} a_t C(t,j) 2^j (-1)^(t-j).
 func bernstein(a []*big.Rat) []*big.Int {
@@ -91,8 +94,8 @@ func subdivide(b []*big.Int, depth int, pass func(*big.Int) bool) bool {
 	return subdivide(left, depth-1, pass) && subdivide(right, depth-1, pass)
 }
 
-// halves returns the Bernstein coefficients of both halves of the interval, by de Casteljau's scheme. Means are left undivided
-// and the result is multiplied by 2^s, so all stay integers.
+// halves returns the Bernstein coefficients of both halves of the interval, by de Casteljau's
+// scheme. Means are left undivided and the result is multiplied by 2^s, so all stay integers.
 func halves(b []*big.Int) (left, right []*big.Int) {
 	s := len(b) - 1
 	left, right = make([]*big.Int, s+1), make([]*big.Int, s+1)

@@ -101,7 +101,8 @@ func isPositive(p Polynomial) bool {
 	return onUnit(a, positive)
 }
 
-// True is never wrong, and false only close to 0: on random polynomials the decision agrees with a grid.
+// True is never wrong, and false only close to 0: on random polynomials the decision agrees with a
+// grid.
 func TestOnUnitRandom(t *testing.T) {
 	rng := rand.New(rand.NewPCG(7, 8))
 	decided := [2]int{}
@@ -146,10 +147,12 @@ func TestPositiveUsesTheInterval(t *testing.T) {
 			t.Errorf("1 + x on [-%v, %v]: %v", c.b, c.b, got)
 		}
 	}
-	if isPositive(Polynomial{Coeff: []float64{1, math.NaN()}, B: 1}) || isPositive(Polynomial{Coeff: []float64{1}, B: math.Inf(1)}) {
+	if isPositive(Polynomial{Coeff: []float64{1, math.NaN()}, B: 1}) ||
+		isPositive(Polynomial{Coeff: []float64{1}, B: math.Inf(1)}) {
 		t.Error("not finite, yet positive")
 	}
-	// Taylor polynomials of odd degree are negative at -b for large b, those of even degree never are.
+	// Taylor polynomials of odd degree are negative at -b for large b, those of even degree never
+	// are.
 	for degree := 1; degree <= MaxDegree; degree++ {
 		if got := isPositive(testkit.Must(Exp(Taylor, degree, 10))(t)); got != (degree%2 == 0) {
 			t.Errorf("Taylor, degree %d, b = 10: positive %v", degree, got)
@@ -180,7 +183,8 @@ func TestKernelNonNegative(t *testing.T) {
 			t.Errorf("%s: %v", c.name, got)
 		}
 	}
-	// With coefficients of one sign K(y) = p(b y)/p(b), so the kernel is as positive as the polynomial.
+	// With coefficients of one sign K(y) = p(b y)/p(b), so the kernel is as positive as the
+	// polynomial.
 	for _, kind := range []Kind{Minimax, Taylor} {
 		for _, b := range []float64{0.5, 1, 2, 4} {
 			for degree := 1; degree <= 6; degree++ {
@@ -194,7 +198,8 @@ func TestKernelNonNegative(t *testing.T) {
 					continue
 				}
 				if got := KernelNonNegative(BlockWeights(p)); got != isPositive(p) {
-					t.Errorf("kind %d, degree %d, b = %v: kernel %v, polynomial %v", kind, degree, b, got, isPositive(p))
+					t.Errorf("kind %d, degree %d, b = %v: kernel %v, polynomial %v", kind, degree, b, got,
+						isPositive(p))
 				}
 			}
 		}

@@ -13,7 +13,8 @@ func TestFeatures(t *testing.T) {
 		dim, degree int
 		want        int64
 	}{
-		{1, 1, 2}, {1, 8, 9}, {2, 2, 6}, {64, 1, 65}, {64, 2, 2145}, {64, 3, 47905}, {64, 4, 814385}, {128, 8, 2353351951665},
+		{1, 1, 2}, {1, 8, 9}, {2, 2, 6}, {64, 1, 65}, {64, 2, 2145}, {64, 3, 47905}, {64, 4, 814385},
+		{128, 8, 2353351951665},
 	} {
 		if got, err := Features(c.dim, c.degree); err != nil || got != c.want {
 			t.Errorf("Features(%d, %d) = %d, %v, want %d", c.dim, c.degree, got, err, c.want)

@@ -13,22 +13,26 @@ type Cost struct {
 	Promise   Budget   // what the release promises by itself
 }
 
-// Allowance is what all releases of one data set may spend together, each of them chosen in the light of the earlier ones. It has two pockets, fixed
-// before the first release: Gaussian releases spend from Mu, in squares, and all others from Other, by plain addition. What both together promise is
-// Promise (PROOF.md, section 9, which also says why one pocket for both kinds would be wrong).
+// Allowance is what all releases of one data set may spend together, each of them chosen in the
+// light of the earlier ones. It has two pockets, fixed before the first release: Gaussian releases
+// spend from Mu, in squares, and all others from Other, by plain addition. What both together
+// promise is Promise (PROOF.md, section 9, which also says why one pocket for both kinds would be
+// wrong).
 type Allowance struct {
 	Promise Budget  // zero if only Mu was asked for
 	Mu      float64 // of all Gaussian releases together
 	Other   Budget  // of all others together; part of Promise
 }
 
-// NewAllowance divides a promise: other is set aside for mechanisms that are not Gaussian, and is zero if there will be none.
+// NewAllowance divides a promise: other is set aside for mechanisms that are not Gaussian, and is
+// zero if there will be none.
 func NewAllowance(promise, other Budget) (Allowance, error) {
 	if err := promise.Validate(); err != nil {
 		return Allowance{}, err
 	}
 	if !(other.Epsilon >= 0 && other.Epsilon <= promise.Epsilon) {
-		return Allowance{}, fault.Invalid("other_epsilon is %v, must be in 0..epsilon = %v", other.Epsilon, promise.Epsilon)
+		return Allowance{}, fault.Invalid("other_epsilon is %v, must be in 0..epsilon = %v", other.Epsilon,
+			promise.Epsilon)
 	}
 	if !(other.Delta >= 0 && other.Delta <= promise.Delta) {
 		return Allowance{}, fault.Invalid("other_delta is %v, must be in 0..delta = %v", other.Delta, promise.Delta)
@@ -72,24 +76,29 @@ func plus(a, b float64) float64 {
 // exactPrec holds sums and differences of any two float64 without rounding.
 const exactPrec = 2200
 
-// Check returns an Overspent error unless all costs together are within a. The comparisons are exact.
+// Check returns an Overspent error unless all costs together are within a. The comparisons are
+// exact.
 func (a Allowance) Check(costs []Cost) error {
 	squares, epsilons, deltas := divide(costs)
 	if !sumAtMost(squares, new(big.Rat).Mul(exactly(a.Mu), exactly(a.Mu))) {
 		if a.Mu == 0 {
 			return fault.New(fault.Overspent, "the ledger sets nothing aside for Gaussian releases")
 		}
-		return fault.New(fault.Overspent, "together with earlier releases mu would be %v; the ledger allows %v", sumOf(squares).root(), a.Mu)
+		return fault.New(fault.Overspent, "together with earlier releases mu would be %v; the ledger allows %v",
+			sumOf(squares).root(), a.Mu)
 	}
 	if len(epsilons) > 0 && a.Other.Epsilon == 0 {
-		return fault.New(fault.Overspent, "the ledger sets nothing aside for mechanisms that are not Gaussian (other_epsilon, other_delta)")
+		return fault.New(fault.Overspent,
+			"the ledger sets nothing aside for mechanisms that are not Gaussian (other_epsilon, other_delta)")
 	}
 	if !sumAtMost(epsilons, exactly(a.Other.Epsilon)) {
-		return fault.New(fault.Overspent, "together with earlier releases that are not Gaussian epsilon would be %v; the ledger sets %v aside for them",
+		return fault.New(fault.Overspent, "together with earlier releases that are not Gaussian epsilon would be %v; "+
+			"the ledger sets %v aside for them",
 			sumOf(epsilons).up(), a.Other.Epsilon)
 	}
 	if !sumAtMost(deltas, exactly(a.Other.Delta)) {
-		return fault.New(fault.Overspent, "together with earlier releases that are not Gaussian delta would be %v; the ledger sets %v aside for them",
+		return fault.New(fault.Overspent, "together with earlier releases that are not Gaussian delta would be %v; "+
+			"the ledger sets %v aside for them",
 			sumOf(deltas).up(), a.Other.Delta)
 	}
 	return nil
@@ -99,7 +108,8 @@ func (a Allowance) Check(costs []Cost) error {
 type Statement struct {
 	Mu    float64 // of all Gaussian releases together, rounded up
 	Other Budget  // of all others together, rounded up
-	// Epsilon is what all releases so far promise together at the delta of the allowance's promise, rounded up; NaN without a promise.
+	// Epsilon is what all releases so far promise together at the delta of the allowance's promise,
+	// rounded up; NaN without a promise.
 	Epsilon   float64
 	MuLeft    float64 // rounded down; so is
 	OtherLeft Budget
@@ -108,12 +118,15 @@ type Statement struct {
 // State returns the statement. The costs are within a.
 func (a Allowance) State(costs []Cost) Statement {
 	squares, epsilons, deltas := divide(costs)
-	s := Statement{Mu: sumOf(squares).root(), Other: Budget{Epsilon: sumOf(epsilons).up(), Delta: sumOf(deltas).up()}, Epsilon: math.NaN()}
+	s := Statement{Mu: sumOf(squares).root(), Other: Budget{Epsilon: sumOf(epsilons).up(),
+		Delta: sumOf(deltas).up()}, Epsilon: math.NaN()}
 	if a.Promise.Delta > 0 {
-		// Mu spends at most minus(delta, Other.Delta of a), so that this delta is positive where mu is.
+		// Mu spends at most minus(delta, Other.Delta of a), so that this delta is positive where mu
+		// is.
 		s.Epsilon = plus(s.Other.Epsilon, Epsilon(s.Mu, max(0, minus(a.Promise.Delta, s.Other.Delta))))
 	}
-	s.OtherLeft = Budget{Epsilon: max(0, minus(a.Other.Epsilon, s.Other.Epsilon)), Delta: max(0, minus(a.Other.Delta, s.Other.Delta))}
+	s.OtherLeft = Budget{Epsilon: max(0, minus(a.Other.Epsilon, s.Other.Epsilon)),
+		Delta: max(0, minus(a.Other.Delta, s.Other.Delta))}
 	total := sumOf(squares)
 	allowed := inUnits(a.Mu)
 	allowed.Mul(allowed, allowed).Sub(allowed, total.units)
@@ -123,8 +136,8 @@ func (a Allowance) State(costs []Cost) Statement {
 	return s
 }
 
-// Shares returns for each n what each of n further Gaussian releases may promise at delta, if they divide mu equally: the largest epsilon so that
-// all of them are admitted, 0 if there is none.
+// Shares returns for each n what each of n further Gaussian releases may promise at delta, if they
+// divide mu equally: the largest epsilon so that all of them are admitted, 0 if there is none.
 func Shares(mu, delta float64, n ...int) []float64 {
 	shares := make([]float64, len(n))
 	for i, n := range n {
@@ -151,7 +164,8 @@ func divide(costs []Cost) (squares, epsilons, deltas []*big.Rat) {
 // exactly is the finite f as a fraction.
 func exactly(f float64) *big.Rat { return new(big.Rat).SetFloat64(f) }
 
-// sum is an upper bound of a sum of fractions, in units of 2^-squareUnits; less than one unit a term too large.
+// sum is an upper bound of a sum of fractions, in units of 2^-squareUnits; less than one unit a
+// term too large.
 type sum struct{ units *big.Int }
 
 func sumOf(terms []*big.Rat) sum {
@@ -181,9 +195,11 @@ func enclose(terms []*big.Rat, prec uint) (lo, hi *big.Int) {
 	return lo, hi
 }
 
-// sumAtMost reports whether sum(terms) <= limit, exactly, for terms >= 0. The fraction that is the sum of many with different denominators has a
-// length that grows with each of them, so terms of one denominator are added first, which is exact, and what remains is enclosed ever more
-// narrowly until it is clear on which side the limit is. Should 2^-4096 not do, the sum of up to 64 groups is worked out; of more, the answer is no.
+// sumAtMost reports whether sum(terms) <= limit, exactly, for terms >= 0. The fraction that is the
+// sum of many with different denominators has a length that grows with each of them, so terms of
+// one denominator are added first, which is exact, and what remains is enclosed ever more narrowly
+// until it is clear on which side the limit is. Should 2^-4096 not do, the sum of up to 64 groups
+// is worked out; of more, the answer is no.
 func sumAtMost(terms []*big.Rat, limit *big.Rat) bool {
 	alike := map[string]*big.Rat{}
 	var groups []*big.Rat
@@ -218,13 +234,15 @@ func sumAtMost(terms []*big.Rat, limit *big.Rat) bool {
 	return sum.Cmp(limit) <= 0
 }
 
-// maxFraction is for how many different sigmas MuSquared is exact: the length of the fraction grows with each.
+// maxFraction is for how many different sigmas MuSquared is exact: the length of the fraction grows
+// with each.
 const maxFraction = 64
 
 // roundedTo is the exponent of the unit that terms of longer sums are rounded up to.
 const roundedTo = 256
 
-// Term is a number of equal parts, heads for instance, of squared sensitivity Squared with noise of standard deviation Sigma >= 1.
+// Term is a number of equal parts, heads for instance, of squared sensitivity Squared with noise of
+// standard deviation Sigma >= 1.
 type Term struct {
 	Squared *big.Int
 	Parts   int
@@ -238,7 +256,8 @@ func (t Term) fraction() (top, bottom *big.Int) {
 	return top, bottom.Mul(bottom, bottom)
 }
 
-// MuSquared returns sum Parts*Squared/Sigma^2, exact for at most 64 terms; with more of them each is rounded up to a multiple of 2^-256.
+// MuSquared returns sum Parts*Squared/Sigma^2, exact for at most 64 terms; with more of them each
+// is rounded up to a multiple of 2^-256.
 func MuSquared(terms []Term) *big.Rat {
 	sum := new(big.Rat)
 	units := new(big.Int)
@@ -256,7 +275,8 @@ func MuSquared(terms []Term) *big.Rat {
 	return sum.SetFrac(units, new(big.Int).Lsh(one, roundedTo))
 }
 
-// Keeps reports whether noise of these terms keeps the budget: whether sum Parts*Squared/Sigma^2 <= mu^2, exactly, for the last float64 mu within it.
+// Keeps reports whether noise of these terms keeps the budget: whether sum
+// Parts*Squared/Sigma^2 <= mu^2, exactly, for the last float64 mu within it.
 func Keeps(budget Budget, terms []Term) bool {
 	mu, err := Mu(budget.Epsilon, budget.Delta)
 	if err != nil {

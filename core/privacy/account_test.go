@@ -21,7 +21,8 @@ func overspent(t *testing.T, err error) bool {
 	return err != nil
 }
 
-// Sums are compared exactly: a limit that is met to the last bit is kept, and 2^-2000 more is too much.
+// Sums are compared exactly: a limit that is met to the last bit is kept, and 2^-2000 more is too
+// much.
 func TestCheckIsExact(t *testing.T) {
 	a, err := MuAllowance(1)
 	if err != nil {
@@ -36,7 +37,8 @@ func TestCheckIsExact(t *testing.T) {
 		t.Error("2^-2000 too much is admitted")
 	}
 	less := gaussianCost(new(big.Rat).Sub(big.NewRat(1, 3), tiny))
-	if overspent(t, a.Check([]Cost{third, third, less})) || overspent(t, a.Check([]Cost{third, third, less, gaussianCost(tiny)})) {
+	if overspent(t, a.Check([]Cost{third, third, less})) ||
+		overspent(t, a.Check([]Cost{third, third, less, gaussianCost(tiny)})) {
 		t.Error("what just fits is refused")
 	}
 	if overspent(t, a.Check(nil)) {
@@ -44,7 +46,8 @@ func TestCheckIsExact(t *testing.T) {
 	}
 }
 
-// Against plain big.Rat sums, for terms with few and with many denominators, near the limit and far from it.
+// Against plain big.Rat sums, for terms with few and with many denominators, near the limit and far
+// from it.
 func TestSumAtMostAgainstFractions(t *testing.T) {
 	rng := rand.New(rand.NewPCG(41, 42))
 	yes := 0
@@ -75,7 +78,8 @@ func TestSumAtMostAgainstFractions(t *testing.T) {
 	}
 }
 
-// An allowance gives back the promise that it was made for, and no more: mu is the largest that the Gaussian pocket's own (epsilon, delta) lets through.
+// An allowance gives back the promise that it was made for, and no more: mu is the largest that the
+// Gaussian pocket's own (epsilon, delta) lets through.
 func TestAllowanceKeepsItsPromise(t *testing.T) {
 	for _, c := range []struct{ promise, other Budget }{
 		{Budget{1, 1e-5}, Budget{}},
@@ -113,7 +117,8 @@ func TestAllowanceKeepsItsPromise(t *testing.T) {
 		if overspent(t, a.Check(costs)) {
 			t.Errorf("%v: its own pockets are refused", c)
 		}
-		if s := a.State(costs); s.MuLeft != 0 || s.OtherLeft != (Budget{}) || s.Mu != a.Mu || s.Other != c.other || !(s.Epsilon <= c.promise.Epsilon) {
+		if s := a.State(costs); s.MuLeft != 0 || s.OtherLeft != (Budget{}) || s.Mu != a.Mu ||
+			s.Other != c.other || !(s.Epsilon <= c.promise.Epsilon) {
 			t.Errorf("%v: statement %+v", c, s)
 		}
 	}
@@ -128,7 +133,8 @@ func TestOthersAddUp(t *testing.T) {
 	if overspent(t, a.Check([]Cost{half, half})) || overspent(t, a.Check([]Cost{half, quarter, quarter})) {
 		t.Error("what fits is refused")
 	}
-	for _, costs := range [][]Cost{{half, half, {Promise: Budget{5e-324, 1e-6}}}, {quarter, quarter, quarter, {Promise: Budget{0.25, math.Nextafter(1e-6, 1)}}}} {
+	for _, costs := range [][]Cost{{half, half, {Promise: Budget{5e-324, 1e-6}}},
+		{quarter, quarter, quarter, {Promise: Budget{0.25, math.Nextafter(1e-6, 1)}}}} {
 		if !overspent(t, a.Check(costs)) {
 			t.Errorf("%v is admitted", costs)
 		}
@@ -149,8 +155,10 @@ func TestOthersAddUp(t *testing.T) {
 func TestAllowanceRefuses(t *testing.T) {
 	nan, inf := math.NaN(), math.Inf(1)
 	for _, c := range []struct{ promise, other Budget }{
-		{Budget{0, 1e-6}, Budget{}}, {Budget{inf, 1e-6}, Budget{}}, {Budget{1, 0}, Budget{}}, {Budget{nan, 1e-6}, Budget{}}, {Budget{1, 1}, Budget{}},
-		{Budget{1, 1e-6}, Budget{1.1, 0}}, {Budget{1, 1e-6}, Budget{-0.1, 0}}, {Budget{1, 1e-6}, Budget{nan, 0}}, {Budget{1, 1e-6}, Budget{0.5, 2e-6}},
+		{Budget{0, 1e-6}, Budget{}}, {Budget{inf, 1e-6}, Budget{}}, {Budget{1, 0}, Budget{}},
+		{Budget{nan, 1e-6}, Budget{}}, {Budget{1, 1}, Budget{}},
+		{Budget{1, 1e-6}, Budget{1.1, 0}}, {Budget{1, 1e-6}, Budget{-0.1, 0}}, {Budget{1, 1e-6}, Budget{nan, 0}},
+		{Budget{1, 1e-6}, Budget{0.5, 2e-6}},
 		{Budget{1, 1e-6}, Budget{0.5, nan}}, {Budget{1, 1e-6}, Budget{0, 1e-7}},
 	} {
 		if _, err := NewAllowance(c.promise, c.other); fault.CodeOf(err) != fault.InvalidArgument {
@@ -164,7 +172,8 @@ func TestAllowanceRefuses(t *testing.T) {
 	}
 }
 
-// n releases of a share fit together, and nothing much is left: the last one uses what is there but for the rounding of sigma.
+// n releases of a share fit together, and nothing much is left: the last one uses what is there but
+// for the rounding of sigma.
 func TestSharesFit(t *testing.T) {
 	a, err := NewAllowance(Budget{1, 1e-6}, Budget{})
 	if err != nil {
@@ -222,9 +231,11 @@ func TestMuSquared(t *testing.T) {
 	}
 }
 
-// Why there are two pockets (PROOF.md, section 9). With one rule for both kinds, delta(epsilon - E; mu) + D <= delta for what was spent so far, somebody who
-// sees a first Gaussian answer chooses by it whether the rest of the budget goes to a second one or to a pure epsilon-DP mechanism, each of which fits, and gets
-// more than delta. Here is such a strategy, integrated over the privacy loss L of the first answer: the evidence for the second mechanism's best use.
+// Why there are two pockets (PROOF.md, section 9). With one rule for both kinds, delta(epsilon - E;
+// mu) + D <= delta for what was spent so far, somebody who sees a first Gaussian answer chooses by
+// it whether the rest of the budget goes to a second one or to a pure epsilon-DP mechanism, each of
+// which fits, and gets more than delta. Here is such a strategy, integrated over the privacy loss L
+// of the first answer: the evidence for the second mechanism's best use.
 func TestOnePocketWouldLeak(t *testing.T) {
 	const epsilon, delta, e = 6.0, 1e-3, 4.0
 	whole := testkit.Must(Mu(epsilon, delta))(t)       // (whole, no other) fits

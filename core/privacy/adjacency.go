@@ -6,7 +6,9 @@ type Adjacency int32
 // Adjacencies, with the numbers of the C header.
 const (
 	AddRemove Adjacency = 1 // one unit is added or removed; the number of rows is private
-	Replace   Adjacency = 2 // one unit's rows are replaced; the number of rows is public, with owners as units not published
+	// one unit's rows are replaced; the number of rows is public, with owners as units not
+	// published
+	Replace Adjacency = 2
 )
 
 func (a Adjacency) String() string {

@@ -6,18 +6,22 @@ import (
 	"dpattn/core/fault"
 )
 
-// Budget is a promise of (epsilon, delta)-differential privacy: for neighbouring data sets D, D' and every set S of outputs,
+// Budget is a promise of (epsilon, delta)-differential privacy: for neighbouring data sets D, D'
+// and every set S of outputs,
 //
 //	P(M(D) in S) <= e^Epsilon P(M(D') in S) + Delta.
 type Budget struct {
-	// Epsilon bounds the evidence that an output gives about one unit, as the logarithm of a likelihood ratio.
+	// Epsilon bounds the evidence that an output gives about one unit, as the logarithm of a
+	// likelihood ratio.
 	Epsilon float64
-	// Delta bounds the probability that Epsilon fails to hold. It should be far below 1/(number of units).
+	// Delta bounds the probability that Epsilon fails to hold. It should be far below 1/(number of
+	// units).
 	Delta float64
 }
 
-// Validate returns an error unless Epsilon is above 0 and finite and Delta is above 0 and below 1. There is no smallest Epsilon: less is
-// more private, and Sigma says when the noise would become too large to draw.
+// Validate returns an error unless Epsilon is above 0 and finite and Delta is above 0 and below 1.
+// There is no smallest Epsilon: less is more private, and Sigma says when the noise would become
+// too large to draw.
 func (b Budget) Validate() error {
 	if !(b.Epsilon > 0) || math.IsInf(b.Epsilon, 1) {
 		return fault.Invalid("epsilon is %v, must be above 0 and finite", b.Epsilon)

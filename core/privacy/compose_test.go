@@ -19,7 +19,8 @@ func randomMu(rng *rand.Rand) float64 {
 	return math.Ldexp(1+rng.Float64(), rng.IntN(2000)-1073)
 }
 
-// Split is the last float64 of which n squares are at most the square of mu, so composing them stays within mu.
+// Split is the last float64 of which n squares are at most the square of mu, so composing them
+// stays within mu.
 func TestSplitIsTheLast(t *testing.T) {
 	rng := rand.New(rand.NewPCG(29, 30))
 	for range 500 {

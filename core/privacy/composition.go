@@ -15,8 +15,9 @@ type Rule int32
 const (
 	// Basic composition: (k Epsilon0, k Delta0).
 	Basic Rule = 1
-	// Advanced composition: (sqrt(2 k ln(1/DeltaPrime)) Epsilon0 + k Epsilon0 (e^Epsilon0 - 1), k Delta0 + DeltaPrime)
-	// (Dwork, Rothblum and Vadhan 2010, "Boosting and differential privacy", theorem III.3).
+	// Advanced composition: (sqrt(2 k ln(1/DeltaPrime)) Epsilon0 + k Epsilon0 (e^Epsilon0 - 1), k
+	// Delta0 + DeltaPrime) (Dwork, Rothblum and Vadhan 2010, "Boosting and differential privacy",
+	// theorem III.3).
 	Advanced Rule = 2
 )
 
@@ -30,7 +31,8 @@ func (r Rule) String() string {
 	return "unknown"
 }
 
-// Composition is a release that is made of Count mechanisms, each of them (Epsilon0, Delta0)-differentially private, chosen adaptively or not.
+// Composition is a release that is made of Count mechanisms, each of them (Epsilon0,
+// Delta0)-differentially private, chosen adaptively or not.
 type Composition struct {
 	Rule       Rule
 	Count      uint64  // k, at least 1
@@ -39,10 +41,12 @@ type Composition struct {
 	DeltaPrime float64 // what the advanced rule spends on top; 0 for Basic
 }
 
-// Total returns what the whole spends, rounded up. A composition that makes no sense gives (+Inf, 1).
+// Total returns what the whole spends, rounded up. A composition that makes no sense gives (+Inf,
+// 1).
 func (c Composition) Total() Budget {
 	nothing := Budget{math.Inf(1), 1}
-	if c.Count < 1 || c.Count > maxCount || !(c.Epsilon0 >= 0 && c.Delta0 >= 0) || math.IsInf(c.Epsilon0, 1) || math.IsInf(c.Delta0, 1) {
+	if c.Count < 1 || c.Count > maxCount || !(c.Epsilon0 >= 0 && c.Delta0 >= 0) || math.IsInf(c.Epsilon0, 1) ||
+		math.IsInf(c.Delta0, 1) {
 		return nothing
 	}
 	times := func(f float64) *big.Int { return new(big.Int).Mul(inUnits(f), new(big.Int).SetUint64(c.Count)) }
@@ -52,7 +56,8 @@ func (c Composition) Total() Budget {
 	case c.Rule == Advanced && c.DeltaPrime > 0 && c.DeltaPrime < 1:
 		delta := times(c.Delta0)
 		delta.Add(delta, inUnits(c.DeltaPrime))
-		return Budget{roundUp(advanced(c.Count, c.Epsilon0, logInverse(c.DeltaPrime))), min(1, roundUp(fromUnits(delta)))}
+		return Budget{roundUp(advanced(c.Count, c.Epsilon0, logInverse(c.DeltaPrime))),
+			min(1, roundUp(fromUnits(delta)))}
 	}
 	return nothing
 }
@@ -72,7 +77,8 @@ func advanced(k uint64, e, l float64) *big.Float {
 	root.Add(root, up().SetMantExp(root, -126))
 	first := up().Mul(root, epsilon)
 
-	// expm1 by e^e - 1: e^e with its relative error; what cancellation leaves is an absolute error of 2^-190, above.
+	// expm1 by e^e - 1: e^e with its relative error; what cancellation leaves is an absolute error
+	// of 2^-190, above.
 	exp := bigmath.Exp(epsilon, 256)
 	grow := new(big.Float).SetPrec(256).SetMode(big.ToPositiveInf)
 	grow.Add(exp, new(big.Float).SetMantExp(exp, -256+5))
@@ -83,8 +89,9 @@ func advanced(k uint64, e, l float64) *big.Float {
 
 // logInverse returns an upper bound of ln(1/delta), close to it, for 0 < delta < 1.
 func logInverse(delta float64) float64 {
-	// math.Log is about right; what is returned is a multiple of 2^-42, which is exact below 2^10, and verified. The step also makes it the same on every machine, but for
-	// logarithms at a step's end.
+	// math.Log is about right; what is returned is a multiple of 2^-42, which is exact below 2^10,
+	// and verified. The step also makes it the same on every machine, but for logarithms at a
+	// step's end.
 	const step = 0x1p-42
 	d := big.NewFloat(delta)
 	f, e := math.Frexp(delta) // math.Log is wrong for subnormal numbers on some machines
@@ -96,19 +103,22 @@ func logInverse(delta float64) float64 {
 	}
 }
 
-// SplitBudget splits the budget into count equal mechanisms by the rule that leaves each the larger Epsilon0, hence the less noise. Advanced composition keeps half
-// of delta for DeltaPrime: Epsilon0 depends on its logarithm only. The result's Total is at most the budget.
+// SplitBudget splits the budget into count equal mechanisms by the rule that leaves each the larger
+// Epsilon0, hence the less noise. Advanced composition keeps half of delta for DeltaPrime: Epsilon0
+// depends on its logarithm only. The result's Total is at most the budget.
 func SplitBudget(budget Budget, count uint64) (Composition, error) {
 	if err := budget.Validate(); err != nil {
 		return Composition{}, err
 	}
 	if count < 1 || count > maxCount {
-		return Composition{}, fault.New(fault.Limit, "a release of %d mechanisms cannot be accounted for; their number must be in 1..2^53", count)
+		return Composition{}, fault.New(fault.Limit,
+			"a release of %d mechanisms cannot be accounted for; their number must be in 1..2^53", count)
 	}
 	split := func(f float64, parts uint64) float64 { // f/parts, rounded down
 		return roundDown(fromUnits(new(big.Int).Quo(inUnits(f), new(big.Int).SetUint64(parts))))
 	}
-	basic := Composition{Rule: Basic, Count: count, Epsilon0: split(budget.Epsilon, count), Delta0: split(budget.Delta, count)}
+	basic := Composition{Rule: Basic, Count: count, Epsilon0: split(budget.Epsilon, count),
+		Delta0: split(budget.Delta, count)}
 	half := split(budget.Delta, 2)
 	best := Composition{Rule: Advanced, Count: count, Delta0: split(half, count), DeltaPrime: half}
 	if half > 0 {
@@ -119,7 +129,8 @@ func SplitBudget(budget Budget, count uint64) (Composition, error) {
 		best = basic
 	}
 	if best.Epsilon0 <= 0 || best.Delta0 <= 0 {
-		return Composition{}, fault.New(fault.Limit, "epsilon %v and delta %v cannot be split into %d parts", budget.Epsilon, budget.Delta, count)
+		return Composition{}, fault.New(fault.Limit, "epsilon %v and delta %v cannot be split into %d parts",
+			budget.Epsilon, budget.Delta, count)
 	}
 	return best, nil
 }

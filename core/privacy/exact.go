@@ -5,8 +5,8 @@ import (
 	"math/big"
 )
 
-// Every finite float64 is an integer times 2^-1074. In that unit sums, products and roots of float64 are integer arithmetic, and
-// the only rounding is the last one.
+// Every finite float64 is an integer times 2^-1074. In that unit sums, products and roots of
+// float64 are integer arithmetic, and the only rounding is the last one.
 const unitExponent = -1074
 
 var one = big.NewInt(1)

@@ -7,13 +7,15 @@ import (
 	"dpattn/core/internal/bigmath"
 )
 
-// Delta returns the smallest delta for which a mu-GDP mechanism is (epsilon, delta)-differentially private, rounded up:
+// Delta returns the smallest delta for which a mu-GDP mechanism is (epsilon, delta)-differentially
+// private, rounded up:
 //
 //	delta(epsilon, mu) = Phi(mu/2 - epsilon/mu) - e^epsilon Phi(-mu/2 - epsilon/mu)
 //
-// (Balle and Wang 2018, theorem 8, with mu = sensitivity/sigma). The result is the smallest float64 that is not below the exact
-// value, so it inherits that it grows with mu and falls with epsilon. mu = 0 gives 0, mu = +Inf gives 1, epsilon = +Inf with a
-// finite mu gives 0. An argument that is negative or NaN gives 1, which never understates.
+// (Balle and Wang 2018, theorem 8, with mu = sensitivity/sigma). The result is the smallest float64
+// that is not below the exact value, so it inherits that it grows with mu and falls with epsilon.
+// mu = 0 gives 0, mu = +Inf gives 1, epsilon = +Inf with a finite mu gives 0. An argument that is
+// negative or NaN gives 1, which never understates.
 func Delta(epsilon, mu float64) float64 {
 	switch {
 	case !(epsilon >= 0 && mu >= 0) || math.IsInf(mu, 1):
@@ -24,7 +26,8 @@ func Delta(epsilon, mu float64) float64 {
 	return deltaFrom(epsilon, mu, 64)
 }
 
-// deltaFrom is Delta for finite epsilon >= 0 and mu > 0, refined from prec bits on. The result does not depend on prec.
+// deltaFrom is Delta for finite epsilon >= 0 and mu > 0, refined from prec bits on. The result does
+// not depend on prec.
 func deltaFrom(epsilon, mu float64, prec uint) float64 {
 	e, m := big.NewFloat(epsilon), big.NewFloat(mu)
 	for ; ; prec *= 2 {
@@ -36,8 +39,9 @@ func deltaFrom(epsilon, mu float64, prec uint) float64 {
 	}
 }
 
-// deltaAtMost reports whether Delta(epsilon, mu) <= delta for finite epsilon >= 0, mu > 0 and delta in (0, 1). It is the same as
-// comparing the exact value, since delta is a float64, and needs few bits where the two are far apart.
+// deltaAtMost reports whether Delta(epsilon, mu) <= delta for finite epsilon >= 0, mu > 0 and delta
+// in (0, 1). It is the same as comparing the exact value, since delta is a float64, and needs few
+// bits where the two are far apart.
 func deltaAtMost(epsilon, mu, delta float64) bool {
 	e, m, d := big.NewFloat(epsilon), big.NewFloat(mu), big.NewFloat(delta)
 	for prec := uint(16); ; prec *= 2 {
@@ -51,21 +55,23 @@ func deltaAtMost(epsilon, mu, delta float64) bool {
 	}
 }
 
-// maxPrec ends the refinement of an enclosure. A delta within 2^-4000 of a float64 is not to be expected; should there be one, the upper
-// bound decides, and the result is still safe.
+// maxPrec ends the refinement of an enclosure. A delta within 2^-4000 of a float64 is not to be
+// expected; should there be one, the upper bound decides, and the result is still safe.
 const maxPrec = 4096
 
-// deltaBounds holds delta(epsilon, mu) for finite epsilon >= 0 and mu > 0, with a relative width of about 2^-prec where it is not
-// below 2^-2^19.
+// deltaBounds holds delta(epsilon, mu) for finite epsilon >= 0 and mu > 0, with a relative width of
+// about 2^-prec where it is not below 2^-2^19.
 //
-// With a = mu/2 - epsilon/mu and t = mu/2 + epsilon/mu the densities satisfy phi(t) e^epsilon = phi(a), because t^2 - a^2 = 2 epsilon. So
+// With a = mu/2 - epsilon/mu and t = mu/2 + epsilon/mu the densities satisfy phi(t)
+// e^epsilon = phi(a), because t^2 - a^2 = 2 epsilon. So
 //
 //	delta = Phi(a) - phi(a) R(t),  R(t) = (1 - Phi(t))/phi(t),
 //
 // which has no e^epsilon to overflow.
 //
-// Guard bits: epsilon/mu and mu/2 can both be as large as 2^|log2 mu| while a is moderate; and for small mu the two terms differ by a
-// factor of 1 - O(mu). Both cost at most |log2 mu| bits and a few.
+// Guard bits: epsilon/mu and mu/2 can both be as large as 2^|log2 mu| while a is moderate; and for
+// small mu the two terms differ by a factor of 1 - O(mu). Both cost at most |log2 mu| bits and a
+// few.
 func deltaBounds(epsilon, mu *big.Float, prec uint) bigmath.Interval {
 	exponent := mu.MantExp(nil)
 	w := prec + 24 + uint(max(exponent, -exponent))

@@ -22,7 +22,8 @@ func scaled(x *big.Float, by float64) *big.Float {
 	return factor.Mul(factor, x)
 }
 
-// randomPair returns an epsilon and a mu of any size for which delta is neither subnormal nor 1: a = mu/2 - epsilon/mu is in [-37, 8].
+// randomPair returns an epsilon and a mu of any size for which delta is neither subnormal nor 1:
+// a = mu/2 - epsilon/mu is in [-37, 8].
 func randomPair(rng *rand.Rand) (epsilon, mu float64) {
 	for {
 		epsilon = math.Exp(12 * rng.NormFloat64())
@@ -34,8 +35,9 @@ func randomPair(rng *rand.Rand) (epsilon, mu float64) {
 	}
 }
 
-// testdata/delta.json holds 25 digits of delta for float64 arguments of all sizes, made with mpmath at 80 to 1,200 digits straight from
-// the formula with e^epsilon. Delta must be the next float64 at or above.
+// testdata/delta.json holds 25 digits of delta for float64 arguments of all sizes, made with mpmath
+// at 80 to 1,200 digits straight from the formula with e^epsilon. Delta must be the next float64 at
+// or above.
 func TestDeltaDigits(t *testing.T) {
 	var rows []struct{ Epsilon, Mu, Delta string }
 	testkit.ReadJSON(t, "testdata/delta.json", &rows)
@@ -74,7 +76,8 @@ func TestDeltaEdges(t *testing.T) {
 		{0, 0, 0}, {1, 0, 0}, {1e3, 0, 0}, {inf, 0, 0}, {inf, 1, 0}, {inf, math.MaxFloat64, 0},
 		{0, inf, 1}, {1, inf, 1}, {inf, inf, 1},
 		{nan, 1, 1}, {1, nan, 1}, {nan, 0, 1}, {-1, 1, 1}, {1, -1, 1}, {-tiny, 0, 1}, {-inf, 1, 1}, {nan, nan, 1},
-		{1e3, 1, tiny}, {1, 1e-300, tiny}, {math.MaxFloat64, 1, tiny}, {math.MaxFloat64, tiny, tiny}, {0, tiny, tiny}, {tiny, tiny, tiny},
+		{1e3, 1, tiny}, {1, 1e-300, tiny}, {math.MaxFloat64, 1, tiny}, {math.MaxFloat64, tiny, tiny},
+		{0, tiny, tiny}, {tiny, tiny, tiny},
 		{0, 20, 1}, {1e3, 1e3, 1}, {1, math.MaxFloat64, 1}, {math.MaxFloat64, math.MaxFloat64, 1},
 	} {
 		if got := Delta(c.epsilon, c.mu); got != c.want {
@@ -86,7 +89,8 @@ func TestDeltaEdges(t *testing.T) {
 	}
 }
 
-// Delta grows with mu and falls with epsilon: never the wrong way between neighbouring float64, strictly over a few hundred of them.
+// Delta grows with mu and falls with epsilon: never the wrong way between neighbouring float64,
+// strictly over a few hundred of them.
 func TestDeltaIsMonotone(t *testing.T) {
 	rng := rand.New(rand.NewPCG(21, 22))
 	for range 150 {
@@ -107,8 +111,8 @@ func TestDeltaIsMonotone(t *testing.T) {
 	}
 }
 
-// Delta is the enclosure's upper end, rounded up by less than one float64, at twice the precision that it usually needs; and deltaAtMost agrees
-// with comparing it.
+// Delta is the enclosure's upper end, rounded up by less than one float64, at twice the precision
+// that it usually needs; and deltaAtMost agrees with comparing it.
 func TestDeltaIsTheNextFloat(t *testing.T) {
 	rng := rand.New(rand.NewPCG(23, 24))
 	for range 150 {
@@ -119,7 +123,8 @@ func TestDeltaIsTheNextFloat(t *testing.T) {
 		if bounds.Hi.Cmp(big.NewFloat(delta)) > 0 || bounds.Lo.Cmp(big.NewFloat(before)) <= 0 {
 			t.Errorf("Delta(%v, %v) = %v, but the exact value is in %.30g", epsilon, mu, delta, bounds)
 		}
-		if width := new(big.Float).Sub(bounds.Hi, bounds.Lo); width.Cmp(new(big.Float).SetMantExp(bounds.Hi, -140)) > 0 {
+		width := new(big.Float).Sub(bounds.Hi, bounds.Lo)
+		if width.Cmp(new(big.Float).SetMantExp(bounds.Hi, -140)) > 0 {
 			t.Errorf("delta(%v, %v) in %.60g: too wide", epsilon, mu, bounds)
 		}
 		if got := deltaFrom(epsilon, mu, 1); got != delta {
@@ -143,10 +148,12 @@ func TestDeltaAtMostNextToOne(t *testing.T) {
 	}
 }
 
-// Arguments of every kind end at once. The limit is far above the few milliseconds that they need, and far below an endless loop.
+// Arguments of every kind end at once. The limit is far above the few milliseconds that they need,
+// and far below an endless loop.
 func TestEndsAtOnce(t *testing.T) {
 	start := time.Now()
-	values := []float64{0, 5e-324, 1e-310, 1e-100, 1e-9, 1, 38, 1e3, 1e9, 1e154, math.MaxFloat64, math.Inf(1), math.NaN(), -1}
+	values := []float64{0, 5e-324, 1e-310, 1e-100, 1e-9, 1, 38, 1e3, 1e9, 1e154, math.MaxFloat64, math.Inf(1),
+		math.NaN(), -1}
 	for _, x := range values {
 		for _, y := range values {
 			Delta(x, y)

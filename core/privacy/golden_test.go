@@ -9,9 +9,10 @@ import (
 	"dpattn/tests/testkit"
 )
 
-// readGolden reads tests/vectors/accounting.json: numbers of 20 digits, made elsewhere. Its arguments are decimals, such as an epsilon of
-// exactly 0.1, so they are compared twice: the exact enclosure at the decimals must hold the 20 digits, and the float64 functions at the
-// nearest float64 must agree to 1e-12.
+// readGolden reads tests/vectors/accounting.json: numbers of 20 digits, made elsewhere. Its
+// arguments are decimals, such as an epsilon of exactly 0.1, so they are compared twice: the exact
+// enclosure at the decimals must hold the 20 digits, and the float64 functions at the nearest
+// float64 must agree to 1e-12.
 func readGolden(t *testing.T) (g struct {
 	GaussianDelta []struct {
 		Epsilon string
@@ -35,7 +36,8 @@ func readGolden(t *testing.T) (g struct {
 	t.Helper()
 	testkit.ReadJSON(t, "../../tests/vectors/accounting.json", &g)
 	if len(g.GaussianDelta) != 10 || len(g.GaussianSigma) != 7 || len(g.Composition) != 1 || len(g.Group) != 5 {
-		t.Fatalf("golden file has %d, %d, %d and %d rows", len(g.GaussianDelta), len(g.GaussianSigma), len(g.Composition), len(g.Group))
+		t.Fatalf("golden file has %d, %d, %d and %d rows", len(g.GaussianDelta), len(g.GaussianSigma),
+			len(g.Composition), len(g.Group))
 	}
 	return g
 }
@@ -96,13 +98,15 @@ func TestGoldenSigma(t *testing.T) {
 			t.Fatal(err)
 		}
 		exact := new(big.Float).SetPrec(300).Mul(decimal(t, row.Sigma), big.NewFloat(sensitivity))
-		if ratio := new(big.Float).Sub(new(big.Float).SetPrec(300).SetUint64(sigma), exact); ratio.Sign() < 0 || ratio.Cmp(big.NewFloat(2)) > 0 {
+		if ratio := new(big.Float).Sub(new(big.Float).SetPrec(300).SetUint64(sigma), exact); ratio.Sign() < 0 ||
+			ratio.Cmp(big.NewFloat(2)) > 0 {
 			t.Errorf("%s: sigma %d, want %.20g", name, sigma, exact)
 		}
 	}
 }
 
-// The calibration that a user sees first: (1, 1e-5) with sensitivity 10,000, added or removed, and replaced at twice that.
+// The calibration that a user sees first: (1, 1e-5) with sensitivity 10,000, added or removed, and
+// replaced at twice that.
 func TestGoldenAdjacency(t *testing.T) {
 	mu, err := Mu(1, 1e-5)
 	if err != nil {
@@ -155,7 +159,8 @@ func TestGoldenGroup(t *testing.T) {
 	}
 }
 
-// The enclosure that all of this rests on is checked against the formula as it is printed, e^epsilon included.
+// The enclosure that all of this rests on is checked against the formula as it is printed,
+// e^epsilon included.
 func TestFormulaAsPrinted(t *testing.T) {
 	for _, row := range readGolden(t).GaussianDelta {
 		const prec = 200

@@ -10,17 +10,20 @@ import (
 	"dpattn/core/noise"
 )
 
-// laplacePrec is the precision of the enclosures here. The worst cancellation is in 1 - e^(-1/lambda) with lambda < 2^62, which costs 62 bits, so
-// that 190 are left.
+// laplacePrec is the precision of the enclosures here. The worst cancellation is in
+// 1 - e^(-1/lambda) with lambda < 2^62, which costs 62 bits, so that 190 are left.
 const laplacePrec = 256
 
-// LaplaceDelta returns the smallest delta for which truncated Laplace noise on integers is (shift/lambda, delta)-differentially private when neighbours
-// differ by shift, rounded up: the mass of the strip that the noise reaches and the shifted noise does not,
+// LaplaceDelta returns the smallest delta for which truncated Laplace noise on integers is
+// (shift/lambda, delta)-differentially private when neighbours differ by shift, rounded up: the
+// mass of the strip that the noise reaches and the shifted noise does not,
 //
-//	P(X > Support - shift) = rho^(Support-shift+1) (1 - rho^shift) / (1 + rho - 2 rho^(Support+1)),   rho = e^(-1/lambda),
+//	P(X > Support - shift) = rho^(Support-shift+1) (1 - rho^shift) / (1 + rho - 2 rho^(Support+1)),
+//	rho = e^(-1/lambda),
 //
-// for shift <= Support. It is 1 for a larger shift and a distribution that cannot be drawn, 0 for shift 0. PROOF.md, section 10, has the proof, also for vectors
-// that differ by shift in the l1 norm.
+// for shift <= Support. It is 1 for a larger shift and a distribution that cannot be drawn, 0 for
+// shift 0. PROOF.md, section 10, has the proof, also for vectors that differ by shift in the l1
+// norm.
 func LaplaceDelta(dist noise.TruncatedLaplace, shift uint64) float64 {
 	switch {
 	case dist.Validate() != nil || shift > dist.Support:
@@ -50,7 +53,8 @@ func whole(n uint64) bigmath.Interval {
 	return bigmath.Point(new(big.Float).SetUint64(n), laplacePrec)
 }
 
-// below and above bound e^-x for x >= 0 by floats: bigmath.Exp with its relative error taken off or added, twice over.
+// below and above bound e^-x for x >= 0 by floats: bigmath.Exp with its relative error taken off or
+// added, twice over.
 func below(x *big.Float) *big.Float { return expBound(x, -1, big.ToNegativeInf) }
 func above(x *big.Float) *big.Float { return expBound(x, 1, big.ToPositiveInf) }
 
@@ -73,9 +77,11 @@ func expBound(x *big.Float, side int64, mode big.RoundingMode) *big.Float {
 // laplaceDen is the denominator of lambda where lambda is small enough for it to matter.
 const laplaceDen = 1 << 16
 
-// Laplace returns the truncated Laplace distribution that makes integers whose neighbours differ by at most sensitivity >= 1, in the l1 norm,
-// (epsilon0, delta0)-differentially private with the least noise: the smallest lambda >= sensitivity/epsilon0 that is a multiple of 2^-16 (of 1 where
-// lambda is 2^30 or more), and with it the smallest Support >= sensitivity with LaplaceDelta <= delta0.
+// Laplace returns the truncated Laplace distribution that makes integers whose neighbours differ by
+// at most sensitivity >= 1, in the l1 norm, (epsilon0, delta0)-differentially private with the
+// least noise: the smallest lambda >= sensitivity/epsilon0 that is a multiple of 2^-16 (of 1 where
+// lambda is 2^30 or more), and with it the smallest Support >= sensitivity with
+// LaplaceDelta <= delta0.
 func Laplace(sensitivity uint64, epsilon0, delta0 float64) (noise.TruncatedLaplace, error) {
 	none := noise.TruncatedLaplace{}
 	if sensitivity < 1 || sensitivity >= noise.MaxLaplace {
@@ -131,10 +137,12 @@ func Laplace(sensitivity uint64, epsilon0, delta0 float64) (noise.TruncatedLapla
 }
 
 func tooSmall(sensitivity uint64, epsilon0 float64) error {
-	return fault.New(fault.Limit, "epsilon is too small for this sensitivity: noise of scale %d/%.6g does not fit 62 bits", sensitivity, epsilon0)
+	return fault.New(fault.Limit,
+		"epsilon is too small for this sensitivity: noise of scale %d/%.6g does not fit 62 bits", sensitivity, epsilon0)
 }
 
-// LaplaceEpsilon returns shift/lambda, rounded up: what the distribution spends on neighbours that differ by shift. +Inf for a distribution that cannot be drawn.
+// LaplaceEpsilon returns shift/lambda, rounded up: what the distribution spends on neighbours that
+// differ by shift. +Inf for a distribution that cannot be drawn.
 func LaplaceEpsilon(dist noise.TruncatedLaplace, shift uint64) float64 {
 	if dist.Validate() != nil {
 		return math.Inf(1)

@@ -49,7 +49,8 @@ func isRoundedUp(t *testing.T, what string, got float64, want string) {
 
 func TestLaplaceDeltaGolden(t *testing.T) {
 	for _, row := range readLaplace(t).Strips {
-		isRoundedUp(t, "delta of "+row.Delta, LaplaceDelta(noise.TruncatedLaplace{Num: row.Num, Den: row.Den, Support: row.Support}, row.Shift), row.Delta)
+		dist := noise.TruncatedLaplace{Num: row.Num, Den: row.Den, Support: row.Support}
+		isRoundedUp(t, "delta of "+row.Delta, LaplaceDelta(dist, row.Shift), row.Delta)
 	}
 }
 
@@ -97,12 +98,14 @@ func expOf(x *big.Float) *big.Float {
 	return sum
 }
 
-// hockeyStick is the smallest delta of P, on -a..a, against Q = P moved by shift, at epsilon: the sum of what P exceeds e^epsilon Q by.
+// hockeyStick is the smallest delta of P, on -a..a, against Q = P moved by shift, at epsilon: the
+// sum of what P exceeds e^epsilon Q by.
 func hockeyStick(p func(x int64) *big.Float, a, shift int64, epsilon *big.Float) *big.Float {
 	factor, sum := expOf(epsilon), new(big.Float).SetPrec(300)
 	for x := -a - max(shift, -shift); x <= a+max(shift, -shift); x++ {
 		q := new(big.Float).SetPrec(300).Mul(factor, p(x-shift))
-		if d := q.Sub(p(x), q); d.Sign() > 0 && d.Cmp(big.NewFloat(1e-70)) > 0 { // equal ratios differ in the last digits
+		// equal ratios differ in the last digits
+		if d := q.Sub(p(x), q); d.Sign() > 0 && d.Cmp(big.NewFloat(1e-70)) > 0 {
 			sum.Add(sum, d)
 		}
 	}
@@ -115,10 +118,12 @@ func ratio(shift uint64, l noise.TruncatedLaplace) *big.Float {
 }
 
 var enumerated = []noise.TruncatedLaplace{
-	{Num: 5, Den: 2, Support: 9}, {Num: 1, Den: 3, Support: 4}, {Num: 1000, Den: 7, Support: 12}, {Num: 3, Den: 1, Support: 20}, {Num: 1, Den: 1, Support: 2}, {Num: 40, Den: 1, Support: 5},
+	{Num: 5, Den: 2, Support: 9}, {Num: 1, Den: 3, Support: 4}, {Num: 1000, Den: 7, Support: 12},
+	{Num: 3, Den: 1, Support: 20}, {Num: 1, Den: 1, Support: 2}, {Num: 40, Den: 1, Support: 5},
 }
 
-// TestLaplaceDeltaEnumerated: for every sensitivity, and every shift up to it in both directions, the hockey-stick divergence at sensitivity/lambda is at most LaplaceDelta, and equal to it at the
+// TestLaplaceDeltaEnumerated: for every sensitivity, and every shift up to it in both directions,
+// the hockey-stick divergence at sensitivity/lambda is at most LaplaceDelta, and equal to it at the
 // full shift.
 func TestLaplaceDeltaEnumerated(t *testing.T) {
 	for _, dist := range enumerated {
@@ -145,9 +150,11 @@ func TestLaplaceDeltaEnumerated(t *testing.T) {
 	}
 }
 
-// TestLaplaceDeltaOfVectors: two numbers that move by a and b, in any directions, have at most the delta of one that moves by |a| + |b|, at the same epsilon.
+// TestLaplaceDeltaOfVectors: two numbers that move by a and b, in any directions, have at most the
+// delta of one that moves by |a| + |b|, at the same epsilon.
 func TestLaplaceDeltaOfVectors(t *testing.T) {
-	for _, dist := range []noise.TruncatedLaplace{{Num: 5, Den: 2, Support: 6}, {Num: 40, Den: 1, Support: 5}, {Num: 1, Den: 1, Support: 4}} {
+	for _, dist := range []noise.TruncatedLaplace{{Num: 5, Den: 2, Support: 6}, {Num: 40, Den: 1, Support: 5},
+		{Num: 1, Den: 1, Support: 4}} {
 		p := mass(dist)
 		m := map[int64]float64{}
 		a := int64(dist.Support)
@@ -182,7 +189,8 @@ func TestLaplaceDeltaEdges(t *testing.T) {
 		shift uint64
 		want  float64
 	}{
-		{dist, 0, 0}, {dist, 1<<50 + 1, 1}, {noise.TruncatedLaplace{}, 1, 1}, {noise.TruncatedLaplace{Num: 1, Den: 1, Support: 0}, 1, 1},
+		{dist, 0, 0}, {dist, 1<<50 + 1, 1}, {noise.TruncatedLaplace{}, 1, 1},
+		{noise.TruncatedLaplace{Num: 1, Den: 1, Support: 0}, 1, 1},
 		{noise.TruncatedLaplace{Num: 1, Den: 1, Support: 1 << 40}, 1, math.SmallestNonzeroFloat64},
 		{noise.TruncatedLaplace{Num: 1, Den: 1 << 20, Support: 1 << 41}, 1, math.SmallestNonzeroFloat64},
 	} {
@@ -195,7 +203,8 @@ func TestLaplaceDeltaEdges(t *testing.T) {
 	}
 }
 
-// TestLaplaceIsTheFirst: lambda and Support are the smallest that keep epsilon0 and delta0, in rationals and by LaplaceDelta.
+// TestLaplaceIsTheFirst: lambda and Support are the smallest that keep epsilon0 and delta0, in
+// rationals and by LaplaceDelta.
 func TestLaplaceIsTheFirst(t *testing.T) {
 	rng := rand.New(rand.NewPCG(71, 72))
 	for range 60 {
@@ -206,7 +215,8 @@ func TestLaplaceIsTheFirst(t *testing.T) {
 			t.Fatal(err)
 		}
 		keeps := func(num uint64) bool { // sensitivity/lambda <= epsilon
-			r := new(big.Rat).SetFrac(new(big.Int).Mul(new(big.Int).SetUint64(sensitivity), new(big.Int).SetUint64(dist.Den)), new(big.Int).SetUint64(num))
+			r := new(big.Rat).SetFrac(new(big.Int).Mul(new(big.Int).SetUint64(sensitivity),
+				new(big.Int).SetUint64(dist.Den)), new(big.Int).SetUint64(num))
 			return r.Cmp(rat(epsilon)) <= 0
 		}
 		if !keeps(dist.Num) || dist.Num > 1 && keeps(dist.Num-1) {
@@ -215,7 +225,8 @@ func TestLaplaceIsTheFirst(t *testing.T) {
 		if dist.Den == 1 && dist.Num < 1<<29 {
 			t.Errorf("Laplace(%d, %v, %v) = %+v: lambda is coarse", sensitivity, epsilon, delta, dist)
 		}
-		if got := LaplaceEpsilon(dist, sensitivity); got > epsilon || !(got >= float64(sensitivity)*float64(dist.Den)/float64(dist.Num)) {
+		if got := LaplaceEpsilon(dist, sensitivity); got > epsilon ||
+			!(got >= float64(sensitivity)*float64(dist.Den)/float64(dist.Num)) {
 			t.Errorf("Laplace(%d, %v, %v) = %+v spends epsilon %v", sensitivity, epsilon, delta, dist, got)
 		}
 		if got := LaplaceDelta(dist, sensitivity); got > delta {
@@ -228,8 +239,10 @@ func TestLaplaceIsTheFirst(t *testing.T) {
 		}
 		// The continuous form: lambda log(1 + (e^epsilon - 1)/(2 delta)).
 		lambda := float64(dist.Num) / float64(dist.Den)
-		if want := lambda * math.Log1p(math.Expm1(float64(sensitivity)/lambda)/(2*delta)); !(math.Abs(float64(dist.Support)-want) <= 2+1e-9*want) && delta < 0.3 {
-			t.Errorf("Laplace(%d, %v, %v) = %+v: the continuous distribution has support %v", sensitivity, epsilon, delta, dist, want)
+		want := lambda * math.Log1p(math.Expm1(float64(sensitivity)/lambda)/(2*delta))
+		if !(math.Abs(float64(dist.Support)-want) <= 2+1e-9*want) && delta < 0.3 {
+			t.Errorf("Laplace(%d, %v, %v) = %+v: the continuous distribution has support %v", sensitivity,
+				epsilon, delta, dist, want)
 		}
 	}
 }
@@ -260,7 +273,8 @@ func TestLaplaceRefuses(t *testing.T) {
 
 func TestCompositionGolden(t *testing.T) {
 	for _, row := range readLaplace(t).Compositions {
-		c := Composition{Count: row.K, Epsilon0: row.Epsilon0, Delta0: row.Delta0, DeltaPrime: row.DeltaPrime, Rule: Basic}
+		c := Composition{Count: row.K, Epsilon0: row.Epsilon0, Delta0: row.Delta0, DeltaPrime: row.DeltaPrime,
+			Rule: Basic}
 		if row.Rule == "advanced" {
 			c.Rule = Advanced
 		}
@@ -274,13 +288,15 @@ func TestCompositionGolden(t *testing.T) {
 			continue
 		}
 		// The logarithm is rounded up at 2^-42.
-		if want := decimal(t, row.Epsilon); big.NewFloat(got.Epsilon).Cmp(want) < 0 || big.NewFloat(got.Epsilon).Cmp(scaled(want, 1e-12)) > 0 {
+		if want := decimal(t, row.Epsilon); big.NewFloat(got.Epsilon).Cmp(want) < 0 ||
+			big.NewFloat(got.Epsilon).Cmp(scaled(want, 1e-12)) > 0 {
 			t.Errorf("%+v: epsilon %v, want %s or a little above", c, got.Epsilon, row.Epsilon)
 		}
 	}
 }
 
-// TestSplitBudget: the split keeps within the budget, the next larger epsilon0 does not, and the rule is the one with the larger epsilon0.
+// TestSplitBudget: the split keeps within the budget, the next larger epsilon0 does not, and the
+// rule is the one with the larger epsilon0.
 func TestSplitBudget(t *testing.T) {
 	rules := map[Rule]int{}
 	for _, budget := range []Budget{{1, 1e-6}, {0.1, 1e-10}, {8, 0.01}, {50, 1e-5}} {
@@ -291,7 +307,8 @@ func TestSplitBudget(t *testing.T) {
 			}
 			rules[c.Rule]++
 			total := c.Total()
-			if c.Count != k || total.Epsilon > budget.Epsilon || total.Delta > budget.Delta || total.Delta < budget.Delta*(1-1e-12) || total.Epsilon < budget.Epsilon*(1-1e-12) {
+			if c.Count != k || total.Epsilon > budget.Epsilon || total.Delta > budget.Delta ||
+				total.Delta < budget.Delta*(1-1e-12) || total.Epsilon < budget.Epsilon*(1-1e-12) {
 				t.Errorf("%+v over %d: %+v spends %+v", budget, k, c, total)
 			}
 			more := c
@@ -304,7 +321,8 @@ func TestSplitBudget(t *testing.T) {
 				t.Errorf("%+v over %d: %+v, basic has %v", budget, k, c, basic)
 			}
 			if c.Rule == Basic { // then the advanced rule, with the same delta', would have spent more
-				other := Composition{Rule: Advanced, Count: k, Epsilon0: c.Epsilon0, Delta0: c.Delta0 / 2, DeltaPrime: budget.Delta / 2}
+				other := Composition{Rule: Advanced, Count: k, Epsilon0: c.Epsilon0, Delta0: c.Delta0 / 2,
+					DeltaPrime: budget.Delta / 2}
 				if other.Total().Epsilon < total.Epsilon {
 					t.Errorf("%+v over %d: advanced composition would be better: %+v", budget, k, other.Total())
 				}
@@ -330,16 +348,20 @@ func TestSplitTinyBudget(t *testing.T) {
 
 func TestCompositionRefuses(t *testing.T) {
 	for _, c := range []Composition{
-		{}, {Rule: Basic, Count: 0, Epsilon0: 1}, {Rule: Basic, Count: 1, Epsilon0: -1}, {Rule: Basic, Count: 1, Epsilon0: math.NaN()}, {Rule: Basic, Count: 1, Delta0: math.NaN()},
-		{Rule: Basic, Count: 1, Epsilon0: math.Inf(1)}, {Rule: Basic, Count: 1, Delta0: math.Inf(1)}, {Rule: Basic, Count: 1, Epsilon0: 1, DeltaPrime: 0.1},
-		{Rule: Advanced, Count: 1, Epsilon0: 1}, {Rule: Advanced, Count: 1, Epsilon0: 1, DeltaPrime: 1}, {Rule: Advanced, Count: 1, Epsilon0: 1, DeltaPrime: math.NaN()},
+		{}, {Rule: Basic, Count: 0, Epsilon0: 1}, {Rule: Basic, Count: 1, Epsilon0: -1},
+		{Rule: Basic, Count: 1, Epsilon0: math.NaN()}, {Rule: Basic, Count: 1, Delta0: math.NaN()},
+		{Rule: Basic, Count: 1, Epsilon0: math.Inf(1)}, {Rule: Basic, Count: 1, Delta0: math.Inf(1)},
+		{Rule: Basic, Count: 1, Epsilon0: 1, DeltaPrime: 0.1},
+		{Rule: Advanced, Count: 1, Epsilon0: 1}, {Rule: Advanced, Count: 1, Epsilon0: 1, DeltaPrime: 1},
+		{Rule: Advanced, Count: 1, Epsilon0: 1, DeltaPrime: math.NaN()},
 		{Rule: 3, Count: 1, Epsilon0: 1, DeltaPrime: 0.1}, {Rule: Basic, Count: 1<<53 + 1, Epsilon0: 1},
 	} {
 		if got := c.Total(); !math.IsInf(got.Epsilon, 1) || got.Delta != 1 {
 			t.Errorf("%+v spends %+v", c, got)
 		}
 	}
-	if got := (Composition{Rule: Advanced, Count: 10, Epsilon0: 1e7, DeltaPrime: 0.1}).Total(); !math.IsInf(got.Epsilon, 1) {
+	got := Composition{Rule: Advanced, Count: 10, Epsilon0: 1e7, DeltaPrime: 0.1}.Total()
+	if !math.IsInf(got.Epsilon, 1) {
 		t.Errorf("a giant epsilon0 spends %+v", got)
 	}
 	for _, c := range []struct {
@@ -347,7 +369,8 @@ func TestCompositionRefuses(t *testing.T) {
 		k      uint64
 		code   fault.Code
 	}{
-		{Budget{0, 1e-6}, 1, fault.InvalidArgument}, {Budget{1, 0}, 1, fault.InvalidArgument}, {Budget{1, 1e-6}, 0, fault.Limit}, {Budget{1, 1e-6}, 1<<53 + 1, fault.Limit},
+		{Budget{0, 1e-6}, 1, fault.InvalidArgument}, {Budget{1, 0}, 1, fault.InvalidArgument},
+		{Budget{1, 1e-6}, 0, fault.Limit}, {Budget{1, 1e-6}, 1<<53 + 1, fault.Limit},
 		{Budget{1, 1e-320}, 1 << 50, fault.Limit}, {Budget{5e-324, 1e-6}, 1 << 50, fault.Limit},
 	} {
 		if got, err := SplitBudget(c.budget, c.k); fault.CodeOf(err) != c.code || got != (Composition{}) {

@@ -5,8 +5,9 @@ import (
 	"sync/atomic"
 )
 
-// Mu returns the largest float64 mu with Delta(epsilon, mu) <= delta: the noise of a mechanism whose sensitivity/sigma is at most mu
-// gives (epsilon, delta)-differential privacy. It is the exact solution rounded down.
+// Mu returns the largest float64 mu with Delta(epsilon, mu) <= delta: the noise of a mechanism
+// whose sensitivity/sigma is at most mu gives (epsilon, delta)-differential privacy. It is the
+// exact solution rounded down.
 func Mu(epsilon, delta float64) (float64, error) {
 	b := Budget{epsilon, delta}
 	if err := b.Validate(); err != nil {
@@ -20,8 +21,8 @@ func Mu(epsilon, delta float64) (float64, error) {
 	return mu, nil
 }
 
-// solved is a budget and its mu. The last one is kept: many small releases usually have the same budget, and solving it takes milliseconds,
-// a hundred times what drawing their noise takes.
+// solved is a budget and its mu. The last one is kept: many small releases usually have the same
+// budget, and solving it takes milliseconds, a hundred times what drawing their noise takes.
 type solved struct {
 	Budget
 	mu float64
@@ -29,8 +30,8 @@ type solved struct {
 
 var lastMu atomic.Pointer[solved]
 
-// Epsilon returns the smallest float64 epsilon >= 0 with Delta(epsilon, mu) <= delta: the exact solution rounded up, +Inf if there is
-// none. An argument that is negative or NaN gives +Inf.
+// Epsilon returns the smallest float64 epsilon >= 0 with Delta(epsilon, mu) <= delta: the exact
+// solution rounded up, +Inf if there is none. An argument that is negative or NaN gives +Inf.
 func Epsilon(mu, delta float64) float64 {
 	switch {
 	case mu == 0 && delta >= 0 || delta >= 1 && mu >= 0:
@@ -44,8 +45,9 @@ func Epsilon(mu, delta float64) float64 {
 	return math.Nextafter(last, math.Inf(1)) // +Inf after MaxFloat64
 }
 
-// lastWhere returns the largest finite x >= 0 where a condition holds, given that it holds at 0 and no more after the first x where it does
-// not. Non-negative float64 are ordered as their bits are, so halving the range of bits takes 63 steps, whatever their size.
+// lastWhere returns the largest finite x >= 0 where a condition holds, given that it holds at 0 and
+// no more after the first x where it does not. Non-negative float64 are ordered as their bits are,
+// so halving the range of bits takes 63 steps, whatever their size.
 func lastWhere(holds func(float64) bool) float64 {
 	last, after := uint64(0), math.Float64bits(math.Inf(1))
 	for after-last > 1 {

@@ -51,7 +51,8 @@ func TestEpsilonEdges(t *testing.T) {
 		{1, 0.5, 0}, // the total variation distance is 0.38 already
 		{1e-9, 1e-9, 0},
 		{1, 0, inf}, {inf, 0.5, inf}, {inf, 0, inf}, {math.MaxFloat64, 0.5, inf}, {1e155, 0.5, inf},
-		{nan, 0.5, inf}, {1, nan, inf}, {0, nan, inf}, {nan, 1, inf}, {-1, 0.5, inf}, {-1, 1, inf}, {1, -1, inf}, {0, -1, inf},
+		{nan, 0.5, inf}, {1, nan, inf}, {0, nan, inf}, {nan, 1, inf}, {-1, 0.5, inf}, {-1, 1, inf}, {1, -1, inf},
+		{0, -1, inf},
 	} {
 		if got := Epsilon(c.mu, c.delta); got != c.want {
 			t.Errorf("Epsilon(%v, %v) = %v, want %v", c.mu, c.delta, got, c.want)
@@ -61,7 +62,8 @@ func TestEpsilonEdges(t *testing.T) {
 	if got := Epsilon(1, math.SmallestNonzeroFloat64); !(got > 38 && got < 39) {
 		t.Errorf("Epsilon(1, 2^-1074) = %v", got)
 	}
-	// Near delta = Phi(mu/2 - epsilon/mu) = 1/2 epsilon is mu^2/2, also where that is all that float64 can say.
+	// Near delta = Phi(mu/2 - epsilon/mu) = 1/2 epsilon is mu^2/2, also where that is all that
+	// float64 can say.
 	if got := Epsilon(1e150, 0.5); got != 1e150*1e150/2 && math.Abs(got/(1e150*1e150/2)-1) > 1e-15 {
 		t.Errorf("Epsilon(1e150, 0.5) = %v", got)
 	}
@@ -90,7 +92,8 @@ func TestBudgetRefuses(t *testing.T) {
 			t.Errorf("Mu(%v, %v) = %v, %v", c.epsilon, c.delta, mu, err)
 		}
 	}
-	for _, b := range []Budget{{1, 1e-5}, {math.SmallestNonzeroFloat64, math.SmallestNonzeroFloat64}, {math.MaxFloat64, math.Nextafter(1, 0)}} {
+	for _, b := range []Budget{{1, 1e-5}, {math.SmallestNonzeroFloat64, math.SmallestNonzeroFloat64},
+		{math.MaxFloat64, math.Nextafter(1, 0)}} {
 		if err := b.Validate(); err != nil {
 			t.Errorf("%v: %v", b, err)
 		}
@@ -117,7 +120,8 @@ func TestTables(t *testing.T) {
 			t.Errorf("%d units: %v", k, l)
 		}
 	}
-	if len(lines) != 3 || !(lines[0].Epsilon*3 < lines[1].Epsilon) { // k units cost more than k epsilon at the same delta
+	// k units cost more than k epsilon at the same delta
+	if len(lines) != 3 || !(lines[0].Epsilon*3 < lines[1].Epsilon) {
 		t.Errorf("lines %v", lines)
 	}
 }

@@ -6,11 +6,13 @@ import (
 	"dpattn/simd"
 )
 
-// KeyScale is the integer length of a key at its bound. A little below 2^15, so that rounding does not carry a key at the bound over the
-// gate |x|^2 < 2^30 (the slack, 131,000, is seven standard deviations of what rounding does to |x|^2).
+// KeyScale is the integer length of a key at its bound. A little below 2^15, so that rounding does
+// not carry a key at the bound over the gate |x|^2 < 2^30 (the slack, 131,000, is seven standard
+// deviations of what rounding does to |x|^2).
 const KeyScale = 32766
 
-// ValueScale is the integer length of a value at its bound, and ValueNorm2 the public integer bound on its squared length.
+// ValueScale is the integer length of a value at its bound, and ValueNorm2 the public integer bound
+// on its squared length.
 const (
 	ValueScale = 1022
 	ValueNorm2 = ValueMax * ValueMax
@@ -35,8 +37,8 @@ const (
 	Bad             // it has a NaN or an Inf: the whole row counts as zero
 )
 
-// Key quantises a key in place of the scratch vector k, which is overwritten, to x = round(KeyScale * k/KeyBound), |x[j]| <= 32767.
-// Bad keys give x = 0.
+// Key quantises a key in place of the scratch vector k, which is overwritten, to
+// x = round(KeyScale * k/KeyBound), |x[j]| <= 32767. Bad keys give x = 0.
 func (g *Grid) Key(k []float64, x []int16) Outcome {
 	if g.Center != nil {
 		for i, c := range g.Center {
@@ -56,8 +58,8 @@ func (g *Grid) Key(k []float64, x []int16) Outcome {
 	return outcome
 }
 
-// Value quantises a value to u = round(ValueScale * v/ValueBound), with |u|^2 <= ValueNorm2 in exact integer arithmetic. v is overwritten.
-// Bad values give u = 0.
+// Value quantises a value to u = round(ValueScale * v/ValueBound), with |u|^2 <= ValueNorm2 in
+// exact integer arithmetic. v is overwritten. Bad values give u = 0.
 func (g *Grid) Value(v []float64, u []int16) Outcome {
 	length, down, ok := measure(v)
 	if !ok {
@@ -70,8 +72,9 @@ func (g *Grid) Value(v []float64, u []int16) Outcome {
 	return outcome
 }
 
-// measure returns the length of v. A vector whose square over- or underflows is first scaled by a power of two, to a largest entry in [1/2, 1): what v
-// stands for is v*2^down, of length*2^down. It reports false if v has a NaN or an Inf.
+// measure returns the length of v. A vector whose square over- or underflows is first scaled by a
+// power of two, to a largest entry in [1/2, 1): what v stands for is v*2^down, of length*2^down. It
+// reports false if v has a NaN or an Inf.
 func measure(v []float64) (length float64, down int, ok bool) {
 	if square := simd.Squares(v); square >= 1e-200 && square <= 1e200 {
 		return math.Sqrt(square), 0, true
@@ -91,8 +94,9 @@ func measure(v []float64) (length float64, down int, ok bool) {
 	return math.Sqrt(simd.Squares(v)), down, true
 }
 
-// clip returns the factor that takes a vector, which stands for itself times 2^down, to the integer grid on which a vector of length bound has length
-// scale; longer vectors are taken to length scale.
+// clip returns the factor that takes a vector, which stands for itself times 2^down, to the integer
+// grid on which a vector of length bound has length scale; longer vectors are taken to length
+// scale.
 func clip(length float64, down int, bound, scale float64) (float64, Outcome) {
 	if down == 0 { // nearly always
 		if length > bound {
@@ -100,16 +104,18 @@ func clip(length float64, down int, bound, scale float64) (float64, Outcome) {
 		}
 		return scale / bound, Kept
 	}
-	// Compared as length > bound * 2^-down: the right side may overflow to Inf or vanish, and both compare rightly.
+	// Compared as length > bound * 2^-down: the right side may overflow to Inf or vanish, and both
+	// compare rightly.
 	if length > math.Ldexp(bound, -down) {
 		return scale / length, Clipped
 	}
 	return math.Ldexp(scale/bound, down), Kept
 }
 
-// Shrink makes v shorter, by truncating v*m/2^15 toward zero, until admitted says yes; it reports whether it had to. Every step starts
-// from the vector as given and the m are fixed, so that the result is a function of v alone. The last step is the zero vector,
-// which is not asked about: it must be admissible.
+// Shrink makes v shorter, by truncating v*m/2^15 toward zero, until admitted says yes; it reports
+// whether it had to. Every step starts from the vector as given and the m are fixed, so that the
+// result is a function of v alone. The last step is the zero vector, which is not asked about: it
+// must be admissible.
 func Shrink(v []int16, admitted func() bool) bool {
 	if admitted() {
 		return false

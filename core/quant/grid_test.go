@@ -11,8 +11,9 @@ import (
 	"dpattn/tests/testkit"
 )
 
-// Whatever floats come in, keys leave with |x[j]| <= 32767 and values with |u|^2 <= 2^20; rows with NaN or Inf, and only those, are Bad and
-// all zero; the result does not depend on what the buffers held. Bounds over the whole admitted range.
+// Whatever floats come in, keys leave with |x[j]| <= 32767 and values with |u|^2 <= 2^20; rows with
+// NaN or Inf, and only those, are Bad and all zero; the result does not depend on what the buffers
+// held. Bounds over the whole admitted range.
 func TestEveryRowIsOnTheGrid(t *testing.T) {
 	rng := testkit.Rand(1)
 	shapes := []int{1, 2, 3, 17, 64, 65, 100, 977}
@@ -57,7 +58,8 @@ func TestEveryRowIsOnTheGrid(t *testing.T) {
 	}
 }
 
-// Values whose coordinates all round up are over the bound before they are shrunk: without the gate this test fails for most dimensions.
+// Values whose coordinates all round up are over the bound before they are shrunk: without the gate
+// this test fails for most dimensions.
 func TestValueGateAtTheBound(t *testing.T) {
 	over := 0
 	for dim := 1; dim <= 3000; dim++ {
@@ -88,7 +90,8 @@ func TestValueGateAtTheBound(t *testing.T) {
 	}
 }
 
-// What is within the bound is rounded to nearest; what is longer keeps its direction and gets the bound's length.
+// What is within the bound is rounded to nearest; what is longer keeps its direction and gets the
+// bound's length.
 func TestRoundingAndClipping(t *testing.T) {
 	for _, c := range []struct {
 		name    string
@@ -103,7 +106,8 @@ func TestRoundingAndClipping(t *testing.T) {
 		{"inside", 4, []float64{1, -2, 0.0001}, []int16{8192, -16383, 1}, Kept},
 		{"3-4-5", 1, []float64{30, -40}, []int16{19660, -26213}, Clipped},
 		{"squares overflow", 1, []float64{1e308, 1e308}, []int16{23169, 23169}, Clipped},
-		{"length overflows", 1, []float64{math.MaxFloat64, -math.MaxFloat64, math.MaxFloat64, math.MaxFloat64}, []int16{16383, -16383, 16383, 16383}, Clipped},
+		{"length overflows", 1, []float64{math.MaxFloat64, -math.MaxFloat64, math.MaxFloat64, math.MaxFloat64},
+			[]int16{16383, -16383, 16383, 16383}, Clipped},
 		{"one giant", 1, []float64{1e308, 1}, []int16{32766, 0}, Clipped},
 		{"denormal", 1, []float64{5e-324, -1e-310}, []int16{0, 0}, Kept},
 		{"least bound", 1e-100, []float64{1e-100, 0}, []int16{32766, 0}, Kept},
@@ -125,8 +129,8 @@ func TestRoundingAndClipping(t *testing.T) {
 	}
 }
 
-// A clipped vector points where it pointed: every coordinate is within one unit of the real one, computed in 200 bits. So are rotated keys,
-// with the rotation written as a matrix.
+// A clipped vector points where it pointed: every coordinate is within one unit of the real one,
+// computed in 200 bits. So are rotated keys, with the rotation written as a matrix.
 func TestClippedDirection(t *testing.T) {
 	rng := testkit.Rand(3)
 	for trial := range 300 {
@@ -158,7 +162,8 @@ func TestClippedDirection(t *testing.T) {
 	}
 }
 
-// The centre is subtracted before the length is taken, and no finite key minus a centre is infinite.
+// The centre is subtracted before the length is taken, and no finite key minus a centre is
+// infinite.
 func TestCenter(t *testing.T) {
 	g := Grid{KeyBound: 1, Center: []float64{10, -1e100, 1e100}}
 	for _, c := range []struct {
@@ -212,7 +217,8 @@ func TestNorm2(t *testing.T) {
 		v    []int16
 		want uint64
 	}{
-		{nil, 0}, {[]int16{-1}, 1}, {[]int16{-1 << 15}, 1 << 30}, {[]int16{3, -4}, 25}, {slices.Repeat([]int16{-1 << 15}, 1<<16), 1 << 46},
+		{nil, 0}, {[]int16{-1}, 1}, {[]int16{-1 << 15}, 1 << 30}, {[]int16{3, -4}, 25},
+		{slices.Repeat([]int16{-1 << 15}, 1<<16), 1 << 46},
 	} {
 		if got := simd.Norm2(c.v); got != c.want {
 			t.Errorf("Norm2 of %d numbers is %d, want %d", len(c.v), got, c.want)

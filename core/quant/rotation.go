@@ -8,17 +8,20 @@ import (
 	"dpattn/simd"
 )
 
-// Rotation is a fixed public orthogonal map: random signs and a Hadamard transform, H D. It spreads a coordinate that is large
-// in every row over all coordinates, so that int16 rounding costs each the same. <Rq, Rk> = <q, k>.
+// Rotation is a fixed public orthogonal map: random signs and a Hadamard transform, H D. It spreads
+// a coordinate that is large in every row over all coordinates, so that int16 rounding costs each
+// the same. <Rq, Rk> = <q, k>.
 //
-// A length that is not a power of two is covered by two overlapping transforms of the largest power of two below it, on the leading
-// and then on the trailing coordinates: a product of orthogonal maps.
+// A length that is not a power of two is covered by two overlapping transforms of the largest power
+// of two below it, on the leading and then on the trailing coordinates: a product of orthogonal
+// maps.
 type Rotation struct {
 	block int          // largest power of two <= dim
 	signs [2][]float64 // of each transform, with its norm where it works
 }
 
-// rotationSeed never changes: it is part of the file format (rotation 1). The signs need not be secret or unpredictable.
+// rotationSeed never changes: it is part of the file format (rotation 1). The signs need not be
+// secret or unpredictable.
 const rotationSeed = "dpattn hadamard rotation, v1    "
 
 // NewRotation makes the rotation for vectors of length dim.

@@ -7,7 +7,8 @@ import (
 	"dpattn/tests/testkit"
 )
 
-// slowly applies the rotation by its definition: signs, then the Hadamard matrix (-1)^popcount(i&j), on the leading and then on the trailing block.
+// slowly applies the rotation by its definition: signs, then the Hadamard matrix
+// (-1)^popcount(i&j), on the leading and then on the trailing block.
 func (r *Rotation) slowly(v []float64) []float64 {
 	out := append([]float64(nil), v...)
 	for pass, at := range []int{0, len(v) - r.block} {

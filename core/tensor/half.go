@@ -8,7 +8,8 @@ func fromHalf(h uint16) float64 {
 	if magnitude >= 0x7c00 { // infinity or NaN: the exponent of all ones, the fraction kept
 		return math.Float64frombits(sign | 0x7ff<<52 | (magnitude&0x3ff)<<42)
 	}
-	// The same fraction with the exponent's bias wrong by 1023 - 15, which the product puts right; subnormal numbers included.
+	// The same fraction with the exponent's bias wrong by 1023 - 15, which the product puts right;
+	// subnormal numbers included.
 	return math.Float64frombits(sign|magnitude<<42) * 0x1p1008
 }
 
@@ -26,19 +27,20 @@ func toHalf(x float64) uint16 {
 		return sign | uint16(math.RoundToEven(x*0x1p24))
 	}
 	fraction, exponent := math.Frexp(x) // x = fraction * 2^exponent, fraction in [1/2, 1)
-	// The biased exponent is exponent+14; 2048*fraction is in [1024, 2048] and its leading 1024 adds one to it.
+	// The biased exponent is exponent+14; 2048*fraction is in [1024, 2048] and its leading 1024
+	// adds one to it.
 	return sign | uint16((exponent+13)<<10+int(math.RoundToEven(fraction*2048)))
 }
 
-// toBFloat rounds to the nearest bfloat16, ties to even. The one rounding is done on float64 bits, since rounding to float32
-// first could round twice.
+// toBFloat rounds to the nearest bfloat16, ties to even. The one rounding is done on float64 bits,
+// since rounding to float32 first could round twice.
 func toBFloat(x float64) uint16 {
 	narrow := math.Float32bits(float32(x))
 	if x != x {
 		return uint16(narrow>>16) | 0x40
 	}
-	// Round to odd at float32: if float32(x) is inexact, truncate toward zero and set the last bit. 24 bits are more than 8 + 2, so
-	// that the second rounding, to nearest even, is then right.
+	// Round to odd at float32: if float32(x) is inexact, truncate toward zero and set the last bit.
+	// 24 bits are more than 8 + 2, so that the second rounding, to nearest even, is then right.
 	if y := math.Float32frombits(narrow); float64(y) != x && !math.IsInf(float64(y), 0) {
 		if math.Abs(float64(y)) > math.Abs(x) {
 			narrow--

@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// form is a binary format with one sign bit, as its definition says: nothing is shared with the code.
+// form is a binary format with one sign bit, as its definition says: nothing is shared with the
+// code.
 type form struct {
 	name               string
 	exponent, fraction int // bits of exponent and of fraction
@@ -42,13 +43,15 @@ func (f form) value(bits uint16) float64 {
 
 func (f form) infinity() uint16 { return uint16(1<<f.exponent-1) << f.fraction }
 
-// All 65,536 patterns widen to their value, and narrow back to themselves; NaN stays NaN with its sign.
+// All 65,536 patterns widen to their value, and narrow back to themselves; NaN stays NaN with its
+// sign.
 func TestHalfRoundTrip(t *testing.T) {
 	for _, f := range forms {
 		for i := range 1 << 16 {
 			bits := uint16(i)
 			want, got := f.value(bits), f.wide(bits)
-			if math.Float64bits(got) != math.Float64bits(want) && !(math.IsNaN(got) && math.IsNaN(want)) || math.Signbit(got) != (bits>>15 == 1) {
+			if math.Float64bits(got) != math.Float64bits(want) && !(math.IsNaN(got) && math.IsNaN(want)) ||
+				math.Signbit(got) != (bits>>15 == 1) {
 				t.Fatalf("%s %#04x is %v, want %v", f.name, bits, got, want)
 			}
 			back := f.narrow(got)
@@ -63,8 +66,9 @@ func TestHalfRoundTrip(t *testing.T) {
 	}
 }
 
-// Rounding is to nearest, ties to even: at the middle between all neighbours, exactly representable in float64, and one float64 beside it. What
-// counts as the neighbour above the largest finite number is the next power of two, which stands for infinity.
+// Rounding is to nearest, ties to even: at the middle between all neighbours, exactly representable
+// in float64, and one float64 beside it. What counts as the neighbour above the largest finite
+// number is the next power of two, which stands for infinity.
 func TestHalfRounding(t *testing.T) {
 	for _, f := range forms {
 		for i := range int(f.infinity()) {
@@ -100,8 +104,10 @@ func TestHalfExtremes(t *testing.T) {
 			x    float64
 			want uint16
 		}{
-			{0, 0}, {math.Copysign(0, -1), 0x8000}, {5e-324, 0}, {-5e-324, 0x8000}, {math.MaxFloat64, f.infinity()}, {-math.MaxFloat64, f.infinity() | 0x8000},
-			{math.Inf(1), f.infinity()}, {math.Inf(-1), f.infinity() | 0x8000}, {math.MaxFloat32, f.infinity()}, {1, f.narrow(1)},
+			{0, 0}, {math.Copysign(0, -1), 0x8000}, {5e-324, 0}, {-5e-324, 0x8000},
+			{math.MaxFloat64, f.infinity()}, {-math.MaxFloat64, f.infinity() | 0x8000},
+			{math.Inf(1), f.infinity()}, {math.Inf(-1), f.infinity() | 0x8000}, {math.MaxFloat32, f.infinity()},
+			{1, f.narrow(1)},
 		} {
 			if got := f.narrow(c.x); got != c.want {
 				t.Errorf("%s: %v becomes %#04x, want %#04x", f.name, c.x, got, c.want)

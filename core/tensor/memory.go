@@ -2,7 +2,8 @@ package tensor
 
 import "unsafe"
 
-// Views may be unaligned. A copy through a byte array is an ordinary load or store where the machine allows one, and is right everywhere.
+// Views may be unaligned. A copy through a byte array is an ordinary load or store where the
+// machine allows one, and is right everywhere.
 
 func load16(p unsafe.Pointer) (v uint16) {
 	*(*[2]byte)(unsafe.Pointer(&v)) = *(*[2]byte)(p)

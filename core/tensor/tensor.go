@@ -1,5 +1,5 @@
-// Package tensor is the one place where dpattn reads and writes memory that it does not own: strided views of
-// f32, f64, f16 and bf16 numbers, borrowed for the duration of a call.
+// Package tensor is the one place where dpattn reads and writes memory that it does not own:
+// strided views of f32, f64, f16 and bf16 numbers, borrowed for the duration of a call.
 package tensor
 
 import (
@@ -38,8 +38,8 @@ func (t DType) Size() int {
 // MaxDim is the largest number of axes.
 const MaxDim = 3
 
-// Tensor is a borrowed strided view: element (i0, i1, i2) is at Data + sum_a i_a*Strides[a] bytes. Strides may be
-// negative, zero or unaligned.
+// Tensor is a borrowed strided view: element (i0, i1, i2) is at Data + sum_a i_a*Strides[a] bytes.
+// Strides may be negative, zero or unaligned.
 type Tensor struct {
 	Data    unsafe.Pointer
 	DType   DType
@@ -93,10 +93,12 @@ func (t *Tensor) Check(name string) error {
 	}
 	for a, size := 0, t.DType.Size(); a < t.NDim; a++ {
 		if s := t.Strides[a]; t.Shape[a] > 1 && s != 0 && -size < s && s < size { // counted in elements, most likely
-			return fault.Invalid("%s.strides[%d] is %d; it must be 0 or at least the %d bytes of an element: strides are in bytes", name, a, s, size)
+			return fault.Invalid("%s.strides[%d] is %d; it must be 0 or at least the %d bytes of an element: "+
+				"strides are in bytes", name, a, s, size)
 		}
 	}
-	// The farthest element in either direction must be reachable without wrapping the address space.
+	// The farthest element in either direction must be reachable without wrapping the address
+	// space.
 	low, high := uint64(0), uint64(t.DType.Size())
 	for a := 0; a < t.NDim; a++ {
 		stride, side := uint64(t.Strides[a]), &high
@@ -105,10 +107,12 @@ func (t *Tensor) Check(name string) error {
 		}
 		steps := uint64(t.Shape[a] - 1)
 		if steps != 0 && stride > math.MaxInt64/steps {
-			return fault.Invalid("%s.strides[%d] is %d with shape %d; the view must fit the address space", name, a, t.Strides[a], t.Shape[a])
+			return fault.Invalid("%s.strides[%d] is %d with shape %d; the view must fit the address space", name,
+				a, t.Strides[a], t.Shape[a])
 		}
 		if *side += steps * stride; *side > math.MaxInt64 {
-			return fault.Invalid("%s.strides[%d] is %d with shape %d; the view must fit the address space", name, a, t.Strides[a], t.Shape[a])
+			return fault.Invalid("%s.strides[%d] is %d with shape %d; the view must fit the address space", name,
+				a, t.Strides[a], t.Shape[a])
 		}
 	}
 	base := uint64(uintptr(t.Data))
@@ -123,20 +127,23 @@ func (t *Tensor) empty() bool {
 	return slices.Contains(t.Shape[:t.NDim], 0)
 }
 
-// CheckOutput adds to Check that no axis is broadcast, so that distinct elements of the view do not overlap, as far as the strides alone can tell.
+// CheckOutput adds to Check that no axis is broadcast, so that distinct elements of the view do not
+// overlap, as far as the strides alone can tell.
 func (t *Tensor) CheckOutput(name string) error {
 	if err := t.Check(name); err != nil {
 		return err
 	}
 	for a := 0; a < t.NDim && !t.empty(); a++ {
 		if t.Shape[a] > 1 && t.Strides[a] == 0 {
-			return fault.Invalid("%s.strides[%d] is 0; the elements of an output must be at least %d bytes apart", name, a, t.DType.Size())
+			return fault.Invalid("%s.strides[%d] is 0; the elements of an output must be at least %d bytes apart",
+				name, a, t.DType.Size())
 		}
 	}
 	return nil
 }
 
-// offset is Data plus a number of bytes. Strides of a view without elements are not checked, so that it gets no pointer to nowhere.
+// offset is Data plus a number of bytes. Strides of a view without elements are not checked, so
+// that it gets no pointer to nowhere.
 func (t *Tensor) offset(bytes int) unsafe.Pointer {
 	for a := 0; a < t.NDim; a++ {
 		if t.Shape[a] == 0 {
@@ -146,7 +153,8 @@ func (t *Tensor) offset(bytes int) unsafe.Pointer {
 	return unsafe.Add(t.Data, bytes)
 }
 
-// Head returns the 2-D view of index h along the leading axis of a 3-D tensor; a 2-D tensor is its own only head.
+// Head returns the 2-D view of index h along the leading axis of a 3-D tensor; a 2-D tensor is its
+// own only head.
 func (t Tensor) Head(h int) Tensor {
 	if t.NDim == 2 {
 		return t

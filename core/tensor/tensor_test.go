@@ -18,7 +18,8 @@ var dtypes = []DType{F32, F64, F16, BF16}
 // number is the i-th of some numbers that every type represents.
 func number(i int) float64 { return float64(i%97) - 48 }
 
-// Rows are read and written at Data + i0*Strides[0] + i1*Strides[1], whatever the strides; nothing else is written.
+// Rows are read and written at Data + i0*Strides[0] + i1*Strides[1], whatever the strides; nothing
+// else is written.
 func TestStrides(t *testing.T) {
 	const rows, cols, size = 5, 7, 2000
 	for _, dtype := range dtypes {
@@ -43,7 +44,8 @@ func TestStrides(t *testing.T) {
 			t.Run(fmt.Sprintf("dtype %d, %s", dtype, c.name), func(t *testing.T) {
 				memory := make([]byte, size)
 				at := func(i, j int) int { return c.start + i*c.s0 + j*c.s1 }
-				view := Tensor{Data: unsafe.Pointer(&memory[c.start]), DType: dtype, NDim: 2, Shape: [MaxDim]int{rows, cols}, Strides: [MaxDim]int{c.s0, c.s1}}
+				view := Tensor{Data: unsafe.Pointer(&memory[c.start]), DType: dtype, NDim: 2,
+					Shape: [MaxDim]int{rows, cols}, Strides: [MaxDim]int{c.s0, c.s1}}
 				if err := view.Check("x"); err != nil {
 					t.Fatal(err)
 				}
@@ -140,7 +142,8 @@ func TestViews(t *testing.T) {
 	Of(data, 2, 3, 5)
 }
 
-// A view without elements is well formed whatever its pointer and strides, and no pointer is made from them.
+// A view without elements is well formed whatever its pointer and strides, and no pointer is made
+// from them.
 func TestEmptyViews(t *testing.T) {
 	for _, shape := range [][MaxDim]int{{0, 2, 3}, {2, 0, 3}, {2, 3, 0}, {0, math.MaxInt, math.MaxInt}} {
 		view := Tensor{DType: F32, NDim: 3, Shape: shape, Strides: [MaxDim]int{math.MaxInt, math.MinInt, 3}}
@@ -159,11 +162,13 @@ func TestEmptyViews(t *testing.T) {
 	}
 }
 
-// Check accepts a view if and only if no two elements overlap in part, every element lies in the address space and the distance between any two fits an int: compared with
-// arbitrary-precision arithmetic, over shapes and strides at all the edges. It never panics.
+// Check accepts a view if and only if no two elements overlap in part, every element lies in the
+// address space and the distance between any two fits an int: compared with arbitrary-precision
+// arithmetic, over shapes and strides at all the edges. It never panics.
 func TestCheckAddressSpace(t *testing.T) {
 	rng := rand.New(rand.NewPCG(2, 4))
-	edges := []int{0, 1, 2, 3, 4, 8, 1 << 20, 1<<31 - 1, 1 << 31, 1<<32 + 1, 1 << 47, 1<<62 - 1, 1 << 62, 1<<62 + 1, math.MaxInt - 1, math.MaxInt}
+	edges := []int{0, 1, 2, 3, 4, 8, 1 << 20, 1<<31 - 1, 1 << 31, 1<<32 + 1, 1 << 47, 1<<62 - 1, 1 << 62,
+		1<<62 + 1, math.MaxInt - 1, math.MaxInt}
 	var byteOf [1]byte
 	base := unsafe.Pointer(&byteOf[0])
 	accepted, refused := 0, 0

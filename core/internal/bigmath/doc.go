@@ -1,2 +1,3 @@
-// Package bigmath has the few functions of long numbers, with proven error bounds, that exact sampling and exact accounting need.
+// Package bigmath has the few functions of long numbers, with proven error bounds, that exact
+// sampling and exact accounting need.
 package bigmath

@@ -2,8 +2,9 @@ package bigmath
 
 import "math/big"
 
-// Interval is a closed interval that is known to hold a number: Lo <= it <= Hi. Operations round Lo down and Hi up, so they hold the
-// result for all numbers of their arguments. Results have the precision of the receiver. No operation changes an argument.
+// Interval is a closed interval that is known to hold a number: Lo <= it <= Hi. Operations round Lo
+// down and Hi up, so they hold the result for all numbers of their arguments. Results have the
+// precision of the receiver. No operation changes an argument.
 type Interval struct{ Lo, Hi *big.Float }
 
 // Point returns an interval of the given precision that holds x.
@@ -65,7 +66,8 @@ func (x Interval) Abs() Interval {
 	return Interval{x.down(), far}
 }
 
-// positive returns x with a negative Lo replaced by 0, for a number that is known not to be negative.
+// positive returns x with a negative Lo replaced by 0, for a number that is known not to be
+// negative.
 func (x Interval) positive() Interval {
 	if x.Lo.Sign() < 0 {
 		return Interval{x.down(), x.Hi}

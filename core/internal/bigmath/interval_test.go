@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// Every operation holds the exact results for the ends and the middle of its arguments, at low precision where rounding shows.
+// Every operation holds the exact results for the ends and the middle of its arguments, at low
+// precision where rounding shows.
 func TestIntervalHolds(t *testing.T) {
 	rng := rand.New(rand.NewPCG(17, 18))
 	random := func(low float64) Interval {

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Available returns how many bytes a new allocation may take: what the kernel calls available, or less where a control
-// group sets a limit.
+// Available returns how many bytes a new allocation may take: what the kernel calls available, or
+// less where a control group sets a limit.
 func Available() uint64 {
 	available := uint64(1) << 46
 	if f, err := os.Open("/proc/meminfo"); err == nil {

@@ -1,4 +1,5 @@
-// Package wire reads and writes dpattn's files: little-endian numbers between a magic with a version and a checksum. docs/formats.md describes them.
+// Package wire reads and writes dpattn's files: little-endian numbers between a magic with a
+// version and a checksum. docs/formats.md describes them.
 package wire
 
 import (
@@ -18,7 +19,11 @@ const (
 )
 
 // kinds names the kinds in messages.
-var kinds = map[string]string{Release: "a release", Partial: "a secret partial", DPTree: "a structure of the DPTree family"}
+var kinds = map[string]string{
+	Release: "a release",
+	Partial: "a secret partial",
+	DPTree:  "a structure of the DPTree family",
+}
 
 // Version is the version of the format, for all kinds.
 const Version = 1
@@ -122,7 +127,8 @@ func Unseal(data []byte, magic string) (*Reader, error) {
 		return nil, fault.New(fault.Corrupt, "data: it has %d bytes, too few for %s", len(data), what)
 	}
 	if sum := sha256.Sum256(data[:body]); !bytes.Equal(sum[:], data[body:]) {
-		return nil, fault.New(fault.Corrupt, "data: the checksum does not match; %s of %d bytes was cut or altered", what, len(data))
+		return nil, fault.New(fault.Corrupt, "data: the checksum does not match; %s of %d bytes was cut or altered",
+			what, len(data))
 	}
 	r := &Reader{Buf: data[len(magic):body]}
 	if v := r.U32(); v != Version {
