@@ -54,8 +54,8 @@ func NewAllowance(promise, other Budget) (Allowance, error) {
 
 // MuAllowance is for Gaussian releases only.
 func MuAllowance(mu float64) (Allowance, error) {
-	if !(mu > 0) || math.IsInf(mu, 1) {
-		return Allowance{}, fault.Invalid("mu is %v, must be above 0 and finite", mu)
+	if err := checkPositive("mu", mu); err != nil {
+		return Allowance{}, err
 	}
 	return Allowance{Mu: mu}, nil
 }

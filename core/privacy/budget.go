@@ -23,11 +23,22 @@ type Budget struct {
 // There is no smallest Epsilon: less is more private, and Sigma says when the noise would become
 // too large to draw.
 func (b Budget) Validate() error {
-	if !(b.Epsilon > 0) || math.IsInf(b.Epsilon, 1) {
-		return fault.Invalid("epsilon is %v, must be above 0 and finite", b.Epsilon)
+	if err := checkPositive("epsilon", b.Epsilon); err != nil {
+		return err
 	}
 	if !(b.Delta > 0 && b.Delta < 1) {
 		return fault.Invalid("delta is %v, must be above 0 and below 1", b.Delta)
 	}
 	return nil
 }
+
+// checkPositive refuses what is not above 0 and finite.
+func checkPositive(name string, x float64) error {
+	if !(finite(x) && x > 0) {
+		return fault.Invalid("%s is %v, must be above 0 and finite", name, x)
+	}
+	return nil
+}
+
+// finite reports whether x can be a parameter at all: at least 0, and neither NaN nor infinite.
+func finite(x float64) bool { return x >= 0 && !math.IsInf(x, 1) }

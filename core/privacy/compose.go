@@ -9,7 +9,7 @@ import (
 // squares add up to at most mu^2. Arguments that make no sense (mu negative, NaN or +Inf, n
 // below 1) give 0, which no release can spend.
 func Split(mu float64, n int) float64 {
-	if !isMu(mu) || n < 1 {
+	if !finite(mu) || n < 1 {
 		return 0
 	}
 	m := inUnits(mu)
@@ -22,11 +22,9 @@ func Split(mu float64, n int) float64 {
 // steps between neighbours move the sum by k times the sensitivity at most. A mu that is negative,
 // NaN or +Inf, or a k below 0, gives +Inf.
 func Group(mu float64, k int) float64 {
-	if !isMu(mu) || k < 0 {
+	if !finite(mu) || k < 0 {
 		return math.Inf(1)
 	}
 	m := inUnits(mu)
 	return roundUp(fromUnits(m.Mul(m, big.NewInt(int64(k)))))
 }
-
-func isMu(mu float64) bool { return mu >= 0 && !math.IsInf(mu, 1) }

@@ -45,8 +45,7 @@ type Composition struct {
 // 1).
 func (c Composition) Total() Budget {
 	nothing := Budget{math.Inf(1), 1}
-	if c.Count < 1 || c.Count > maxCount || !(c.Epsilon0 >= 0 && c.Delta0 >= 0) || math.IsInf(c.Epsilon0, 1) ||
-		math.IsInf(c.Delta0, 1) {
+	if c.Count < 1 || c.Count > maxCount || !finite(c.Epsilon0) || !finite(c.Delta0) {
 		return nothing
 	}
 	times := func(f float64) *big.Int { return new(big.Int).Mul(inUnits(f), new(big.Int).SetUint64(c.Count)) }

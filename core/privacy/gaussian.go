@@ -18,7 +18,7 @@ import (
 // negative or NaN gives 1, which never understates.
 func Delta(epsilon, mu float64) float64 {
 	switch {
-	case !(epsilon >= 0 && mu >= 0) || math.IsInf(mu, 1):
+	case !(epsilon >= 0) || !finite(mu):
 		return 1
 	case mu == 0 || math.IsInf(epsilon, 1):
 		return 0

@@ -336,7 +336,7 @@ func TestSplitBudget(t *testing.T) {
 
 // Where float64 has few digits, or none, rounding to the nearest would overspend.
 func TestSplitTinyBudget(t *testing.T) {
-	for n := uint64(1); n < 20000; n += 71 {
+	for n := uint64(1); n < 20000; n += uint64(testkit.Size(283, 71)) {
 		for _, k := range []uint64{1, 2, 3, 1000, 2000} {
 			budget := Budget{1, float64(n) * 0x1p-1074}
 			if c, err := SplitBudget(budget, k); err == nil && c.Total().Delta > budget.Delta {

@@ -1,7 +1,6 @@
 package privacy
 
 import (
-	"math"
 	"math/big"
 
 	"dpattn/core/fault"
@@ -18,8 +17,8 @@ func Sigma(sensitivity2 *big.Int, mu float64) (uint64, error) {
 	if sensitivity2 == nil || sensitivity2.Sign() <= 0 {
 		return 0, fault.Invalid("squared sensitivity is %v, must be above 0", sensitivity2)
 	}
-	if !(mu > 0) || math.IsInf(mu, 1) {
-		return 0, fault.Invalid("mu is %v, must be above 0 and finite", mu)
+	if err := checkPositive("mu", mu); err != nil {
+		return 0, err
 	}
 	// sigma^2 is an integer, so it is at least a number if and only if it is at least the next
 	// integer.

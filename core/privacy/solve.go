@@ -36,7 +36,7 @@ func Epsilon(mu, delta float64) float64 {
 	switch {
 	case mu == 0 && delta >= 0 || delta >= 1 && mu >= 0:
 		return 0
-	case !(mu > 0 && delta > 0) || math.IsInf(mu, 1):
+	case !(finite(mu) && mu > 0 && delta > 0):
 		return math.Inf(1)
 	case deltaAtMost(0, mu, delta):
 		return 0
