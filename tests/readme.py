@@ -1,4 +1,4 @@
-"""The programs in README.md and docs work when pasted: each is built, and run.
+"""The programs in README.md and docs work when pasted, and every page's links lead somewhere.
 
 Usage: readme.py FOLDER PAGE..., from the top of the checkout, with the library built and the
 package installed.
@@ -13,6 +13,19 @@ from pathlib import Path
 PROGRAM = re.compile(r"^```(python|c|cpp)\n(.*?)^```\n(?:\n    (c[^\n]*people[^\n]*)\n)?", re.DOTALL | re.MULTILINE)
 SUFFIX = {"python": ".py", "c": ".c", "cpp": ".cpp"}
 SAYS = re.compile(r"east \+?0\.\d.*north -0\.\d|five: (9|10)\d{3} visits")
+
+LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+
+
+def astray() -> list:
+    """The links of tracked pages that lead to no file."""
+    listed = subprocess.run(["git", "ls-files", "*.md"], check=False, capture_output=True, text=True).stdout
+    return [
+        f"{page}: {target}"
+        for page in map(Path, listed.split())
+        for target in LINK.findall(page.read_text(encoding="utf-8"))
+        if not target.startswith("http") and not (page.parent / target).exists()
+    ]
 
 
 def works(folder: Path, page: Path, language: str, program: str, command: str) -> bool:
@@ -48,6 +61,9 @@ def main() -> int:
         if not programs:
             print(f"{page}: no program")
             failed += 1
+    for link in astray():
+        print(f"no such file: {link}")
+        failed += 1
     print(f"readme: {passed} passed, {failed} failed")
     return int(failed != 0)
 
