@@ -4,8 +4,8 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 PYTHON_CODE := bindings/python tests bench audit compare study capi/_gen
 
 .PHONY: check
-check: ## formatting, vet on every architecture, linters, types, generated files
-	@if $(MAKE) --no-print-directory $(SIDE_BY_SIDE) check-go check-generated check-python check-c; then \
+check: ## formatting, vet on every architecture, linters, types, generated files, lines
+	@if $(MAKE) --no-print-directory $(SIDE_BY_SIDE) check-go check-generated check-python check-c check-lines; then \
 		echo "make check: all good, in $$SECONDS s"; \
 	else \
 		echo "make check: failed; the lines with *** name the parts"; exit 1; \
@@ -30,7 +30,6 @@ check-python: $(VENV)/ready
 	$(VENV)/bin/ruff format --quiet --check --config bindings/python/pyproject.toml $(PYTHON_CODE)
 	cd bindings/python && ../../$(VENV)/bin/mypy
 
-# Not yet part of check.
 .PHONY: check-lines
 check-lines: $(VENV)/ready ## prose has at most 100 columns, code 120
 	$(VENV_PYTHON) -m pytest -q tests/test_lines.py

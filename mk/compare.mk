@@ -10,5 +10,5 @@ compare: $(VENV)/ready ## measure the paper's structures into build/compare: fiv
 	$(VENV_PYTHON) compare/compare.py $(COMPARE)/compare.json
 
 .PHONY: compare-doc
-compare-doc: $(VENV)/ready ## put the figures of build/compare/compare.json into docs/paper.md, its plot and docs/trees.md
+compare-doc: $(VENV)/ready ## put the figures of build/compare/compare.json into docs/paper.md and docs/trees.md
 	$(VENV_PYTHON) compare/compare.py $(COMPARE)/compare.json docs/paper.md docs/trees.md
