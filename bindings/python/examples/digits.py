@@ -2,8 +2,8 @@
 
 A key is the picture of a digit, its value says which digit it is. Attention with a picture as query
 then answers with a mixture of ten labels, and the largest entry is the guess. Each release below is
-made once under (epsilon, delta)- differential privacy for every single private digit and answers
-all queries.
+made once under (epsilon, delta)-differential privacy for every single private digit and answers all
+queries.
 
 Run it by `make demo`, or, with dpattn, scikit-learn and matplotlib installed:
 
