@@ -38,7 +38,6 @@
 //   - boxes.go: the cover
 //   - accept.go: under or over the curve
 //   - stream.go: kernel entropy and AES-CTR
-//   - parallel.go: goroutines
 //
 // # Who may see what
 //
