@@ -6,7 +6,8 @@ owners: build $(VENV)/ready ## compare the two rules for owners of many rows on 
 
 .PHONY: test-readme
 test-readme: build $(VENV)/ready ## the programs in README.md and docs, and the links
-	$(VENV_PYTHON) tests/readme.py build/readme README.md docs/c.md docs/cpp.md docs/ledger.md docs/trees.md
+	$(VENV_PYTHON) tests/readme.py build/readme README.md docs/c.md docs/cpp.md docs/codebook.md docs/ledger.md \
+		docs/trees.md
 	$(VENV_PYTHON) study/choosing.py check docs/choosing.md
 
 .PHONY: docs
