@@ -3,9 +3,11 @@ package core
 import (
 	"testing"
 
+	"dpattn/core/codebook"
 	"dpattn/core/mechanism"
 	"dpattn/core/moment"
 	"dpattn/core/privacy"
+	"dpattn/tests/testkit"
 )
 
 // later is a mechanism with parameters that 0.1.0 did not have.
@@ -15,6 +17,32 @@ type later struct {
 }
 
 func (l later) Fields() []mechanism.Field { return append(l.Params.Fields(), l.more...) }
+
+// A request names everything that was asked for, the codebook too: another one is another request.
+func TestRequestNamesTheCodebook(t *testing.T) {
+	text := func(change float64) string {
+		p := settings{
+			KeyDim: 1, ValueDim: 1, Adjacency: AddRemove, KeyBound: 1, ValueBound: 1, Scale: 1,
+			Mechanism: codebook.Number, Cells: 2, Codebook: []float64{0.5, -0.5 + change},
+		}
+		m := testkit.Must(newMechanism(p.params()))(t)
+		return string(requestText(m.Params(), privacy.Budget{Epsilon: 1, Delta: 1e-6}))
+	}
+	// The SHA-256 of the int16 16383 and -16383, little-endian.
+	const want = `{"request":2,"heads":1,"key_dim":1,"value_dim":1,"mechanism":3,"adjacency":1,"owner_rows":0,` +
+		`"cells":2,"codebook":"9fce7833dd595e86910e39453f998391ce657b921c446ac400a91693a9c80b4f",` +
+		`"key_bound":1,"value_bound":1,"scale":1,"lambda":1,"owner_bound":0,"head_weights":null,` +
+		`"epsilon":1,"delta":0.000001}`
+	if got := text(0); got != want {
+		t.Errorf("got %s\nwant %s", got, want)
+	}
+	if text(0) == text(0.1) {
+		t.Error("another codebook makes the same request")
+	}
+	if text(0) != text(1e-9) {
+		t.Error("the same integers make another request")
+	}
+}
 
 // The request's text, word for word: ledgers keep its digest for ever (docs/formats.md). Files of
 // 0.1.0 hold version 1 to what that version wrote (TestStoredRequests).

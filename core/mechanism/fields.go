@@ -24,6 +24,8 @@ func (f Field) Set() bool {
 		return v != 0
 	case []float64:
 		return len(v) != 0
+	case string:
+		return v != ""
 	}
 	return false
 }
