@@ -56,6 +56,13 @@ func NewCodebook(m []int16, dim int) *Codebook {
 	return c
 }
 
+// CodebookBytes is about how much memory a Codebook of that shape takes: much more than its
+// centroids where it has few, since blocks of them are filled up.
+func CodebookBytes(count, dim int) uint64 {
+	blocks := uint64((count + Lanes - 1) / Lanes)
+	return blocks * Lanes * (4*uint64((dim+1)/2) + 8)
+}
+
 func (c *Codebook) blocks() int { return (c.count + Lanes - 1) / Lanes }
 
 // assigner is the memory of one goroutine in Assign.

@@ -17,6 +17,7 @@ import (
 	"math/big"
 	"reflect"
 	"slices"
+	"sync"
 
 	"dpattn/core/fault"
 	"dpattn/core/gaussian"
@@ -39,11 +40,13 @@ type design struct {
 	*gaussian.Design
 	shared    mechanism.Params
 	own       Params
-	cols      int              // d_v + 1
-	lambda    int16            // Lambda on the integer grid
-	centroids []int16          // [Heads, Cells, KeyDim], |m|^2 < 2^30
-	books     []*simd.Codebook // of each head, for assignment
-	clip      *big.Int         // bound on the squared norm of an owner's sum in one head; nil: none is needed
+	cols      int      // d_v + 1
+	lambda    int16    // Lambda on the integer grid
+	centroids []int16  // [Heads, Cells, KeyDim], |m|^2 < 2^30
+	clip      *big.Int // bound on the squared norm of an owner's sum in one head; nil: none is needed
+
+	assignment sync.Once
+	books      []*simd.Codebook // of each head, by book
 }
 
 // New implements mechanism.Settings.
@@ -94,9 +97,6 @@ func (d *design) derive(centroids []int16, lambda int16) {
 	d.centroids, d.lambda = centroids, lambda
 	d.own.digest = digestOf(centroids)
 	d.shared.Mechanism = d.own
-	for h := range d.shared.Heads {
-		d.books = append(d.books, simd.NewCodebook(d.headCentroids(h), d.shared.KeyDim))
-	}
 	squared := rowSquared(lambda)
 	replace := d.shared.Adjacency == privacy.Replace
 	switch {
@@ -125,6 +125,31 @@ func (d *design) derive(centroids []int16, lambda int16) {
 // rowSquared is U, the bound on the squared norm of what one row contributes.
 func rowSquared(lambda int16) *big.Int {
 	return big.NewInt(quant.ValueNorm2 + int64(lambda)*int64(lambda))
+}
+
+// book is head h's centroids as keys are assigned to them. A release needs none, so they are made
+// for the first row.
+func (d *design) book(h int) *simd.Codebook {
+	d.assignment.Do(func() {
+		for h := range d.shared.Heads {
+			d.books = append(d.books, simd.NewCodebook(d.headCentroids(h), d.shared.KeyDim))
+		}
+	})
+	return d.books[h]
+}
+
+// assignable makes sure that the memory holds what book makes.
+func (d *design) assignable() error {
+	need := uint64(d.shared.Heads) * simd.CodebookBytes(d.own.Cells, d.shared.KeyDim)
+	what := fmt.Sprintf("params: %d*%d centroids in the form that keys are assigned with", d.shared.Heads, d.own.Cells)
+	return memory.Fits(what, need)
+}
+
+// fitsWithQueries makes sure that the memory holds a state and its keys, values and biases for
+// queries, which are f32.
+func (d *design) fitsWithQueries(what string) error {
+	cells := uint64(d.shared.Heads) * uint64(d.own.Cells)
+	return memory.Fits(what, d.StateBytes()+cells*4*uint64(d.shared.KeyDim+d.shared.ValueDim+2))
 }
 
 // headCentroids are those of head h, [Cells, KeyDim].

@@ -1,7 +1,6 @@
 package codebook
 
 import (
-	"dpattn/core/internal/memory"
 	"dpattn/core/internal/wire"
 	"dpattn/core/mechanism"
 	"dpattn/core/privacy"
@@ -93,7 +92,7 @@ func decode(r *wire.Reader, head mechanism.Head, withState bool) (mechanism.Mech
 
 // DecodeState implements mechanism.Mechanism.
 func (d *design) DecodeState(r *wire.Reader, budget privacy.Budget) (mechanism.State, error) {
-	if err := memory.Fits("data: the state and its form for queries", 2*d.StateBytes()); err != nil {
+	if err := d.fitsWithQueries("data: the state and its form for queries"); err != nil {
 		return nil, err
 	}
 	noisy, err := d.Design.DecodeState(r, budget)

@@ -27,7 +27,12 @@ type sums struct {
 }
 
 // NewSums implements mechanism.Mechanism.
-func (d *design) NewSums() (mechanism.Sums, error) { return d.noSums(), nil }
+func (d *design) NewSums() (mechanism.Sums, error) {
+	if err := d.assignable(); err != nil {
+		return nil, err
+	}
+	return d.noSums(), nil
+}
 
 func (d *design) noSums() *sums {
 	s := &sums{design: d}
@@ -162,7 +167,7 @@ func (s *sums) addBatch(h int, keys, values tensor.Tensor, ids []uint64) mechani
 		defer p.free()
 		var counts mechanism.Diagnostics
 		simd.Plain(func() { counts = d.quantise(&keys, &values, lo, rows, p) })
-		d.books[h].Assign(p.x[:rows*d.shared.KeyDim], p.cell[:rows])
+		d.book(h).Assign(p.x[:rows*d.shared.KeyDim], p.cell[:rows])
 		shared.Lock()
 		defer shared.Unlock()
 		if s.owners != nil {
@@ -258,10 +263,7 @@ const ownerReports = 64
 // Release implements mechanism.Sums.
 func (s *sums) Release(budget privacy.Budget, p *mechanism.Progress) (mechanism.State, error) {
 	d := s.design
-	// The noisy state, and keys, values and biases for queries.
-	cells := uint64(d.shared.Heads) * uint64(d.own.Cells)
-	need := d.StateBytes() + cells*4*uint64(d.shared.KeyDim+d.cols)
-	if err := memory.Fits("release: the noisy state and its form for queries", need); err != nil {
+	if err := d.fitsWithQueries("release: the noisy state and its form for queries"); err != nil {
 		return nil, err
 	}
 	if s.owners == nil {
@@ -402,6 +404,9 @@ func (d *design) possible(row []int16) bool {
 func (d *design) DecodeSums(r *wire.Reader) (mechanism.Sums, error) {
 	if d.shared.OwnerRows == 0 && uint64(len(r.Buf)) != 8*uint64(d.shared.Heads)+d.StateBytes() {
 		return nil, wire.Corrupt("its length does not fit its shapes")
+	}
+	if err := d.assignable(); err != nil {
+		return nil, err
 	}
 	s := d.noSums()
 	if err := s.decode(r); err != nil {
