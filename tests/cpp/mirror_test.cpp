@@ -37,19 +37,22 @@ TEST(every_field_of_params_reaches_c)
     params.adjacency = dpattn::Adjacency::replace;
     params.rotation = dpattn::Rotation::none;
     params.key_bound = params.value_bound = params.query_bound = params.scale = params.lambda = full;
-    params.center = params.head_weights = {full};
+    params.center = params.head_weights = params.codebook = {full};
     params.owner_bound = params.range = params.value_range = params.relative_error = full;
     params.failure_probability = params.copy_factor = full;
     params.rows = full64;
-    params.leaves = params.copies = 1;
+    params.leaves = params.copies = params.cells = 1;
     params.trees = dpattn::Trees::kept;
     dpattn_params c;
     CHECK(dpattn::detail::to_c(params, c).ok());
     // Pointers are compared, since their upper halves may be zero.
     CHECK(c.center == params.center.data() && c.head_weights == params.head_weights.data());
+    CHECK(c.codebook == params.codebook.data());
     std::memset(&c.center, 1, sizeof(c.center));
     std::memset(&c.head_weights, 1, sizeof(c.head_weights));
-    CHECK(zero_words(c) == std::vector<std::size_t>{offsetof(dpattn_params, reserved)});
+    std::memset(&c.codebook, 1, sizeof(c.codebook));
+    const std::vector<std::size_t> reserved = {offsetof(dpattn_params, reserved), offsetof(dpattn_params, reserved_2)};
+    CHECK(zero_words(c) == reserved);
     CHECK(c.struct_size == sizeof(dpattn_params));
 }
 

@@ -14,7 +14,8 @@ enum class Adjacency : std::int32_t { unset = 0, add_remove = DPATTN_ADD_REMOVE,
 enum class Mechanism : std::int32_t {
     standard = DPATTN_MECHANISM_DEFAULT,
     gaussian = DPATTN_GAUSSIAN,
-    dptree = DPATTN_DPTREE
+    dptree = DPATTN_DPTREE,
+    codebook = DPATTN_CODEBOOK
 };
 /// Whether Mechanism::dptree keeps trees.
 enum class Trees : std::int32_t { standard = DPATTN_TREES_DEFAULT, kept = DPATTN_TREES_KEPT, none = DPATTN_TREES_NONE };
@@ -63,6 +64,10 @@ struct Params {
     std::uint32_t leaves = 0;       ///< of the fixed grid; 0: rows
     std::uint32_t copies = 0;       ///< whose median answers; 0: the paper's formula
     Trees trees = Trees::standard;
+
+    // Mechanism::codebook alone; empty and zero otherwise.
+    std::vector<double> codebook; ///< heads * cells * key_dim: centroids of public rows, NEVER of the private ones
+    std::uint32_t cells = 0;      ///< centroids a head
 };
 
 /// What a release may cost. Brace-initialise it as {epsilon, delta}.
@@ -108,8 +113,14 @@ inline Failure to_c(const Params &params, dpattn_params &c) noexcept
     c.leaves = params.leaves;
     c.copies = params.copies;
     c.trees = static_cast<std::int32_t>(params.trees);
+    c.codebook = params.codebook.empty() ? nullptr : params.codebook.data();
+    c.cells = params.cells;
     const std::size_t heads = params.heads == 0 ? 1 : params.heads;
     if (Failure f = check(params.center.size(), times(heads, params.key_dim), "center", "heads * key_dim"); !f.ok()) {
+        return f;
+    }
+    const std::size_t numbers = times(times(heads, params.cells), params.key_dim);
+    if (Failure f = check(params.codebook.size(), numbers, "codebook", "heads * cells * key_dim"); !f.ok()) {
         return f;
     }
     return check(params.head_weights.size(), heads, "head_weights", "heads");
