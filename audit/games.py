@@ -89,6 +89,16 @@ def public(**changes: Any) -> Dict[str, Any]:
     return {**values, "value_bound": 1.0, "adjacency": "add_remove", **changes}
 
 
+def codebook(**changes: Any) -> Dict[str, Any]:
+    """Parameters of the codebook mechanism, with 64 coordinates: 4 cells times 16 columns.
+
+    Keys in -1..-0.5, -0.5..0, 0..0.5 and 0.5..1 are in cells 0 to 3, a boundary in the lower cell.
+    """
+    values: Dict[str, Any] = {"mechanism": "codebook", "key_dim": 1, "value_dim": 15, "scale": 1.0}
+    centroids = np.array([[-0.75], [-0.25], [0.25], [0.75]])
+    return {**values, "codebook": centroids, "key_bound": 1.0, "value_bound": 1.0, "adjacency": "add_remove", **changes}
+
+
 def value(dim: int, sign: float = 1.0) -> Array:
     """A value at the bound whose integers come as near to their bound as they can.
 
@@ -120,6 +130,12 @@ def games() -> List[Game]:
     owner = rows(owned, *others, owner=7)
     canary = rows(owned, *4 * [(far, value(15))], owner=9)
     mixed = rows(two, (0.3, 0.1 * value(7)))
+    cells = codebook()
+    # Above this lambda a row in another cell is the worst neighbour, below it an opposite value.
+    elsewhere, opposite = (codebook(adjacency="replace", lambda_=weight) for weight in (2.0, 0.125))
+    moved, held = codebook(adjacency="replace", lambda_=2.0, owner_rows=3), codebook(owner_rows=9, owner_bound=2.5)
+    crowd = 8 * ((0.05, 0.1 * value(15)),)  # near a boundary
+    here, there = (far, value(15)), (-far, value(15))
     return [
         Game(
             "row",
@@ -171,6 +187,50 @@ def games() -> List[Game]:
             (50_000, 2_000),
         ),
         Game(
+            "codebook row, mu 4",
+            "codebook: a row is added to eight others near a boundary, at mu = 4; every builder from rows",
+            cells,
+            (rows(cells, *crowd), rows(cells, *crowd, there)),
+            AT_MU_4,
+            (50_000, 1_000),
+            anew=True,
+        ),
+        Game(
+            "codebook, another cell, mu 4",
+            "codebook: a row is replaced by one of another cell, at mu = 4",
+            elsewhere,
+            (rows(elsewhere, here), rows(elsewhere, there)),
+            AT_MU_4,
+            (50_000, 1_000),
+        ),
+        Game(
+            "codebook, same cell, mu 4",
+            "codebook: a row is replaced by one of the same cell with the opposite value, at mu = 4",
+            opposite,
+            (rows(opposite, here), rows(opposite, (far, value(15, -1.0)))),
+            AT_MU_4,
+            (50_000, 1_000),
+        ),
+        Game(
+            "codebook, owner across cells, mu 4",
+            "codebook: an owner's four rows, of which three count, are replaced by four of another cell, at mu = 4",
+            moved,
+            (rows(moved, *4 * [here], owner=9), rows(moved, *4 * [there], owner=9)),
+            AT_MU_4,
+            (50_000, 1_000),
+        ),
+        Game(
+            "codebook, clipped owner, mu 4",
+            "codebook: an owner with rows in two cells, together clipped to 2.5, is added, at mu = 4",
+            held,
+            (
+                rows(held, *others, owner=7),
+                rows(held, *others, owner=7).plus(rows(held, *3 * [here], *2 * [there], owner=9)),
+            ),
+            AT_MU_4,
+            (50_000, 1_000),
+        ),
+        Game(
             "large state",
             "16,384 coordinates, drawn in several blocks",
             wide,
@@ -205,7 +265,8 @@ class Table:
             self.shape = release.state().shape
         self.sigmas = tuple(term["sigma"] for term in certificate["noise"]["terms"] for _ in range(term["heads"]))
         grid = certificate["sensitivity"]
-        row = grid["phi_squared"] * (grid["value_squared"] + grid["lambda"] ** 2)
+        features = grid.get("phi_squared", 1)  # of a codebook: a row is in one cell
+        row = features * (grid["value_squared"] + grid["lambda"] ** 2)
         self.bound = math.floor(Fraction(self.params.owner_bound or 0.0) ** 2 * row)
         self.width = int(np.prod(self.shape))
         self.sums = [self._sums(side).ravel() for side in (0, 1)]

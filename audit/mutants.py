@@ -38,6 +38,25 @@ class Mutant:
 SQUARED = "out.Squared = square.Mul(square, m.Mul(m, m))"
 DRAWN = "return s, nil\n}\n\nfunc (d *Design) newState("
 
+ASSIGNED = "d.book(h).Assign("
+MEAN = """func(x []int16, dim int) {
+			for j := range dim {
+				sum := 0.0
+				for i := j; i < len(x); i += dim {
+					sum += float64(x[i])
+				}
+				for i := j; i < len(x); i += dim {
+					x[i] = int16((float64(x[i]) - sum/float64(len(x)/dim)) / 2)
+				}
+			}
+		}(p.x[:rows*d.shared.KeyDim], d.shared.KeyDim)
+		"""
+OPENED = "return d.open(noisy), nil\n\t}\n\tall := "
+BARE = """for c := d.cols - 1; c < len(noisy.Noisy); c += d.cols {
+			noisy.Noisy[c] = s.exact.Exact[c]
+		}
+		"""
+
 MUTANTS = (
     Mutant(
         "delta-halved",
@@ -131,6 +150,40 @@ MUTANTS = (
         "t.Mul(t, w).Quo(t, w)",
         (("two heads, mu 4", 3_000),),
         small=False,
+    ),
+    Mutant(
+        "codebook-cells",
+        "codebook: a row in another cell counts once in the sensitivity",
+        "core/codebook",
+        "squared.Lsh(squared, 1)",
+        "",
+        (("codebook, another cell, mu 4", 2_000),),
+    ),
+    Mutant(
+        "codebook-opposite",
+        "codebook: twice the squared value, not four times, in the sensitivity of the same cell",
+        "core/codebook",
+        "big.NewInt(4 * quant.ValueNorm2)",
+        "big.NewInt(2 * quant.ValueNorm2)",
+        (("codebook, same cell, mu 4", 2_000),),
+        small=False,
+    ),
+    Mutant(
+        "codebook-mean",
+        "codebook: keys are assigned to cells after the mean of their batch is taken off, in floating point",
+        "core/codebook",
+        ASSIGNED,
+        MEAN + ASSIGNED,
+        (("codebook row, mu 4", 300),),
+        small=False,
+    ),
+    Mutant(
+        "codebook-masses",
+        "codebook: the masses have no noise",
+        "core/codebook",
+        OPENED,
+        BARE + OPENED,
+        (("codebook row, mu 4", 300),),
     ),
 )
 
