@@ -84,7 +84,7 @@ def test_diagnostics_and_queries_outside() -> None:
         ({"scale": 1.0}, "scale"),
         ({"center": [0, 0, 0]}, "center"),
         ({"polynomial": "taylor"}, "polynomial"),
-        ({"rotate": False}, "rotation"),
+        ({"rotate": False}, "rotate is False"),
     ],
 )
 def test_bad_params(change: dict[str, Any], named: str) -> None:

@@ -19,6 +19,10 @@ is the call that torch users know, on [batch, heads, m, d]; `dpattn.torch.Privat
 nn.Module that merges private context with public keys and values, as `merge` does for two answers.
 `Release.bind` is for loops over one buffer. `dpattn.verify` recomputes what a file guarantees.
 
+With public rows of the same kind as the private keys there is sharper attention:
+`dpattn.codebook.fit` makes a codebook of them for ``Params(mechanism="codebook", codebook=M)``, and
+`Release.kv` gives that release as keys, values and biases, which any attention kernel reads.
+
 The guarantee is about rows (k_j, v_j) as given, or about owners of up to `owner_rows` rows. Choose
 all bounds without looking at the private data. The C library is loaded on first use, not on import.
 """
@@ -95,11 +99,11 @@ __all__ = [
 ]
 
 
-_MODULES = ("torch", "verify")
+_MODULES = ("codebook", "torch", "verify")
 
 
 def __getattr__(name: str) -> _ModuleType:
-    """`dpattn.torch` and `dpattn.verify` without an import of their own; they are imported then."""
+    """`dpattn.codebook`, `torch` and `verify` without an import of their own; it is done then."""
     if name in _MODULES:
         from importlib import import_module
 

@@ -21,6 +21,22 @@ REQUIRED = {
 }
 
 
+# What each mechanism reads beside shapes, adjacency and owner_rows.
+READS = {
+    "gaussian": (
+        *REQUIRED["gaussian"],
+        *("degree", "polynomial", "rotate", "scale", "lambda_", "owner_bound", "center", "head_weights"),
+    ),
+    "dptree": (
+        *REQUIRED["dptree"],
+        *("degree", "rows", "leaves", "copies", "copy_factor", "relative_error", "failure_probability", "trees"),
+    ),
+    "codebook": (*REQUIRED["codebook"], "scale", "lambda_", "owner_bound", "head_weights"),
+}
+_UNREAD = {"key_bound": 0.0, "value_bound": 0.0, "query_bound": 0.0, "polynomial": "minimax", "rotate": True}
+_OPTIONAL = sorted({name for names in READS.values() for name in names})
+
+
 @dataclasses.dataclass(frozen=True, init=False, repr=False, eq=False)
 class Params:
     """Everything that is public: shapes, bounds, adjacency. Choose it without looking at the data.
@@ -43,11 +59,15 @@ class Params:
         1..65536. Row j is one unit across all heads: one budget covers them all.
     degree : int, optional
         Degree of the polynomial that stands for exp, 1..8; None: 2, except that `plan` chooses.
-    mechanism : {"gaussian", "dptree"}
-        The Gaussian moment release; or DPTreeCrossAttention of arXiv 2407.14717, a reference whose
-        error is larger by orders of magnitude (docs/paper.md). That one takes `range` and
-        `value_range` instead of the three bounds, its logit is <q, k> / key_dim, and polynomial,
-        rotate, scale, lambda_, owner_bound, center and head_weights are not for it.
+    mechanism : {"gaussian", "dptree", "codebook"}
+        "gaussian": the Gaussian moment release, for logits up to about 4. "codebook": sums over the
+        cells of public centroids, for attention as sharp as wanted; it needs public rows of the
+        same kind as the private keys, and reads key_bound, value_bound, codebook, scale, lambda_,
+        owner_bound and head_weights, but neither query_bound, degree, polynomial, rotate nor
+        center. "dptree": DPTreeCrossAttention of arXiv 2407.14717, a reference whose error is
+        larger by orders of magnitude (docs/paper.md); it reads range, value_range and what is said
+        to be its own below instead of the three bounds, and its logit is <q, k> / key_dim. All read
+        shapes, adjacency and owner_rows; what a mechanism does not read is refused.
     polynomial : {"minimax", "taylor"}
         "minimax" has the smallest relative error; "taylor" often serves better when only the
         arg-max matters.
@@ -63,8 +83,8 @@ class Params:
         Rotate keys and queries by a fixed public Hadamard rotation, which spreads outlier
         coordinates.
     scale : float, optional
-        A logit is scale * <q, k>; > 0; None: 1 / sqrt(key_dim). scale * query_bound * key_bound
-        must be <= 64.
+        A logit is scale * <q, k>; > 0; None: 1 / sqrt(key_dim). With "gaussian" scale * query_bound
+        * key_bound must be <= 64; "codebook" has no limit.
     lambda_ : float, optional
         Weight of the denominator column in units of a value, value_bound/64 .. value_bound*16;
         None: value_bound * value_dim**(-1/4). `lam` is the same under a shorter name.
@@ -88,10 +108,10 @@ class Params:
         "dptree": c, eps_s and p_f of that formula; None: 1, 0.1, 0.01. eps_s chooses the degree
         where that is None, and p_f bounds accuracy only: neither enters the guarantee.
     codebook : array_like
-        "codebook" only, required there: (cells, key_dim), or (heads, cells, key_dim), 1..65536
-        cells: centroids of PUBLIC rows of the same kind as the private keys. Never of the private
-        rows: the guarantee would be void. Of the three bounds that mechanism takes key_bound and
-        value_bound, and queries of any length.
+        "codebook" only, required there: (cells, key_dim), the same for all heads, or (heads, cells,
+        key_dim), 1..65536 cells: centroids of PUBLIC rows of the same kind as the private keys, as
+        `dpattn.codebook.fit` makes them. Never of the private rows: the guarantee would be void.
+        Centroids longer than key_bound are scaled to it. Queries may have any length.
     trees : bool
         "dptree": False releases the linear sums that the trees' distances come down to.
 
@@ -204,6 +224,15 @@ class Params:
             book = _codebook(codebook, self.heads, self.key_dim)
         put("codebook", book)
         put("head_weights", None if head_weights is None else _head_weights(head_weights, self.heads))
+        for name in _OPTIONAL:
+            value = getattr(self, name)
+            if name in READS[self.mechanism] or value is None:
+                continue
+            if isinstance(value, np.ndarray) or value != _UNREAD.get(name):
+                shown = f"has shape {value.shape}" if isinstance(value, np.ndarray) else f"is {value!r}"
+                raise InvalidArgumentError(
+                    f"{name} {shown}; mechanism {self.mechanism!r} does not read it: leave it out"
+                )
         if self.mechanism == "gaussian" and self.logit_bound > abi.MAX_LOGIT_BOUND:
             raise InvalidArgumentError(
                 f"scale * query_bound * key_bound is {self.logit_bound:g}; it must be at most {abi.MAX_LOGIT_BOUND:g}"
@@ -221,7 +250,10 @@ class Params:
 
     @property
     def logit_bound(self) -> float:
-        """The bound b on a logit: scale * query_bound * key_bound; with "dptree" range**2."""
+        """The bound b on a logit: scale * query_bound * key_bound; with "dptree" range**2.
+
+        0 with "codebook", which has none.
+        """
         if self.mechanism == "dptree":
             return (self.range or 0.0) ** 2
         scale = self.scale if self.scale is not None else 1.0 / math.sqrt(self.key_dim)

@@ -21,24 +21,26 @@ class Plan:
     ----------
     degree : int
         The degree of the parameters, or, if they leave it open, the one of 1..4 with the least
-        total error. A builder does not plan: give it this degree, it takes 2 otherwise.
+        total error. A builder does not plan: give it this degree, it takes 2 otherwise. 0 with
+        mechanism "codebook".
     features : int
-        Polynomial features a head, C(key_dim + degree, degree).
+        Polynomial features a head, C(key_dim + degree, degree); with "codebook" cells.
     state_bytes, release_bytes : int
         Memory of a builder's state, and size of the saved release.
     logit_bound : float
-        b = scale * query_bound * key_bound.
+        b = scale * query_bound * key_bound; 0 with "codebook", which has no bound.
     polynomial_error : float
-        max |p(x)/e^x - 1| on [-b, b].
+        max |p(x)/e^x - 1| on [-b, b]; 0 with "codebook".
     mu : float
         Gaussian DP parameter of the budget.
     sigma_over_sensitivity : float
         1 / mu (with several heads: of the head with the most noise).
     noise_stddev : float
         Predicted standard deviation of one output coordinate near 0, in units of a value, for |q| =
-        query_bound and mean attention weight 1.
+        query_bound and mean attention weight 1; with "codebook" for a query that attends to one
+        cell of n/cells rows.
     noise_stddev_worst : float
-        The same with every weight at its least, e^-b.
+        The same with every weight at its least, e^-b; with "codebook" the same again.
     rows_for_error : int
         Least number of rows with noise_stddev <= target_error; 0 if no target was given.
     """
@@ -57,9 +59,14 @@ class Plan:
 
     def _repr_html_(self) -> str:
         """A table for notebooks."""
+        kind = {"codebook": f"{self.features:,} cells a head"}
+        if self.degree:
+            kind = {
+                "degree": f"{self.degree} ({self.features:,} features a head)",
+                "polynomial": f"{self.polynomial_error:.2%} off exp at most, logits up to {self.logit_bound:g}",
+            }
         rows = {
-            "degree": f"{self.degree} ({self.features:,} features a head)",
-            "polynomial": f"{self.polynomial_error:.2%} off exp at most, logits up to {self.logit_bound:g}",
+            **kind,
             "noise of one output coordinate": f"{self.noise_stddev:.4g} (at worst {self.noise_stddev_worst:.4g})",
             "mu of the budget": f"{self.mu:.6g}",
             "memory of a builder": f"{self.state_bytes:,} bytes",

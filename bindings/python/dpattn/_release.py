@@ -16,7 +16,7 @@ from ._c.handle import Handle
 from ._c.library import call, library
 from ._c.tensor import View, view, writable
 from ._check import exact
-from ._errors import InvalidArgumentError
+from ._errors import InvalidArgumentError, LibraryError
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -27,6 +27,9 @@ _CODES, _addressof, _from_buffer, _pack = tensor.CODES, ctypes.addressof, tensor
 # One C call cannot be interrupted; more work than some tenths of a second is cut into several.
 _CHUNK_COST = 1_000_000_000
 
+# What the key-value form is for, as its files say it.
+_ATTENTION = "softmax(scale * queries @ keys.T + bias) @ values, for each head"
+
 
 @dataclasses.dataclass(frozen=True)
 class Info:
@@ -35,11 +38,11 @@ class Info:
     Attributes
     ----------
     heads, key_dim, value_dim, degree, mechanism, polynomial : object
-        As in `Params`.
+        As in `Params`; degree and polynomial are 0 and "" where the mechanism has none.
     adjacency, owner_rows, owner_bound, rotate : object
         As in `Params`.
     key_bound, value_bound, query_bound, scale, lambda_ : float
-        As in `Params`, defaults filled in.
+        As in `Params`, defaults filled in; 0 where the mechanism has none.
     logit_bound : float
         b = scale * query_bound * key_bound.
     polynomial_error : float
@@ -49,13 +52,14 @@ class Info:
     mu : float
         Gaussian DP parameter actually spent.
     features : int
-        Polynomial features a head.
+        Polynomial features a head; with "codebook" cells.
     state_bytes, save_bytes : int
         Sizes of `Release.state` and of the saved file.
     id : str
         32 hexadecimal digits, random and public: the release's name.
     cells : int
-        With mechanism "codebook", as in `Params` (query_bound is 0 then); else 0.
+        With mechanism "codebook": of a head. Then there is no polynomial, no rotation, and no bound
+        on a query or a logit: those are 0, "" and False. Else 0.
     range, value_range, leaves, copies, trees : object
         With mechanism "dptree", as in `Params` with defaults filled in (the norm bounds are 0 then,
         and so is mu); else 0 and False.
@@ -230,7 +234,8 @@ class Release(Handle):
         ----------
         Q : array_like
             (key_dim,) or (m, key_dim) for one head, (heads, m, key_dim) for one or several. Queries
-            longer than `query_bound` are scaled to it; a query with NaN or Inf gets NaN.
+            longer than `query_bound` are scaled to it; with "codebook" those whose logits could
+            pass 2**16. A query with NaN or Inf gets NaN.
         out : array, optional
             Written and returned: shaped as Q with value_dim as last axis; a numpy array, or a CPU
             array with DLPack, of float32, float64, float16 or bfloat16, of any strides.
@@ -239,9 +244,11 @@ class Release(Handle):
             axis; for `merge`.
         return_std : bool
             Also return the predicted standard deviation of the noise in the answer, shaped as the
-            answer.
+            answer. With "codebook" it is right where the cells that a query attends to have some
+            five times as many rows as the noise on their number; elsewhere it is a guess, and the
+            answer is kept within value_bound.
         return_clipped : bool
-            Also return how many queries were longer than `query_bound` or not finite.
+            Also return how many queries were scaled or not finite.
 
         Returns
         -------
@@ -343,12 +350,13 @@ class Release(Handle):
         """The release of mechanism "codebook" as a key-value cache.
 
         Any attention kernel reads it: ``softmax(scale * Q @ keys.T + bias) @ values`` is what
-        `attend` answers, with scale = ``release.info.scale``.
+        `attend` answers, but for its rounding to f32, with scale = ``release.info.scale``. In one
+        call over [public keys ; these keys] the bias of public keys is 0.
 
         Parameters
         ----------
         dtype : dtype
-            float64, float32 or float16, of all three.
+            float64, float32, float16 or ml_dtypes' bfloat16, of all three.
 
         Returns
         -------
@@ -364,36 +372,77 @@ class Release(Handle):
         UnsupportedError
             If the release is of another mechanism.
         """
+        try:
+            wanted: Optional[np.dtype[Any]] = np.dtype(dtype)
+        except TypeError:
+            wanted = None
+        if wanted is None or tensor.code_of(wanted) is None:
+            raise InvalidArgumentError(f"dtype is {dtype!r}; it must be float32, float64, float16 or bfloat16")
         shape = (self._heads, self.info.cells)
         arrays = (
-            np.empty((*shape, self._key_dim), dtype),
-            np.empty((*shape, self._value_dim), dtype),
-            np.empty(shape, dtype),
+            np.empty((*shape, self._key_dim), wanted),
+            np.empty((*shape, self._value_dim), wanted),
+            np.empty(shape, wanted),
         )
         views = [tensor.writable(array, name) for array, name in zip(arrays, ("keys", "values", "bias"))]
         call("dpattn_release_kv", self._open(), *(view.pack() for view in views))
         return arrays
 
+    def to_safetensors(self, path: _files.PathLike, dtype: Any = np.float32) -> None:
+        """Write the key-value form (`kv`) as a safetensors file, which needs no dpattn to be read.
+
+        It holds the tensors keys (heads, cells, key_dim), values (heads, cells, value_dim), bias
+        (heads, cells) and scale (a number, float64): attention is ``softmax(scale * Q @ keys.T +
+        bias) @ values``. Its metadata are the certificate (``certificate``, JSON) and that formula
+        (``attention``). It is PUBLIC as the release is; `dpattn verify` needs the release itself.
+
+        Parameters
+        ----------
+        path : path-like
+            Written atomically; it may replace a file, but no ledger.
+        dtype : dtype
+            Of keys, values and bias, as in `kv`.
+
+        Raises
+        ------
+        UnsupportedError
+            If the release is of another mechanism.
+        LibraryError
+            If the package safetensors is not installed.
+        """
+        try:
+            from safetensors.numpy import save
+        except ImportError:
+            raise LibraryError("to_safetensors needs safetensors; install it with: pip install safetensors") from None
+        keys, values, bias = self.kv(dtype)
+        tensors = {"keys": keys, "values": values, "bias": bias, "scale": np.array(self.info.scale)}
+        metadata = {"attention": _ATTENTION, "certificate": json.dumps(self.certificate())}
+        _files.write(path, save(tensors, metadata))
+
     def __repr__(self) -> str:
         i = self.info
         state = "" if self._handle else "; closed"
+        size = f"cells={i.cells}" if i.cells else f"degree={i.degree}"
         return (
             f"<dpattn.Release {i.guarantee}; heads={i.heads} key_dim={i.key_dim} value_dim={i.value_dim} "
-            f"degree={i.degree}; {i.bounds}; {i.save_bytes:,} bytes{state}>"
+            f"{size}; {i.bounds}; {i.save_bytes:,} bytes{state}>"
         )
 
     def _repr_html_(self) -> str:
         """A table for notebooks."""
         i = self.info
         shape = f"{i.heads} head{'s' if i.heads > 1 else ''}, keys of {i.key_dim}, values of {i.value_dim} numbers"
-        fit = f"{i.polynomial_error:.2%} off exp at most, logits up to {i.logit_bound:g}"
+        kind = {"codebook": f"{i.cells:,} cells, logits scale * <q, k> with scale {i.scale:g}"}
+        if not i.cells:
+            fit = f"{i.polynomial_error:.2%} off exp at most, logits up to {i.logit_bound:g}"
+            kind = {"polynomial": f"{i.polynomial}, degree {i.degree}: {fit}".lstrip(", ")}
         return _html.table(
             "dpattn.Release (public)" if self._handle else "dpattn.Release (closed)",
             {
                 "guarantee": i.guarantee,
                 "bounds": i.bounds,
                 "shape": shape,
-                "polynomial": f"{i.polynomial}, degree {i.degree}: {fit}",
+                **kind,
                 "size": f"{i.save_bytes:,} bytes",
                 "id": i.id,
             },
@@ -499,4 +548,4 @@ def _info(handle: int) -> Info:
 
 
 def _word(words: Dict[str, int], number: int) -> str:
-    return next((word for word, value in words.items() if value == number), str(number))
+    return next((word for word, value in words.items() if value == number), str(number) if number else "")

@@ -22,7 +22,7 @@ _pack = TENSOR.pack
 _addressof = ctypes.addressof
 from_buffer: Callable[[Any], ctypes.c_char] = ctypes.c_char.from_buffer
 
-# bfloat16 is no numpy type of its own; _code adds ml_dtypes' when it meets it.
+# bfloat16 is no numpy type of its own; code_of adds ml_dtypes' when it meets it.
 CODES: Dict[Any, int] = {np.dtype(np.float32): F32, np.dtype(np.float64): F64, np.dtype(np.float16): F16}
 
 _SIZES: Dict[int, int] = {F32: 4, F64: 8, F16: 2, BF16: 2}
@@ -109,7 +109,7 @@ def view(x: Any, name: str, least: int = 1) -> View:
 def in_place(x: Any, name: str) -> View:
     """View an array that must not be copied."""
     if isinstance(x, np.ndarray):
-        if _code(x.dtype) is None:
+        if code_of(x.dtype) is None:
             raise InvalidArgumentError(f"{name} has dtype {x.dtype}; it must be float32, float64, float16 or bfloat16")
         return view(x, name)
     borrowed = _from_dlpack(x, name, 1)
@@ -177,7 +177,8 @@ def owners(x: Any, rows: int) -> np.ndarray[Any, Any]:
     return np.ascontiguousarray(ids, dtype=np.uint64)
 
 
-def _code(dtype: Any) -> Optional[int]:
+def code_of(dtype: Any) -> Optional[int]:
+    """What the C library calls a numpy type; None: it has none."""
     code = CODES.get(dtype)
     if code is None and dtype.name == "bfloat16" and dtype.itemsize == 2 and dtype.isnative:
         code = CODES[dtype] = BF16
@@ -195,7 +196,7 @@ def _converted(x: np.ndarray[Any, Any], name: str) -> Tuple[np.ndarray[Any, Any]
     """An array of a type that C does not read, as one that it does."""
     if isinstance(x, np.ma.MaskedArray):
         raise InvalidArgumentError(f"{name} is a masked array; fill or drop the masked entries first")
-    code = _code(x.dtype)
+    code = code_of(x.dtype)
     if code is not None:
         return x, code
     kind, size = x.dtype.kind, x.dtype.itemsize
