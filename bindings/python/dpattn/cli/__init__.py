@@ -22,7 +22,7 @@ from .._errors import (
     OverspentError,
     UnsupportedError,
 )
-from . import attend, ledger, plan, release, verify
+from . import attend, codebook, ledger, plan, release, verify
 from .arguments import EXIT_CODES, Commands
 
 OK, USAGE, TROUBLE, INTERRUPTED = 0, 2, 3, 130
@@ -83,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print versions and exit")
     commands = Commands(parser)
-    for group in (release, attend, plan, verify, ledger):
+    for group in (codebook, release, attend, plan, verify, ledger):
         group.add(commands)
     return parser
 

@@ -100,7 +100,11 @@ def private() -> argparse.ArgumentParser:
         "--mechanism",
         choices=list(abi.MECHANISM),
         default="gaussian",
-        help="default gaussian; dptree takes --range and --value-range instead of the three bounds",
+        help="default gaussian; codebook takes --codebook and no --query-bound; dptree takes --range and --value-range "
+        "and none of the three bounds",
+    )
+    group.add_argument(
+        "--codebook", metavar="M.npy", help="codebook: centroids of PUBLIC rows, as dpattn codebook makes them"
     )
     group.add_argument("--range", type=float, metavar="R", help="dptree: entries of keys and queries are in [0, R]")
     group.add_argument("--value-range", type=float, metavar="W", help="dptree: entries of values are in [-W, W]")
@@ -146,6 +150,7 @@ def params_of(options: argparse.Namespace, heads: int, key_dim: int, value_dim: 
         center=None if options.center is None else read(options.center, "center"),
         head_weights=options.head_weights,
         mechanism=options.mechanism,
+        codebook=None if options.codebook is None else read(options.codebook, "codebook"),
         range=options.range,
         value_range=options.value_range,
         rows=options.public_rows,

@@ -1,8 +1,9 @@
-"""`dpattn attend` and `dpattn inspect`."""
+"""`dpattn attend`, `dpattn inspect` and `dpattn kv`."""
 
 from __future__ import annotations
 
 import argparse
+import os
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from .output import facts_of, progress_bar, show, summary, to_json
 
 
 def add(commands: Commands) -> None:
-    """Add both to the parser."""
+    """Add them to the parser."""
     sub = commands.add("attend", _attend, "answer queries from a release", writes())
     sub.add_argument("context", metavar="CONTEXT.dpa")
     sub.add_argument("queries", metavar="Q.npy", help="(d,), (m, d) or (heads, m, d)")
@@ -27,14 +28,24 @@ def add(commands: Commands) -> None:
     sub.add_argument("context", metavar="CONTEXT.dpa")
     sub.add_argument("--certificate", metavar="CERT.json", help="also write the certificate")
 
+    sub = commands.add("kv", _kv, "write a codebook release as keys, values and biases", writes())
+    sub.add_argument("context", metavar="CONTEXT.dpa")
+    sub.add_argument(
+        "-o", "--output", required=True, metavar="KV", help="a .npz file, or a .safetensors file with the certificate"
+    )
+    sub.add_argument("--dtype", choices=("float32", "float64", "float16"), default="float32", help="default float32")
+
+
+def _release(path: str) -> Release:
+    release = load_file(path)
+    if not isinstance(release, Release):
+        raise InvalidArgumentError(f"{path} is a {type(release).__name__}; it must be a release of attention")
+    return release
+
 
 def _attend(options: argparse.Namespace) -> None:
     check_outputs(options, (options.output, options.lse, options.std), (options.context, options.queries))
-    release = load_file(options.context)
-    if not isinstance(release, Release):
-        raise InvalidArgumentError(
-            f"{options.context} is a {type(release).__name__}; it must be a release of attention"
-        )
+    release = _release(options.context)
     queries = read(options.queries, "Q")
     if not 1 <= queries.ndim <= 3:
         raise InvalidArgumentError(f"Q has shape {queries.shape}; it must have 1 to 3 axes")
@@ -72,7 +83,9 @@ def _attend(options: argparse.Namespace) -> None:
     }
     text = f"{facts['queries']} queries answered"
     if clipped:
-        text += f"; {clipped} longer than query_bound = {release.info.query_bound:g} (scaled to it) or not finite"
+        bound = release.info.query_bound
+        longer = f"query_bound = {bound:g}" if bound else "logits are told apart"
+        text += f"; {clipped} longer than {longer} (scaled to it) or not finite"
     show(options, facts, text)
 
 
@@ -83,3 +96,21 @@ def _inspect(options: argparse.Namespace) -> None:
     if options.certificate:
         _files.write(options.certificate, to_json(certificate))
     show(options, {"info": facts_of(release), "certificate": certificate}, summary(release))
+
+
+def _kv(options: argparse.Namespace) -> None:
+    check_outputs(options, (options.output,), (options.context,))
+    kind = os.path.splitext(options.output)[1]
+    if kind not in (".npz", ".safetensors"):
+        raise InvalidArgumentError(f"output is {options.output}; its name must end with .npz or .safetensors")
+    release = _release(options.context)
+    if kind == ".npz":
+        keys, values, bias = release.kv(options.dtype)
+        with _files.atomic(options.output) as file:
+            np.savez(file, keys=keys, values=values, bias=bias, scale=release.info.scale)
+    else:
+        release.to_safetensors(options.output, options.dtype)
+    info = release.info
+    facts = {name: getattr(info, name) for name in ("heads", "cells", "key_dim", "value_dim", "scale", "id")}
+    text = f"{info.heads} x {info.cells} keys, values and biases: softmax(scale * q @ keys.T + bias) @ values"
+    show(options, {"output": options.output, "dtype": options.dtype, **facts}, f"{text}\nscale = {info.scale!r}")

@@ -10,6 +10,14 @@ from typing import Any, Dict
 
 from .._progress import Bar
 
+# What says nothing about a release of a mechanism.
+_TREES = ("range", "value_range", "leaves", "copies", "trees")
+_OTHERS = {
+    "gaussian": (*_TREES, "cells"),
+    "dptree": ("cells",),
+    "codebook": (*_TREES, "degree", "polynomial", "polynomial_error", "query_bound", "logit_bound", "rotate"),
+}
+
 
 def progress_bar(label: str, options: argparse.Namespace) -> Bar:
     """A bar on stderr, where somebody sees it."""
@@ -47,7 +55,6 @@ def _number(value: Any) -> str:
 def summary(release: Any) -> str:
     """The guarantee and the facts."""
     facts = facts_of(release)
-    if facts.get("mechanism") == "gaussian":
-        for name in ("range", "value_range", "leaves", "copies", "trees"):
-            del facts[name]
+    for name in _OTHERS.get(facts.get("mechanism", ""), ()):
+        del facts[name]
     return f"{release.info.guarantee}\n\n{table(facts)}"

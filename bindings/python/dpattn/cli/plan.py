@@ -26,7 +26,10 @@ def _plan(options: argparse.Namespace) -> None:
     result = dataclasses.asdict(
         plan(params, n=options.rows, epsilon=options.epsilon, delta=options.delta, target_error=options.target_error)
     )
-    text = table({name: value for name, value in result.items() if options.target_error or name != "rows_for_error"})
+    hidden = [] if options.target_error else ["rows_for_error"]
+    if options.mechanism == "codebook":
+        hidden += ["degree", "logit_bound", "polynomial_error"]
+    text = table({name: value for name, value in result.items() if name not in hidden})
     if options.degree is None and options.mechanism == "gaussian":
         text += f"\nrelease with: --degree {result['degree']}"
     show(options, result, text)

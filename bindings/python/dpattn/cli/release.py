@@ -32,7 +32,7 @@ def add(commands: Commands) -> None:
 
 def _release(options: argparse.Namespace) -> None:
     outputs = (options.output, options.certificate)
-    inputs = (options.keys, options.values, options.owners, options.center, options.ledger)
+    inputs = (options.keys, options.values, options.owners, options.center, options.codebook, options.ledger)
     check_outputs(options, outputs, inputs)
     check_bounds(options)
     keys, values = read(options.keys, "K"), read(options.values, "V")
