@@ -564,34 +564,44 @@ func TestBadCalls(t *testing.T) {
 	}
 }
 
-// The totals of progress say nothing of the number of rows.
+// Reports of a release's progress, their number and what they say, are the same whatever rows and
+// owners there are; and they end at their total.
 func TestProgressHidesRows(t *testing.T) {
-	totals := map[uint64]bool{}
-	for _, rows := range []int{0, 10, 11, 1000} {
-		p := smallParams()
-		p.OwnerRows = 2
-		b := testkit.Must(NewBuilder(p.params()))(t)
-		owners := make([]uint64, rows)
-		for i := range owners {
-			owners[i] = uint64(i)
-		}
-		if err := b.Add(0, testkit.Ball(testkit.Rand(1), rows, p.KeyDim, 1).View(),
-			testkit.Ball(testkit.Rand(2), rows, p.ValueDim, 1).View(), owners, nil); err != nil {
-			t.Fatal(err)
-		}
-		last := uint64(0)
-		report := &Progress{Report: func(done, total uint64) bool {
-			if done < last || done > total {
-				t.Errorf("%d rows: %d of %d after %d", rows, done, total, last)
+	for name, p := range everyUnit() {
+		var want [][2]uint64
+		for _, rows := range []int{0, 1, 10, 11, 1000} {
+			b := testkit.Must(NewBuilder(p.params()))(t)
+			var owners []uint64
+			for i := range rows {
+				owners = append(owners, uint64(i/3))
 			}
-			last, totals[total] = done, true
-			return true
-		}}
-		if _, err := b.Release(someBudget, report); err != nil {
-			t.Fatal(err)
+			if p.OwnerRows == 0 {
+				owners = nil
+			}
+			head := b.mechanism.Params().Heads - 1
+			if err := b.Add(head, testkit.Ball(testkit.Rand(1), rows, p.KeyDim, 1).View(),
+				testkit.Ball(testkit.Rand(2), rows, p.ValueDim, 1).View(), owners, nil); err != nil {
+				t.Fatal(err)
+			}
+			last, reports := uint64(0), [][2]uint64{}
+			report := &Progress{Report: func(done, total uint64) bool {
+				if done < last || done > total {
+					t.Errorf("%s, %d rows: %d of %d after %d", name, rows, done, total, last)
+				}
+				last, reports = done, append(reports, [2]uint64{done, total})
+				return true
+			}}
+			if _, err := b.Release(someBudget, report); err != nil {
+				t.Fatal(err)
+			}
+			if end := reports[len(reports)-1]; end[0] != end[1] {
+				t.Errorf("%s: the last report is %d of %d", name, end[0], end[1])
+			}
+			if want == nil {
+				want = reports
+			} else if !slices.Equal(reports, want) {
+				t.Errorf("%s: %d reports with %d rows, %d with none, or others", name, len(reports), rows, len(want))
+			}
 		}
-	}
-	if len(totals) != 1 {
-		t.Errorf("totals %v", totals)
 	}
 }

@@ -256,10 +256,6 @@ func (s *sums) Absorb(from mechanism.Sums) (dropped uint64) {
 	return dropped
 }
 
-// ownerReports is how many reports of progress a head of owners makes: how many there are is
-// private.
-const ownerReports = 64
-
 // Release implements mechanism.Sums.
 func (s *sums) Release(budget privacy.Budget, p *mechanism.Progress) (mechanism.State, error) {
 	d := s.design
@@ -280,8 +276,7 @@ func (s *sums) Release(budget privacy.Budget, p *mechanism.Progress) (mechanism.
 		return nil, err
 	}
 	for h := range s.owners {
-		report := func(part int) bool { return p.Step(all+h*d.Len+d.Len*part/ownerReports, total) }
-		if !s.sumOwners(h, noisy.Of(h), report) {
+		if !s.sumOwners(h, noisy.Of(h), p.Parts(all+h*d.Len, d.Len, total)) {
 			noisy.Wipe()
 			return nil, mechanism.ErrCancelled
 		}
@@ -294,16 +289,14 @@ func (s *sums) Release(budget privacy.Budget, p *mechanism.Progress) (mechanism.
 }
 
 // sumOwners adds the kept rows of one head to dst, each owner's within its bound; false if report
-// says to stop. It reports ownerReports times.
-func (s *sums) sumOwners(h int, dst []int64, report func(part int) bool) bool {
+// says to stop.
+func (s *sums) sumOwners(h int, dst []int64, report *mechanism.Parts) bool {
 	sum := s.newOwnerSum()
 	defer sum.wipe()
-	done, part, count := 0, 0, s.owners[h].Len()
+	done, count := 0, s.owners[h].Len()
 	for rows := range s.owners[h].All() {
-		for ; part < ownerReports && part*count <= done*ownerReports; part++ {
-			if !report(part) {
-				return false
-			}
+		if !report.Step(done, count) {
+			return false
 		}
 		done++
 		sum.set(rows)
@@ -317,12 +310,7 @@ func (s *sums) sumOwners(h int, dst []int64, report func(part int) bool) bool {
 			}
 		}
 	}
-	for ; part < ownerReports; part++ {
-		if !report(part) {
-			return false
-		}
-	}
-	return true
+	return report.Step(count, count)
 }
 
 // ownerSum is the sparse sum of one owner's rows: cells in ascending order, [cells, cols] integers.

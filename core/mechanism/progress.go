@@ -22,6 +22,34 @@ func (p *Progress) Fixed() *Progress {
 	return &Progress{p.Report}
 }
 
+// parts is how many reports Parts makes.
+const parts = 64
+
+// Parts reports work whose amount is private, owners' rows for one: always the same reports, so
+// that neither their number nor what they say tells how much there is.
+type Parts struct {
+	p                  *Progress
+	first, size, total int
+	made               int
+}
+
+// Parts makes the reports of work that stands for size of total, after first.
+func (p *Progress) Parts(first, size, total int) *Parts {
+	return &Parts{p: p, first: first, size: size, total: total}
+}
+
+// Step makes the reports that are due once so much of all is done, and says whether to go on. The
+// last step must say that all is done.
+func (r *Parts) Step(done, all int) bool {
+	for r.made < parts && (done == all || float64(r.made+1)*float64(all) <= float64(done)*parts) {
+		r.made++
+		if !r.p.Step(r.first+int(float64(r.size)*float64(r.made)/parts), r.total) {
+			return false
+		}
+	}
+	return true
+}
+
 // ErrCancelled is the error of work that Progress has cancelled.
 var ErrCancelled = fault.New(fault.Cancelled,
 	"cancelled by the progress callback or the cancel flag; nothing was changed")

@@ -148,9 +148,8 @@ func (b *sums) addTo(noisy *gaussian.State, p *mechanism.Progress, done, total i
 	for h := range b.heads {
 		s := b.heads[h].exact
 		if o := b.heads[h].owners; o != nil {
-			share := float64(b.Design.Len) / float64(max(1, o.Count()))
-			report := func(rows int) bool { return p.Step(done+int(share*float64(rows)), total) }
-			if s = b.sumOwners(h, report); s == nil {
+			parts, all := p.Parts(done, b.Design.Len, total), o.Count()
+			if s = b.sumOwners(h, func(rows int) bool { return parts.Step(rows, all) }); s == nil {
 				return mechanism.ErrCancelled
 			}
 			done += b.Design.Len
