@@ -1,4 +1,4 @@
-"""The main job on real data: scikit-learn's digits, as in `make demo`."""
+"""The main job on real data: scikit-learn's digits, by both mechanisms of `make demo`."""
 
 from __future__ import annotations
 
@@ -50,6 +50,30 @@ def test_accuracy_at_epsilon_1(digits):
         release = dpattn.Builder.import_secret(partial).release(epsilon=1.0, delta=DELTA)
         accuracies.append(np.mean(release.attend(queries).argmax(axis=1) == labels))
     assert np.mean(accuracies) >= 0.86
+
+
+def test_codebook_at_epsilon_1(digits):
+    """Mean accuracy of 100 codebook releases at (1, 1e-5) is at least 0.89.
+
+    A fifth of the private rows are public here, without labels. Over splits the mean is 0.914 with
+    a standard deviation of 0.010 and of 0.015 a release; of this split it is 0.908.
+    """
+    cluster = pytest.importorskip("sklearn.cluster")
+    keys, values, queries, labels = digits
+    public, keys, values = keys[:299], keys[299:], values[299:]
+    centres = cluster.KMeans(64, n_init=1, random_state=0).fit(public).cluster_centers_
+    params = dpattn.Params(
+        mechanism="codebook", codebook=centres / np.linalg.norm(centres, axis=1, keepdims=True), key_dim=64,
+        value_dim=10, key_bound=1.0, value_bound=1.0, scale=20.0, adjacency="add_remove",
+    )  # fmt: skip
+    builder = dpattn.Builder(params)
+    builder.add(keys, values)
+    partial = builder.export_secret()
+    accuracies = []
+    for _ in range(100):
+        release = dpattn.Builder.import_secret(partial).release(epsilon=1.0, delta=DELTA)
+        accuracies.append(np.mean(release.attend(queries).argmax(axis=1) == labels))
+    assert np.mean(accuracies) >= 0.89
 
 
 def test_quantisation_is_small_against_the_noise(digits):
