@@ -87,6 +87,18 @@ def test_fit_scales_to_the_bound_and_takes_any_size(blobs) -> None:
     assert sorted(small_integers[:, 0]) == pytest.approx([-128, 127])
 
 
+def test_fit_keeps_the_length_of_rows_of_one_length(rng) -> None:
+    """A mean of unit rows is shorter than they are; of rows of any length it stays what it is."""
+    pytest.importorskip("sklearn", reason="needs scikit-learn")
+    rows = rng.normal(size=(200, 5))
+    rows *= 3 / np.linalg.norm(rows, axis=1, keepdims=True)
+    np.testing.assert_allclose(np.linalg.norm(dpattn.codebook.fit(rows, 4, seed=3), axis=1), 3, rtol=1e-3)
+    heads = dpattn.codebook.fit(np.stack([rows, rows * rng.uniform(0.9, 1, (200, 1))]), 4, seed=3)
+    assert np.linalg.norm(heads[1], axis=1).max() < 2.7
+    opposite = dpattn.codebook.fit(np.array([[3.0, 4], [-3, -4]]), 1)
+    np.testing.assert_allclose(opposite, 0, atol=1e-5)
+
+
 def test_fit_of_many_rows(blobs, monkeypatch) -> None:
     from sklearn.cluster import KMeans
 

@@ -18,6 +18,8 @@ Array = np.ndarray[Any, np.dtype[np.float64]]
 
 # Above so many rows k-means looks at some of them at a time.
 MANY_ROWS = 100_000
+# Lengths that differ by less, relatively, are one length.
+ONE_LENGTH = 1e-3
 _BATCH = 8192
 
 
@@ -72,7 +74,10 @@ def fit(
     domains, MiniLM embeddings, epsilon = 1) a codebook of other requests answers 95 % rightly, one
     of news texts 69 %.
 
-    k-means is scikit-learn's; above 100,000 rows its mini-batch form.
+    k-means is scikit-learn's; above 100,000 rows its mini-batch form. Where all rows have one
+    length (to one in a thousand: normalised embeddings), centroids are scaled to it. A mean is
+    shorter than its rows, the more the wider its cell, which would keep queries away from wide
+    cells.
     """
     try:
         import sklearn.cluster
@@ -108,7 +113,7 @@ def fit(
             raise InvalidArgumentError(
                 f"public_keys has fewer different rows than cells = {cells}{where}; give more, or choose fewer cells"
             )
-        codebook[h] = centroids.astype(np.float64) * size
+        codebook[h] = _lengthened(centroids.astype(np.float64), x) * size
     return codebook if rows.ndim == 3 else codebook[0]
 
 
@@ -141,3 +146,15 @@ def _scaled(keys: np.ndarray[Any, Any], bound: Optional[float]) -> Tuple[np.ndar
         lengths = np.linalg.norm(x, axis=1, keepdims=True)
         x *= np.minimum(1.0, bound / size / np.maximum(lengths, np.finfo(np.float32).tiny))
     return x, size
+
+
+def _lengthened(centroids: Array, rows: np.ndarray[Any, np.dtype[np.float32]]) -> Array:
+    """The centroids, scaled to the length that all rows have, if they have one."""
+    lengths = np.linalg.norm(rows, axis=1)
+    low, high = float(lengths.min()), float(lengths.max())
+    if high - low > ONE_LENGTH * high:
+        return centroids
+    own = np.linalg.norm(centroids, axis=1, keepdims=True)
+    # A centroid at 0 has no direction: it stays.
+    scaled: Array = centroids * np.divide(high, own, out=np.ones_like(own), where=own > 1e-6 * high)
+    return scaled
