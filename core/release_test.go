@@ -12,6 +12,7 @@ import (
 	"slices"
 	"testing"
 
+	"dpattn/core/codebook"
 	"dpattn/core/fault"
 	"dpattn/core/internal/wire"
 	"dpattn/core/mechanism"
@@ -668,31 +669,24 @@ func TestEmptyRelease(t *testing.T) {
 // Attending allocates nothing, alone and in batches, on one thread and on several.
 func TestAttendAllocatesNothing(t *testing.T) {
 	defer func() { _ = SetThreads(0) }()
-	for _, shape := range [][2]int{{8, 4}, {64, 150}} { // the second in 16 bits, where there are kernels for that
-		d, dv := shape[0], shape[1]
-		r := someRelease(
-			t,
-			settings{
-				KeyDim:     d,
-				ValueDim:   dv,
-				Degree:     2,
-				Adjacency:  AddRemove,
-				KeyBound:   1,
-				ValueBound: 1,
-				QueryBound: 2,
-				Scale:      1,
-			},
-		)
+	for _, p := range []settings{
+		{KeyDim: 8, ValueDim: 4},
+		{KeyDim: 64, ValueDim: 150}, // in 16 bits, where there are kernels for that
+		{KeyDim: 8, ValueDim: 4, Mechanism: codebook.Number, Cells: 20},
+		{KeyDim: 64, ValueDim: 20, Mechanism: codebook.Number, Cells: 2000}, // in parts
+	} {
+		d, dv := p.KeyDim, p.ValueDim
+		p.Adjacency, p.KeyBound, p.ValueBound, p.Scale = AddRemove, 1, 1, 1
+		if p.Cells > 0 {
+			p.Codebook = testkit.Ball(testkit.Rand(2), p.Cells, d, 1).Data
+		} else {
+			p.Degree, p.QueryBound = 2, 2
+		}
+		r := someRelease(t, p)
 		for _, c := range []struct{ threads, m int }{{1, 1}, {1, 40}, {1, 200}, {2, 1}, {2, 40}, {2, 200}} {
 			_ = SetThreads(c.threads)
-			m := c.m
-			q, out, lse, std := testkit.Ball(testkit.Rand(1), m, d, 2), testkit.Zeros(
-				m,
-				dv,
-			), testkit.Zeros(m, 1), testkit.Zeros(
-				m,
-				dv,
-			)
+			q, out := testkit.Ball(testkit.Rand(1), c.m, d, 2), testkit.Zeros(c.m, dv)
+			lse, std := testkit.Zeros(c.m, 1), testkit.Zeros(c.m, dv)
 			l, s := lse.View(), std.View()
 			attend := func() {
 				if _, err := r.Attend(q.View(), out.View(), &l, &s); err != nil {
@@ -701,7 +695,7 @@ func TestAttendAllocatesNothing(t *testing.T) {
 			}
 			attend()
 			if n := testing.AllocsPerRun(100, attend); n >= 1 { // a garbage collection may empty the pools once
-				t.Errorf("%v: %d threads, %d queries: %v allocations a call", shape, c.threads, m, n)
+				t.Errorf("%d cells, d = %d, %+v: %v allocations a call", p.Cells, d, c, n)
 			}
 		}
 	}

@@ -70,6 +70,9 @@ func TestAssignMatchesDefinition(t *testing.T) {
 			for _, centroids := range vectorKinds {
 				m := vectors(r, centroids, c.count, c.dim)
 				book := NewCodebook(m, c.dim)
+				if got := uint64(4*len(book.panel) + 8*len(book.keys)); got != CodebookBytes(c.count, c.dim) {
+					t.Fatalf("%d bytes; CodebookBytes says %d", got, CodebookBytes(c.count, c.dim))
+				}
 				for _, rows := range vectorKinds {
 					for offset := range 2 {
 						memory := make([]int16, offset+c.rows*c.dim)

@@ -6,7 +6,7 @@ import (
 	"unsafe"
 )
 
-// kernels are the inner loops of Batch, Queries and Codebook, each a plain function of its
+// kernels are the inner loops of Batch, Queries, Codebook and KV, each a plain function of its
 // arguments. The generic ones are the specification; the tables of the others are generated beside
 // their assembly. Strides are in bytes. nodes and factors point to elements of type node and
 // factor, as words makes them.
@@ -57,6 +57,17 @@ type kernels struct {
 	round32 func(dst *float32, src *float64, n int, factor float64)
 	// gather: dst[i] = sum_p float64(src[p*n+i]), in the order of the parts p = 0..parts-1.
 	gather func(dst *float64, src *float32, n, parts int)
+
+	// KV's loops over logits x; lanes and n are multiples of 16, x - top <= 0. The exponential is
+	// good to 2e-7 of itself, 0 from noWeight down.
+	//
+	// largest: top[q] = max(top[q], x[i*lanes+q]) for i < rows.
+	largest func(top, x *float32, rows, lanes int)
+	// weigh: x[i*lanes+q] = e = exp(x[i*lanes+q] - top[q]) for i < rows, a multiple of 16, and
+	//	sums[i%16*lanes+q] += e, squares[i%16*lanes+q] += (e*inverse[i])^2
+	weigh func(x, inverse, top, sums, squares *float32, rows, lanes int)
+	// weighOne is weigh for one query and n cells: lanes would be 1.
+	weighOne func(x, inverse, top, sums, squares *float32, n int)
 
 	// The loops of vector.go. n >= 1; hadamard's n is a power of two, at least 8.
 	widen    func(dst *float64, src *float32, n int)

@@ -1130,3 +1130,21 @@ func round32AVX2(dst *float32, src *float64, n int, factor float64)
 
 // gatherAVX2 is gatherGeneric.
 func gatherAVX2(dst *float64, src *float32, n int, parts int)
+
+// largestAVX512 is largestGeneric.
+func largestAVX512(top *float32, x *float32, rows int, lanes int)
+
+// weighAVX512 is weighGeneric.
+func weighAVX512(x *float32, inverse *float32, top *float32, sums *float32, squares *float32, rows int, lanes int)
+
+// weighOneAVX512 is weighOneGeneric.
+func weighOneAVX512(x *float32, inverse *float32, top *float32, sums *float32, squares *float32, n int)
+
+// largestAVX2 is largestGeneric.
+func largestAVX2(top *float32, x *float32, rows int, lanes int)
+
+// weighAVX2 is weighGeneric.
+func weighAVX2(x *float32, inverse *float32, top *float32, sums *float32, squares *float32, rows int, lanes int)
+
+// weighOneAVX2 is weighOneGeneric.
+func weighOneAVX2(x *float32, inverse *float32, top *float32, sums *float32, squares *float32, n int)

@@ -21637,3 +21637,523 @@ oneend:
 done:
 	VZEROUPPER
 	RET
+
+DATA weight_least<>+0(SB)/4, $(-60.0)
+DATA weight_least<>+4(SB)/4, $(-60.0)
+DATA weight_least<>+8(SB)/4, $(-60.0)
+DATA weight_least<>+12(SB)/4, $(-60.0)
+DATA weight_least<>+16(SB)/4, $(-60.0)
+DATA weight_least<>+20(SB)/4, $(-60.0)
+DATA weight_least<>+24(SB)/4, $(-60.0)
+DATA weight_least<>+28(SB)/4, $(-60.0)
+DATA weight_least<>+32(SB)/4, $(-60.0)
+DATA weight_least<>+36(SB)/4, $(-60.0)
+DATA weight_least<>+40(SB)/4, $(-60.0)
+DATA weight_least<>+44(SB)/4, $(-60.0)
+DATA weight_least<>+48(SB)/4, $(-60.0)
+DATA weight_least<>+52(SB)/4, $(-60.0)
+DATA weight_least<>+56(SB)/4, $(-60.0)
+DATA weight_least<>+60(SB)/4, $(-60.0)
+GLOBL weight_least<>(SB), RODATA|NOPTR, $64
+
+DATA weight_log2e<>+0(SB)/4, $(1.442695)
+DATA weight_log2e<>+4(SB)/4, $(1.442695)
+DATA weight_log2e<>+8(SB)/4, $(1.442695)
+DATA weight_log2e<>+12(SB)/4, $(1.442695)
+DATA weight_log2e<>+16(SB)/4, $(1.442695)
+DATA weight_log2e<>+20(SB)/4, $(1.442695)
+DATA weight_log2e<>+24(SB)/4, $(1.442695)
+DATA weight_log2e<>+28(SB)/4, $(1.442695)
+DATA weight_log2e<>+32(SB)/4, $(1.442695)
+DATA weight_log2e<>+36(SB)/4, $(1.442695)
+DATA weight_log2e<>+40(SB)/4, $(1.442695)
+DATA weight_log2e<>+44(SB)/4, $(1.442695)
+DATA weight_log2e<>+48(SB)/4, $(1.442695)
+DATA weight_log2e<>+52(SB)/4, $(1.442695)
+DATA weight_log2e<>+56(SB)/4, $(1.442695)
+DATA weight_log2e<>+60(SB)/4, $(1.442695)
+GLOBL weight_log2e<>(SB), RODATA|NOPTR, $64
+
+DATA weight_magic<>+0(SB)/4, $(12582912.0)
+DATA weight_magic<>+4(SB)/4, $(12582912.0)
+DATA weight_magic<>+8(SB)/4, $(12582912.0)
+DATA weight_magic<>+12(SB)/4, $(12582912.0)
+DATA weight_magic<>+16(SB)/4, $(12582912.0)
+DATA weight_magic<>+20(SB)/4, $(12582912.0)
+DATA weight_magic<>+24(SB)/4, $(12582912.0)
+DATA weight_magic<>+28(SB)/4, $(12582912.0)
+DATA weight_magic<>+32(SB)/4, $(12582912.0)
+DATA weight_magic<>+36(SB)/4, $(12582912.0)
+DATA weight_magic<>+40(SB)/4, $(12582912.0)
+DATA weight_magic<>+44(SB)/4, $(12582912.0)
+DATA weight_magic<>+48(SB)/4, $(12582912.0)
+DATA weight_magic<>+52(SB)/4, $(12582912.0)
+DATA weight_magic<>+56(SB)/4, $(12582912.0)
+DATA weight_magic<>+60(SB)/4, $(12582912.0)
+GLOBL weight_magic<>(SB), RODATA|NOPTR, $64
+
+DATA weight_high<>+0(SB)/4, $(0.6933594)
+DATA weight_high<>+4(SB)/4, $(0.6933594)
+DATA weight_high<>+8(SB)/4, $(0.6933594)
+DATA weight_high<>+12(SB)/4, $(0.6933594)
+DATA weight_high<>+16(SB)/4, $(0.6933594)
+DATA weight_high<>+20(SB)/4, $(0.6933594)
+DATA weight_high<>+24(SB)/4, $(0.6933594)
+DATA weight_high<>+28(SB)/4, $(0.6933594)
+DATA weight_high<>+32(SB)/4, $(0.6933594)
+DATA weight_high<>+36(SB)/4, $(0.6933594)
+DATA weight_high<>+40(SB)/4, $(0.6933594)
+DATA weight_high<>+44(SB)/4, $(0.6933594)
+DATA weight_high<>+48(SB)/4, $(0.6933594)
+DATA weight_high<>+52(SB)/4, $(0.6933594)
+DATA weight_high<>+56(SB)/4, $(0.6933594)
+DATA weight_high<>+60(SB)/4, $(0.6933594)
+GLOBL weight_high<>(SB), RODATA|NOPTR, $64
+
+DATA weight_low<>+0(SB)/4, $(-0.00021219444)
+DATA weight_low<>+4(SB)/4, $(-0.00021219444)
+DATA weight_low<>+8(SB)/4, $(-0.00021219444)
+DATA weight_low<>+12(SB)/4, $(-0.00021219444)
+DATA weight_low<>+16(SB)/4, $(-0.00021219444)
+DATA weight_low<>+20(SB)/4, $(-0.00021219444)
+DATA weight_low<>+24(SB)/4, $(-0.00021219444)
+DATA weight_low<>+28(SB)/4, $(-0.00021219444)
+DATA weight_low<>+32(SB)/4, $(-0.00021219444)
+DATA weight_low<>+36(SB)/4, $(-0.00021219444)
+DATA weight_low<>+40(SB)/4, $(-0.00021219444)
+DATA weight_low<>+44(SB)/4, $(-0.00021219444)
+DATA weight_low<>+48(SB)/4, $(-0.00021219444)
+DATA weight_low<>+52(SB)/4, $(-0.00021219444)
+DATA weight_low<>+56(SB)/4, $(-0.00021219444)
+DATA weight_low<>+60(SB)/4, $(-0.00021219444)
+GLOBL weight_low<>(SB), RODATA|NOPTR, $64
+
+DATA weight_c2<>+0(SB)/4, $(0.5)
+DATA weight_c2<>+4(SB)/4, $(0.5)
+DATA weight_c2<>+8(SB)/4, $(0.5)
+DATA weight_c2<>+12(SB)/4, $(0.5)
+DATA weight_c2<>+16(SB)/4, $(0.5)
+DATA weight_c2<>+20(SB)/4, $(0.5)
+DATA weight_c2<>+24(SB)/4, $(0.5)
+DATA weight_c2<>+28(SB)/4, $(0.5)
+DATA weight_c2<>+32(SB)/4, $(0.5)
+DATA weight_c2<>+36(SB)/4, $(0.5)
+DATA weight_c2<>+40(SB)/4, $(0.5)
+DATA weight_c2<>+44(SB)/4, $(0.5)
+DATA weight_c2<>+48(SB)/4, $(0.5)
+DATA weight_c2<>+52(SB)/4, $(0.5)
+DATA weight_c2<>+56(SB)/4, $(0.5)
+DATA weight_c2<>+60(SB)/4, $(0.5)
+GLOBL weight_c2<>(SB), RODATA|NOPTR, $64
+
+DATA weight_c3<>+0(SB)/4, $(0.16666529)
+DATA weight_c3<>+4(SB)/4, $(0.16666529)
+DATA weight_c3<>+8(SB)/4, $(0.16666529)
+DATA weight_c3<>+12(SB)/4, $(0.16666529)
+DATA weight_c3<>+16(SB)/4, $(0.16666529)
+DATA weight_c3<>+20(SB)/4, $(0.16666529)
+DATA weight_c3<>+24(SB)/4, $(0.16666529)
+DATA weight_c3<>+28(SB)/4, $(0.16666529)
+DATA weight_c3<>+32(SB)/4, $(0.16666529)
+DATA weight_c3<>+36(SB)/4, $(0.16666529)
+DATA weight_c3<>+40(SB)/4, $(0.16666529)
+DATA weight_c3<>+44(SB)/4, $(0.16666529)
+DATA weight_c3<>+48(SB)/4, $(0.16666529)
+DATA weight_c3<>+52(SB)/4, $(0.16666529)
+DATA weight_c3<>+56(SB)/4, $(0.16666529)
+DATA weight_c3<>+60(SB)/4, $(0.16666529)
+GLOBL weight_c3<>(SB), RODATA|NOPTR, $64
+
+DATA weight_c4<>+0(SB)/4, $(0.041666307)
+DATA weight_c4<>+4(SB)/4, $(0.041666307)
+DATA weight_c4<>+8(SB)/4, $(0.041666307)
+DATA weight_c4<>+12(SB)/4, $(0.041666307)
+DATA weight_c4<>+16(SB)/4, $(0.041666307)
+DATA weight_c4<>+20(SB)/4, $(0.041666307)
+DATA weight_c4<>+24(SB)/4, $(0.041666307)
+DATA weight_c4<>+28(SB)/4, $(0.041666307)
+DATA weight_c4<>+32(SB)/4, $(0.041666307)
+DATA weight_c4<>+36(SB)/4, $(0.041666307)
+DATA weight_c4<>+40(SB)/4, $(0.041666307)
+DATA weight_c4<>+44(SB)/4, $(0.041666307)
+DATA weight_c4<>+48(SB)/4, $(0.041666307)
+DATA weight_c4<>+52(SB)/4, $(0.041666307)
+DATA weight_c4<>+56(SB)/4, $(0.041666307)
+DATA weight_c4<>+60(SB)/4, $(0.041666307)
+GLOBL weight_c4<>(SB), RODATA|NOPTR, $64
+
+DATA weight_c5<>+0(SB)/4, $(0.008368036)
+DATA weight_c5<>+4(SB)/4, $(0.008368036)
+DATA weight_c5<>+8(SB)/4, $(0.008368036)
+DATA weight_c5<>+12(SB)/4, $(0.008368036)
+DATA weight_c5<>+16(SB)/4, $(0.008368036)
+DATA weight_c5<>+20(SB)/4, $(0.008368036)
+DATA weight_c5<>+24(SB)/4, $(0.008368036)
+DATA weight_c5<>+28(SB)/4, $(0.008368036)
+DATA weight_c5<>+32(SB)/4, $(0.008368036)
+DATA weight_c5<>+36(SB)/4, $(0.008368036)
+DATA weight_c5<>+40(SB)/4, $(0.008368036)
+DATA weight_c5<>+44(SB)/4, $(0.008368036)
+DATA weight_c5<>+48(SB)/4, $(0.008368036)
+DATA weight_c5<>+52(SB)/4, $(0.008368036)
+DATA weight_c5<>+56(SB)/4, $(0.008368036)
+DATA weight_c5<>+60(SB)/4, $(0.008368036)
+GLOBL weight_c5<>(SB), RODATA|NOPTR, $64
+
+DATA weight_c6<>+0(SB)/4, $(0.0013943852)
+DATA weight_c6<>+4(SB)/4, $(0.0013943852)
+DATA weight_c6<>+8(SB)/4, $(0.0013943852)
+DATA weight_c6<>+12(SB)/4, $(0.0013943852)
+DATA weight_c6<>+16(SB)/4, $(0.0013943852)
+DATA weight_c6<>+20(SB)/4, $(0.0013943852)
+DATA weight_c6<>+24(SB)/4, $(0.0013943852)
+DATA weight_c6<>+28(SB)/4, $(0.0013943852)
+DATA weight_c6<>+32(SB)/4, $(0.0013943852)
+DATA weight_c6<>+36(SB)/4, $(0.0013943852)
+DATA weight_c6<>+40(SB)/4, $(0.0013943852)
+DATA weight_c6<>+44(SB)/4, $(0.0013943852)
+DATA weight_c6<>+48(SB)/4, $(0.0013943852)
+DATA weight_c6<>+52(SB)/4, $(0.0013943852)
+DATA weight_c6<>+56(SB)/4, $(0.0013943852)
+DATA weight_c6<>+60(SB)/4, $(0.0013943852)
+GLOBL weight_c6<>(SB), RODATA|NOPTR, $64
+
+DATA weight_one<>+0(SB)/4, $(1.0)
+DATA weight_one<>+4(SB)/4, $(1.0)
+DATA weight_one<>+8(SB)/4, $(1.0)
+DATA weight_one<>+12(SB)/4, $(1.0)
+DATA weight_one<>+16(SB)/4, $(1.0)
+DATA weight_one<>+20(SB)/4, $(1.0)
+DATA weight_one<>+24(SB)/4, $(1.0)
+DATA weight_one<>+28(SB)/4, $(1.0)
+DATA weight_one<>+32(SB)/4, $(1.0)
+DATA weight_one<>+36(SB)/4, $(1.0)
+DATA weight_one<>+40(SB)/4, $(1.0)
+DATA weight_one<>+44(SB)/4, $(1.0)
+DATA weight_one<>+48(SB)/4, $(1.0)
+DATA weight_one<>+52(SB)/4, $(1.0)
+DATA weight_one<>+56(SB)/4, $(1.0)
+DATA weight_one<>+60(SB)/4, $(1.0)
+GLOBL weight_one<>(SB), RODATA|NOPTR, $64
+
+// func largestAVX512(top *float32, x *float32, rows int, lanes int)
+// Requires: AVX, AVX512F
+TEXT ·largestAVX512(SB), NOSPLIT, $0-32
+	MOVQ top+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ rows+16(FP), DX
+	MOVQ lanes+24(FP), BX
+	MOVQ BX, R8
+	SHLQ $0x02, R8
+
+lane:
+	VMOVUPS (AX), Z0
+	MOVQ    CX, SI
+	MOVQ    DX, DI
+
+row:
+	VMAXPS  (SI), Z0, Z0
+	ADDQ    R8, SI
+	DECQ    DI
+	JNZ     row
+	VMOVUPS Z0, (AX)
+	ADDQ    $0x00000040, AX
+	ADDQ    $0x00000040, CX
+	SUBQ    $0x00000010, BX
+	JNZ     lane
+	VZEROUPPER
+	RET
+
+// func weighAVX512(x *float32, inverse *float32, top *float32, sums *float32, squares *float32, rows int, lanes int)
+// Requires: AVX, AVX512F
+TEXT ·weighAVX512(SB), NOSPLIT, $0-56
+	MOVQ    x+0(FP), AX
+	MOVQ    inverse+8(FP), CX
+	MOVQ    top+16(FP), DX
+	MOVQ    sums+24(FP), BX
+	MOVQ    squares+32(FP), SI
+	MOVQ    rows+40(FP), DI
+	MOVQ    lanes+48(FP), R8
+	SHLQ    $0x02, R8
+	MOVQ    R8, R11
+	SHLQ    $0x04, R11
+	VMOVUPS weight_least<>+0(SB), Z3
+	VMOVUPS weight_log2e<>+0(SB), Z4
+	VMOVUPS weight_magic<>+0(SB), Z5
+	VMOVUPS weight_high<>+0(SB), Z6
+	VMOVUPS weight_low<>+0(SB), Z7
+	VMOVUPS weight_c6<>+0(SB), Z8
+
+group:
+	XORQ R10, R10
+
+row:
+	VBROADCASTSS (CX), Z2
+	XORQ         R9, R9
+
+lane:
+	VMOVUPS      (AX), Z0
+	VSUBPS       (DX)(R9*1), Z0, Z0
+	VMAXPS       Z3, Z0, Z0
+	VMOVAPS      Z5, Z1
+	VFMADD231PS  Z4, Z0, Z1
+	VSUBPS       Z5, Z1, Z9
+	VMOVAPS      Z0, Z10
+	VFNMADD231PS Z6, Z9, Z10
+	VFNMADD231PS Z7, Z9, Z10
+	VMOVAPS      Z8, Z9
+	VFMADD213PS  weight_c5<>+0(SB), Z10, Z9
+	VFMADD213PS  weight_c4<>+0(SB), Z10, Z9
+	VFMADD213PS  weight_c3<>+0(SB), Z10, Z9
+	VFMADD213PS  weight_c2<>+0(SB), Z10, Z9
+	VFMADD213PS  weight_one<>+0(SB), Z10, Z9
+	VFMADD213PS  weight_one<>+0(SB), Z10, Z9
+	VPSLLD       $0x17, Z1, Z1
+	VCMPPS       $0x01, Z0, Z3, K1
+	VPADDD.Z     Z1, Z9, K1, Z0
+	VMOVUPS      Z0, (AX)
+	VMULPS       Z0, Z2, Z1
+	VADDPS       (BX)(R10*1), Z0, Z0
+	VMOVUPS      Z0, (BX)(R10*1)
+	VFMADD213PS  (SI)(R10*1), Z1, Z1
+	VMOVUPS      Z1, (SI)(R10*1)
+	ADDQ         $0x00000040, AX
+	ADDQ         $0x00000040, R9
+	ADDQ         $0x00000040, R10
+	CMPQ         R9, R8
+	JNE          lane
+	ADDQ         $0x04, CX
+	CMPQ         R10, R11
+	JNE          row
+	SUBQ         $0x10, DI
+	JNZ          group
+	VZEROUPPER
+	RET
+
+// func weighOneAVX512(x *float32, inverse *float32, top *float32, sums *float32, squares *float32, n int)
+// Requires: AVX, AVX512F
+TEXT ·weighOneAVX512(SB), NOSPLIT, $0-48
+	MOVQ         x+0(FP), AX
+	MOVQ         inverse+8(FP), CX
+	MOVQ         top+16(FP), DX
+	MOVQ         sums+24(FP), BX
+	MOVQ         squares+32(FP), SI
+	MOVQ         n+40(FP), DI
+	VMOVUPS      weight_least<>+0(SB), Z1
+	VMOVUPS      weight_log2e<>+0(SB), Z2
+	VMOVUPS      weight_magic<>+0(SB), Z3
+	VMOVUPS      weight_high<>+0(SB), Z4
+	VMOVUPS      weight_low<>+0(SB), Z5
+	VMOVUPS      weight_c6<>+0(SB), Z6
+	VBROADCASTSS (DX), Z0
+	VMOVUPS      (BX), Z7
+	VMOVUPS      (SI), Z8
+
+loop:
+	VMOVUPS      (AX), Z9
+	VSUBPS       Z0, Z9, Z9
+	VMAXPS       Z1, Z9, Z9
+	VMOVAPS      Z3, Z10
+	VFMADD231PS  Z2, Z9, Z10
+	VSUBPS       Z3, Z10, Z11
+	VMOVAPS      Z9, Z12
+	VFNMADD231PS Z4, Z11, Z12
+	VFNMADD231PS Z5, Z11, Z12
+	VMOVAPS      Z6, Z11
+	VFMADD213PS  weight_c5<>+0(SB), Z12, Z11
+	VFMADD213PS  weight_c4<>+0(SB), Z12, Z11
+	VFMADD213PS  weight_c3<>+0(SB), Z12, Z11
+	VFMADD213PS  weight_c2<>+0(SB), Z12, Z11
+	VFMADD213PS  weight_one<>+0(SB), Z12, Z11
+	VFMADD213PS  weight_one<>+0(SB), Z12, Z11
+	VPSLLD       $0x17, Z10, Z10
+	VCMPPS       $0x01, Z9, Z1, K1
+	VPADDD.Z     Z10, Z11, K1, Z9
+	VMOVUPS      Z9, (AX)
+	VADDPS       Z9, Z7, Z7
+	VMULPS       (CX), Z9, Z9
+	VFMADD231PS  Z9, Z9, Z8
+	ADDQ         $0x40, AX
+	ADDQ         $0x40, CX
+	SUBQ         $0x10, DI
+	JNZ          loop
+	VMOVUPS      Z7, (BX)
+	VMOVUPS      Z8, (SI)
+	VZEROUPPER
+	RET
+
+// func largestAVX2(top *float32, x *float32, rows int, lanes int)
+// Requires: AVX
+TEXT ·largestAVX2(SB), NOSPLIT, $0-32
+	MOVQ top+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ rows+16(FP), DX
+	MOVQ lanes+24(FP), BX
+	MOVQ BX, R8
+	SHLQ $0x02, R8
+
+lane:
+	VMOVUPS (AX), Y0
+	MOVQ    CX, SI
+	MOVQ    DX, DI
+
+row:
+	VMAXPS  (SI), Y0, Y0
+	ADDQ    R8, SI
+	DECQ    DI
+	JNZ     row
+	VMOVUPS Y0, (AX)
+	ADDQ    $0x00000020, AX
+	ADDQ    $0x00000020, CX
+	SUBQ    $0x00000008, BX
+	JNZ     lane
+	VZEROUPPER
+	RET
+
+// func weighAVX2(x *float32, inverse *float32, top *float32, sums *float32, squares *float32, rows int, lanes int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·weighAVX2(SB), NOSPLIT, $0-56
+	MOVQ    x+0(FP), AX
+	MOVQ    inverse+8(FP), CX
+	MOVQ    top+16(FP), DX
+	MOVQ    sums+24(FP), BX
+	MOVQ    squares+32(FP), SI
+	MOVQ    rows+40(FP), DI
+	MOVQ    lanes+48(FP), R8
+	SHLQ    $0x02, R8
+	MOVQ    R8, R11
+	SHLQ    $0x04, R11
+	VMOVUPS weight_least<>+0(SB), Y3
+	VMOVUPS weight_log2e<>+0(SB), Y4
+	VMOVUPS weight_magic<>+0(SB), Y5
+	VMOVUPS weight_high<>+0(SB), Y6
+	VMOVUPS weight_low<>+0(SB), Y7
+	VMOVUPS weight_c6<>+0(SB), Y8
+
+group:
+	XORQ R10, R10
+
+row:
+	VBROADCASTSS (CX), Y2
+	XORQ         R9, R9
+
+lane:
+	VMOVUPS      (AX), Y0
+	VSUBPS       (DX)(R9*1), Y0, Y0
+	VMAXPS       Y3, Y0, Y0
+	VMOVAPS      Y5, Y1
+	VFMADD231PS  Y4, Y0, Y1
+	VSUBPS       Y5, Y1, Y9
+	VMOVAPS      Y0, Y10
+	VFNMADD231PS Y6, Y9, Y10
+	VFNMADD231PS Y7, Y9, Y10
+	VMOVAPS      Y8, Y9
+	VFMADD213PS  weight_c5<>+0(SB), Y10, Y9
+	VFMADD213PS  weight_c4<>+0(SB), Y10, Y9
+	VFMADD213PS  weight_c3<>+0(SB), Y10, Y9
+	VFMADD213PS  weight_c2<>+0(SB), Y10, Y9
+	VFMADD213PS  weight_one<>+0(SB), Y10, Y9
+	VFMADD213PS  weight_one<>+0(SB), Y10, Y9
+	VPSLLD       $0x17, Y1, Y1
+	VPADDD       Y1, Y9, Y9
+	VCMPPS       $0x01, Y0, Y3, Y0
+	VANDPS       Y9, Y0, Y0
+	VMOVUPS      Y0, (AX)
+	VMULPS       Y0, Y2, Y1
+	VADDPS       (BX)(R10*1), Y0, Y0
+	VMOVUPS      Y0, (BX)(R10*1)
+	VFMADD213PS  (SI)(R10*1), Y1, Y1
+	VMOVUPS      Y1, (SI)(R10*1)
+	ADDQ         $0x00000020, AX
+	ADDQ         $0x00000020, R9
+	ADDQ         $0x00000020, R10
+	CMPQ         R9, R8
+	JNE          lane
+	ADDQ         $0x04, CX
+	CMPQ         R10, R11
+	JNE          row
+	SUBQ         $0x10, DI
+	JNZ          group
+	VZEROUPPER
+	RET
+
+// func weighOneAVX2(x *float32, inverse *float32, top *float32, sums *float32, squares *float32, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·weighOneAVX2(SB), NOSPLIT, $0-48
+	MOVQ         x+0(FP), AX
+	MOVQ         inverse+8(FP), CX
+	MOVQ         top+16(FP), DX
+	MOVQ         sums+24(FP), BX
+	MOVQ         squares+32(FP), SI
+	MOVQ         n+40(FP), DI
+	VMOVUPS      weight_least<>+0(SB), Y1
+	VMOVUPS      weight_log2e<>+0(SB), Y2
+	VMOVUPS      weight_magic<>+0(SB), Y3
+	VMOVUPS      weight_high<>+0(SB), Y4
+	VMOVUPS      weight_low<>+0(SB), Y5
+	VMOVUPS      weight_c6<>+0(SB), Y6
+	VBROADCASTSS (DX), Y0
+	VMOVUPS      (BX), Y7
+	VMOVUPS      (SI), Y8
+	VMOVUPS      32(BX), Y9
+	VMOVUPS      32(SI), Y10
+
+loop:
+	VMOVUPS      (AX), Y11
+	VSUBPS       Y0, Y11, Y11
+	VMAXPS       Y1, Y11, Y11
+	VMOVAPS      Y3, Y12
+	VFMADD231PS  Y2, Y11, Y12
+	VSUBPS       Y3, Y12, Y13
+	VMOVAPS      Y11, Y14
+	VFNMADD231PS Y4, Y13, Y14
+	VFNMADD231PS Y5, Y13, Y14
+	VMOVAPS      Y6, Y13
+	VFMADD213PS  weight_c5<>+0(SB), Y14, Y13
+	VFMADD213PS  weight_c4<>+0(SB), Y14, Y13
+	VFMADD213PS  weight_c3<>+0(SB), Y14, Y13
+	VFMADD213PS  weight_c2<>+0(SB), Y14, Y13
+	VFMADD213PS  weight_one<>+0(SB), Y14, Y13
+	VFMADD213PS  weight_one<>+0(SB), Y14, Y13
+	VPSLLD       $0x17, Y12, Y12
+	VPADDD       Y12, Y13, Y13
+	VCMPPS       $0x01, Y11, Y1, Y11
+	VANDPS       Y13, Y11, Y11
+	VMOVUPS      Y11, (AX)
+	VADDPS       Y11, Y7, Y7
+	VMULPS       (CX), Y11, Y11
+	VFMADD231PS  Y11, Y11, Y8
+	VMOVUPS      32(AX), Y11
+	VSUBPS       Y0, Y11, Y11
+	VMAXPS       Y1, Y11, Y11
+	VMOVAPS      Y3, Y12
+	VFMADD231PS  Y2, Y11, Y12
+	VSUBPS       Y3, Y12, Y13
+	VMOVAPS      Y11, Y14
+	VFNMADD231PS Y4, Y13, Y14
+	VFNMADD231PS Y5, Y13, Y14
+	VMOVAPS      Y6, Y13
+	VFMADD213PS  weight_c5<>+0(SB), Y14, Y13
+	VFMADD213PS  weight_c4<>+0(SB), Y14, Y13
+	VFMADD213PS  weight_c3<>+0(SB), Y14, Y13
+	VFMADD213PS  weight_c2<>+0(SB), Y14, Y13
+	VFMADD213PS  weight_one<>+0(SB), Y14, Y13
+	VFMADD213PS  weight_one<>+0(SB), Y14, Y13
+	VPSLLD       $0x17, Y12, Y12
+	VPADDD       Y12, Y13, Y13
+	VCMPPS       $0x01, Y11, Y1, Y11
+	VANDPS       Y13, Y11, Y11
+	VMOVUPS      Y11, 32(AX)
+	VADDPS       Y11, Y9, Y9
+	VMULPS       32(CX), Y11, Y11
+	VFMADD231PS  Y11, Y11, Y10
+	ADDQ         $0x40, AX
+	ADDQ         $0x40, CX
+	SUBQ         $0x10, DI
+	JNZ          loop
+	VMOVUPS      Y7, (BX)
+	VMOVUPS      Y8, (SI)
+	VMOVUPS      Y9, 32(BX)
+	VMOVUPS      Y10, 32(SI)
+	VZEROUPPER
+	RET

@@ -117,3 +117,18 @@ func gemmNEON5(out *float32, psi *float32, state *float32, rows int, stride int,
 //
 //go:noescape
 func gemmNEON6(out *float32, psi *float32, state *float32, rows int, stride int, lanes int)
+
+// largestNEON is largestGeneric.
+//
+//go:noescape
+func largestNEON(top *float32, x *float32, rows int, lanes int)
+
+// weighNEON is weighGeneric.
+//
+//go:noescape
+func weighNEON(x *float32, inverse *float32, top *float32, sums *float32, squares *float32, rows int, lanes int)
+
+// weighOneNEON is weighOneGeneric.
+//
+//go:noescape
+func weighOneNEON(x *float32, inverse *float32, top *float32, sums *float32, squares *float32, n int)

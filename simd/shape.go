@@ -11,4 +11,8 @@ const (
 	// shortMost is for how many queries at a time the body is read in 16 bits: with more of them,
 	// what it takes to widen the numbers is more than what the bytes cost. Measured.
 	shortMost = 2
+
+	// noWeight is where the exponential of attention's weights is 0: e^-60 of 65,536 cells is
+	// nothing beside the largest weight, 1, and the squares of larger ones are not denormal.
+	noWeight = -60
 )

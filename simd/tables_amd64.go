@@ -26,6 +26,9 @@ var (
 		round16:  round16AVX512,
 		round32:  round32AVX512,
 		gather:   gatherAVX512,
+		largest:  largestAVX512,
+		weigh:    weighAVX512,
+		weighOne: weighOneAVX512,
 	}
 	avx512bw = kernels{
 		name:     "avx512bw",
@@ -49,6 +52,9 @@ var (
 		round16:  round16AVX512,
 		round32:  round32AVX512,
 		gather:   gatherAVX512,
+		largest:  largestAVX512,
+		weigh:    weighAVX512,
+		weighOne: weighOneAVX512,
 	}
 	avx2 = kernels{
 		name:     "avx2",
@@ -72,6 +78,9 @@ var (
 		round16:  round16AVX2,
 		round32:  round32AVX2,
 		gather:   gatherAVX2,
+		largest:  largestAVX2,
+		weigh:    weighAVX2,
+		weighOne: weighOneAVX2,
 	}
 )
 

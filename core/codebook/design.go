@@ -146,10 +146,10 @@ func (d *design) assignable() error {
 }
 
 // fitsWithQueries makes sure that the memory holds a state and its keys, values and biases for
-// queries, which are f32.
+// queries.
 func (d *design) fitsWithQueries(what string) error {
-	cells := uint64(d.shared.Heads) * uint64(d.own.Cells)
-	return memory.Fits(what, d.StateBytes()+cells*4*uint64(d.shared.KeyDim+d.shared.ValueDim+2))
+	heads := uint64(d.shared.Heads) * simd.KVBytes(d.own.Cells, d.shared.KeyDim, d.shared.ValueDim)
+	return memory.Fits(what, d.StateBytes()+heads)
 }
 
 // headCentroids are those of head h, [Cells, KeyDim].

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"dpattn/core/gaussian"
+	"dpattn/core/internal/parallel"
 	"dpattn/core/mechanism"
 	"dpattn/core/quant"
 	"dpattn/simd"
@@ -24,7 +25,7 @@ type state struct {
 	*gaussian.State
 	design *design
 	heads  []*simd.KV
-	spare  sync.Pool // *simd.KVWork
+	spare  sync.Pool // *work
 }
 
 // open makes what queries need: keys and values in units of their bounds, which f32 holds whatever
@@ -119,26 +120,53 @@ func (s *state) Load(_ int, q []float64) (shift float64, clipped bool) {
 //	std(out_i) = sigma sqrt(sum_c e_c^2)/D * sqrt(step^2 + out_i^2/lambda^2)
 func (s *state) Attend(h int, queries [][]float64, answers []mechanism.Answer, threads int) {
 	d := s.design
-	w, _ := s.spare.Get().(*simd.KVWork)
+	w, _ := s.spare.Get().(*work)
 	if w == nil {
-		w = s.heads[h].NewWork(mechanism.Block)
+		w = newWork()
 	}
 	defer s.spare.Put(w)
-	s.heads[h].Attend(queries, d.own.Scale*d.own.KeyBound, w, threads)
+	w.attend(s.heads[h], queries, d.own.Scale*d.own.KeyBound, threads)
 	for i := range queries {
 		a := &answers[i]
-		a.LSE = w.LSE[i]
-		for c, v := range w.Out[i] {
-			a.Out[c] = float64(v) * d.own.ValueBound
-		}
+		var squares float64
+		a.LSE, squares = w.queries.Answer(i, d.own.ValueBound, a.Out)
 		if a.Stddev == nil {
 			continue
 		}
-		unit := float64(s.Sigmas[h]) * math.Sqrt(w.Squares[i])
+		unit := float64(s.Sigmas[h]) * math.Sqrt(squares)
 		for c, v := range a.Out {
 			a.Stddev[c] = unit * math.Hypot(d.valueStep(), v/float64(d.lambda))
 		}
 	}
+}
+
+// work is the memory of one call of Attend. It is used again, so that calls allocate nothing.
+type work struct {
+	queries simd.KVWork
+	scratch []*simd.KVScratch // of each goroutine
+	part    func(worker, p int)
+}
+
+func newWork() *work {
+	w := new(work)
+	w.part = func(worker, p int) { w.queries.Part(p, w.scratch[worker]) }
+	return w
+}
+
+// nearWork bounds the calls that wake no threads, in multiply-adds: a millisecond's work.
+const nearWork = 1 << 25
+
+func (w *work) attend(kv *simd.KV, queries [][]float64, scale float64, threads int) {
+	w.queries.Begin(kv, queries, scale)
+	parts := kv.Parts()
+	for len(w.scratch) < min(parts, threads) {
+		w.scratch = append(w.scratch, kv.NewScratch())
+	}
+	do := parallel.DoN
+	if kv.Work() < nearWork/len(queries) {
+		do = parallel.Near
+	}
+	do(threads, parts, w.part)
 }
 
 // Describe implements mechanism.State.

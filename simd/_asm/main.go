@@ -59,6 +59,7 @@ func main() {
 	query512()
 	query256()
 	vectors()
+	weights()
 	Generate()
 	tables.Write(*path, "go run . "+strings.Join(os.Args[1:], " "))
 }

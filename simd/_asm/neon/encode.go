@@ -24,7 +24,11 @@ var (
 	smax     = inst{"smax", 0x4e606400, "8h", "8h", "8h", ""}
 	mul      = inst{"mul", 0x4ea09c00, "4s", "4s", "4s", ""}
 	// Floating point: 0 Q U 01110 0 sz 1 Rm opcode 1 Rn Rd, sz 0 for 32 bits.
-	fmul = inst{"fmul", 0x6e20dc00, "4s", "4s", "4s", ""}
+	fmul  = inst{"fmul", 0x6e20dc00, "4s", "4s", "4s", ""}
+	fadd  = inst{"fadd", 0x4e20d400, "4s", "4s", "4s", ""}
+	fsub  = inst{"fsub", 0x4ea0d400, "4s", "4s", "4s", ""}
+	fmax  = inst{"fmax", 0x4e20f400, "4s", "4s", "4s", ""}
+	fcmgt = inst{"fcmgt", 0x6ea0e400, "4s", "4s", "4s", ""} // all bits of d where n > m
 	// Three registers of different kinds: 0 Q U 01110 size 1 Rm opcode 00 Rn Rd.
 	smlal  = inst{"smlal", 0x0e608000, "4s", "4h", "4h", ""} // d += n m, of the lower halves
 	smlal2 = inst{"smlal2", 0x4e608000, "4s", "8h", "8h", ""}

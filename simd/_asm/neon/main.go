@@ -93,6 +93,9 @@ func main() {
 		f.tile(w)
 	}
 	f.queries()
+	f.largest()
+	f.weigh(false)
+	f.weigh(true)
 	f.field("pack", "packGeneric")
 	f.field("packs", "1")
 	f.field("nearest", "nearestVectors")
