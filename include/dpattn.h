@@ -574,7 +574,8 @@ DPATTN_API int32_t dpattn_release_state(dpattn_release release, int64_t *state, 
  * key_dim], values [heads, cells, value_dim] and bias [heads, cells], each of any dtype; with one
  * head keys and values may be [cells, dim]. softmax(scale * Q keys^T + bias) values is what
  * dpattn_release_attend answers, scale being that of dpattn_info. bias is ln of the cell's noisy
- * mass in rows, at least ln 2^-20; a value is scaled to value_bound where noise made it longer.
+ * mass in rows, which counts as one standard deviation of its noise where it is less; a value is
+ * scaled to value_bound where noise made it longer.
  * Status: OK, INVALID_ARGUMENT, INVALID_HANDLE, UNSUPPORTED (another mechanism: no such form). */
 DPATTN_API int32_t dpattn_release_kv(dpattn_release release, const dpattn_tensor *keys, const dpattn_tensor *values,
                                      const dpattn_tensor *bias, dpattn_error *err);

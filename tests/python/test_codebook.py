@@ -40,6 +40,13 @@ def attention(keys: Any, values: Any, bias: Any, scale: float, Q: Any) -> tuple[
     return weights @ values.astype(float) / total, (top + np.log(total))[..., 0]
 
 
+def sigma_and_lambda(release: dpattn.Release) -> tuple[int, int]:
+    """Of the noise on an integer, and of a row's weight in the masses."""
+    certificate = release.certificate()
+    (term,) = certificate["noise"]["terms"]
+    return term["sigma"], certificate["sensitivity"]["lambda"]
+
+
 # ---- Codebooks ---------------------------------------------------------------------------------
 
 
@@ -306,8 +313,8 @@ def test_the_key_value_form_is_attend(heads, value_bound, scale) -> None:
     assert keys.dtype == values.dtype == bias.dtype == np.float64
     np.testing.assert_allclose(keys, params.codebook, atol=1 / 32766)
     assert np.linalg.norm(values, axis=-1).max() <= value_bound * (1 + 1e-12)
-    assert bias.min() >= np.log(2.0**-20) * (1 + 1e-12)
-    assert (bias == np.log(2.0**-20)).any()  # some cells' masses are all noise
+    sigma, weight = sigma_and_lambda(release)
+    assert bias.min() == pytest.approx(np.log(sigma / weight))  # some cells' masses are all noise
     Q = np.random.default_rng(2).normal(size=(heads, 20, 5))
     out, lse = release.attend(Q, return_lse=True)
     wanted, wanted_lse = attention(keys, values, bias, scale, Q)
@@ -319,9 +326,9 @@ def test_the_key_value_form_is_that_of_the_state() -> None:
     params = make_codebook_params(cells=40, lam=0.7, value_bound=2.0)
     release = make_release(params, rows=400)
     _, values, bias = release.kv()
-    weight = release.certificate()["sensitivity"]["lambda"]
+    sigma, weight = sigma_and_lambda(release)
     state = release.state().astype(float)
-    mass = np.maximum(state[..., -1] / weight, 2.0**-20)
+    mass = np.maximum(state[..., -1], sigma) / weight
     means = state[..., :-1] * (2.0 / 1022) / mass[..., None]
     means *= np.minimum(1, 2.0 / np.maximum(np.linalg.norm(means, axis=-1, keepdims=True), 1e-300))
     np.testing.assert_allclose(bias, np.log(mass), rtol=1e-12)
@@ -532,8 +539,8 @@ def test_predicted_stddev_is_measured(adjacency) -> None:
 def test_answers_below_the_noise_are_sane() -> None:
     """Cells of a row or none: no guarantee of accuracy, but finite answers within value_bound.
 
-    Their masses are noise: about half are floored, and a floored cell's value is shortened. An
-    error bar there is large, never 0 and never NaN.
+    Their masses are noise: most count as one standard deviation of it, and values are shortened.
+    An error bar there is large, never 0 and never NaN.
     """
     params = make_codebook_params(CELLS, key_dim=4, value_dim=VALUES, scale=20.0)
     K, V = at_centroids(params, 3)

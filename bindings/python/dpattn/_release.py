@@ -365,7 +365,8 @@ class Release(Handle):
         values : ndarray (heads, cells, value_dim)
             Noisy means of the cells' values, scaled to value_bound where noise made them longer.
         bias : ndarray (heads, cells)
-            Natural logarithm of the cells' noisy numbers of rows, at least ln 2**-20.
+            Natural logarithm of the cells' noisy numbers of rows, which count as one standard
+            deviation of their noise where they are less.
 
         Raises
         ------

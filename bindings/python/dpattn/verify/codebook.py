@@ -13,7 +13,6 @@ from .reader import Reader, in_range
 from .report import Report
 
 _MAX_CELLS, _CENTROID2 = 1 << 16, 1 << 30
-_FLOOR_MASS = 2.0**-20
 
 # Where parameters and head weights are, and lambda in units of the values' bound.
 _LEAST, _LARGEST = 1e-100, 1e100
@@ -120,7 +119,7 @@ def expected(file: File) -> Dict[str, Any]:
         "bounds.value_bound": file.value_bound,
         "bounds.scale": file.scale,
         "codebook.sha256": file.sha256,
-        "codebook.floor_mass": _FLOOR_MASS,
+        "codebook.floor_mass": "sigma/lambda",
     }
 
 
