@@ -2,15 +2,20 @@
 
 Usage: choosing.py write|check DOCUMENT [PLOT], with the package installed and the library built.
 Every fenced block of kind `console` that starts with `$ dpattn` holds a command and its output.
+They run in one folder, where PUBLIC.npy has made-up public rows.
 """
 
 import contextlib
 import io
+import os
 import re
 import shlex
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 import dpattn
 from dpattn.cli import main as dpattn_command
@@ -33,7 +38,14 @@ def answer(command: str) -> str:
 
 def filled(text: str) -> str:
     """The document with the output of every command below it."""
-    return RUN.sub(lambda match: f"$ {match[1]}{answer(match[1])}", text)
+    back = os.getcwd()
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        try:
+            np.save("PUBLIC.npy", np.random.default_rng(0).normal(size=(2000, 64)) / 8)
+            return RUN.sub(lambda match: f"$ {match[1]}{answer(match[1])}", text)
+        finally:
+            os.chdir(back)
 
 
 def noise(epsilon: float, rows: int) -> float:
