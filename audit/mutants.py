@@ -174,7 +174,7 @@ MUTANTS = (
         "core/codebook",
         ASSIGNED,
         MEAN + ASSIGNED,
-        (("codebook row, mu 4", 300),),
+        (("codebook row, mu 4", 1_000),),
         small=False,
     ),
     Mutant(
