@@ -1,6 +1,7 @@
 package gaussian
 
 import (
+	"encoding/binary"
 	"math/big"
 	"math/bits"
 )
@@ -21,20 +22,87 @@ func Worth(row *big.Int, rows float64) *big.Int {
 // Clip makes the exact squared norm of a sum at most bound: if it is larger, it scales all of it by
 // one factor, rounding each number toward zero, and reports that it did. What comes out is a
 // function of the sum alone (PROOF.md of package moment, "Clipped sums").
+//
+// A norm is as private as the sum. It stays in registers: big integers would leave it in memory
+// that nobody can wipe.
 func Clip(sum []int64, bound *big.Int) (clipped bool) {
 	norm2 := Norm2(sum)
-	if norm2.Cmp(bound) <= 0 {
+	if !norm2.Above(bound) {
 		return false
 	}
-	Scale(sum, Factor(norm2, bound))
+	Scale(sum, norm2.Factor(bound))
 	return true
 }
 
-// Factor is floor(sqrt(floor(2^124 bound / norm2))) for norm2 > bound, so that factor^2 norm2 <=
-// 2^124 bound; and it is below 2^62.
-func Factor(norm2, bound *big.Int) uint64 {
-	q := new(big.Int).Lsh(bound, 2*shift)
-	return q.Sqrt(q.Div(q, norm2)).Uint64()
+// Square is a squared norm, below 2^128.
+type Square struct{ hi, lo uint64 }
+
+// Norm2 is the exact squared norm. It must be below 2^128.
+func Norm2(sum []int64) (s Square) {
+	for _, v := range sum {
+		sign := v >> 63
+		magnitude := uint64((v ^ sign) - sign)
+		hi, lo := bits.Mul64(magnitude, magnitude)
+		s = s.Plus(Square{hi, lo})
+	}
+	return s
+}
+
+// Plus adds.
+func (s Square) Plus(o Square) Square {
+	lo, carry := bits.Add64(s.lo, o.lo, 0)
+	hi, _ := bits.Add64(s.hi, o.hi, carry)
+	return Square{hi, lo}
+}
+
+// Above reports whether s > bound, which is in 0..2^128-1.
+func (s Square) Above(bound *big.Int) bool {
+	b := squareOf(bound)
+	return s.hi > b.hi || s.hi == b.hi && s.lo > b.lo
+}
+
+func squareOf(x *big.Int) Square {
+	var b [16]byte
+	x.FillBytes(b[:])
+	return Square{binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])}
+}
+
+// Factor is the largest integer f with f^2 s <= 2^124 bound, for s > bound: it is below 2^62.
+func (s Square) Factor(bound *big.Int) (f uint64) {
+	b := squareOf(bound)
+	// 2^124 bound, the lowest word first.
+	most := [4]uint64{0, b.lo << 60, b.lo>>4 | b.hi<<60, b.hi >> 4}
+	for bit := uint64(1) << (shift - 1); bit > 0; bit >>= 1 {
+		hi, lo := bits.Mul64(f|bit, f|bit)
+		if product := times(Square{hi, lo}, s); !above(&product, &most) {
+			f |= bit
+		}
+	}
+	return f
+}
+
+// times is a b, the lowest word first.
+func times(a, b Square) (p [4]uint64) {
+	var carry uint64
+	p[1], p[0] = bits.Mul64(a.lo, b.lo)
+	p[3], p[2] = bits.Mul64(a.hi, b.hi)
+	for _, m := range [2][2]uint64{{a.lo, b.hi}, {a.hi, b.lo}} {
+		hi, lo := bits.Mul64(m[0], m[1])
+		p[1], carry = bits.Add64(p[1], lo, 0)
+		p[2], carry = bits.Add64(p[2], hi, carry)
+		p[3] += carry
+	}
+	return p
+}
+
+// above reports whether a > b, of numbers with the lowest word first.
+func above(a, b *[4]uint64) bool {
+	for i := 3; i > 0; i-- {
+		if a[i] != b[i] {
+			return a[i] > b[i]
+		}
+	}
+	return a[0] > b[0]
 }
 
 // Scale makes each number v factor/2^62, rounded toward zero.
@@ -44,19 +112,4 @@ func Scale(sum []int64, factor uint64) {
 		hi, lo := bits.Mul64(uint64((v^sign)-sign), factor)
 		sum[i] = (int64(hi<<(64-shift)|lo>>shift) ^ sign) - sign
 	}
-}
-
-// Norm2 is the exact squared norm. It must be below 2^128.
-func Norm2(sum []int64) *big.Int {
-	var hi, lo uint64
-	for _, v := range sum {
-		sign := v >> 63
-		magnitude := uint64((v ^ sign) - sign)
-		ph, pl := bits.Mul64(magnitude, magnitude)
-		var carry uint64
-		lo, carry = bits.Add64(lo, pl, 0)
-		hi += ph + carry
-	}
-	out := new(big.Int).SetUint64(hi)
-	return out.Lsh(out, 64).Add(out, new(big.Int).SetUint64(lo))
 }
