@@ -178,6 +178,15 @@ MUTANTS = (
         small=False,
     ),
     Mutant(
+        "codebook-clip",
+        "codebook: the sum of an owner's rows is clipped in its first cell alone",
+        "core/codebook",
+        "gaussian.Clip(o.data, bound)",
+        "gaussian.Clip(o.data[:min(len(o.data), o.d.cols)], bound)",
+        (("codebook, clipped owner, mu 4", 2_000),),
+        small=False,
+    ),
+    Mutant(
         "codebook-masses",
         "codebook: the masses have no noise",
         "core/codebook",
