@@ -25,7 +25,7 @@ func decodeMechanism(r *wire.Reader, state bool) (mechanism.Mechanism, error) {
 func (r *Release) Save(dst []byte) (needed int, err error) {
 	needed = r.size
 	if len(dst) < needed {
-		return needed, tooSmall(len(dst), "release", needed)
+		return needed, fault.New(fault.BufferTooSmall, "capacity is %d bytes; the release needs %d", len(dst), needed)
 	}
 	w := wire.Writer{Buf: dst[:0]}
 	w.Begin(wire.Release)
@@ -77,7 +77,8 @@ func (b *Builder) ExportSecret(dst []byte) (needed int, err error) {
 		counts(&b.counts),
 	) + b.sums.Len()
 	if len(dst) < needed {
-		return needed, tooSmall(len(dst), "partial", needed)
+		// How large it is says how many owners there are: so does needed, but texts are logged.
+		return needed, fault.New(fault.BufferTooSmall, "capacity is %d bytes; the partial needs more", len(dst))
 	}
 	if err := b.drawOrigin(); err != nil {
 		return 0, err
@@ -128,8 +129,4 @@ func ImportSecret(data []byte) (*Builder, error) {
 		return nil, wire.Corrupt("rows and origins do not fit: there are none of one of them")
 	}
 	return b, nil
-}
-
-func tooSmall(capacity int, what string, needed int) error {
-	return fault.New(fault.BufferTooSmall, "capacity is %d bytes; the %s needs %d", capacity, what, needed)
 }

@@ -159,7 +159,8 @@ func (s *sums) add(o *sums) {
 // room reports whether n more rows may come.
 func (s *sums) room(name string, n int) error {
 	if s.rows+uint64(n) > MaxRows {
-		return fault.New(fault.Limit, "%s: %d rows on top of %d; one structure takes at most %d", name, n, s.rows,
+		// How many there were is private.
+		return fault.New(fault.Limit, "%s: with it the structure would have more than the %d rows that it takes", name,
 			MaxRows)
 	}
 	return nil

@@ -74,9 +74,10 @@ func (p *Params) CheckRows(
 		)
 	}
 	for h := range heads {
-		if have := had(c.First + h); have+uint64(c.Count) > MaxRows {
-			return Rows{}, fault.New(fault.Limit, "keys: %d rows on top of %d; one head takes at most %d",
-				c.Count, have, MaxRows)
+		if had(c.First+h)+uint64(c.Count) > MaxRows {
+			// How many there were is private.
+			return Rows{}, fault.New(fault.Limit, "keys: head %d would have more than the %d rows that it takes",
+				c.First+h, MaxRows)
 		}
 		c.Keys = append(c.Keys, keys.Head(h))
 		c.Values = append(c.Values, values.Head(h))
