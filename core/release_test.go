@@ -251,13 +251,23 @@ func TestDamagedFiles(t *testing.T) {
 	if err := b.Add(0, testkit.Zeros(2, 1).View(), testkit.Zeros(2, 1).View(), []uint64{1, 2}, nil); err != nil {
 		t.Fatal(err)
 	}
+	cells := smallCodebook()
+	cells.OwnerRows = 1
+	held := testkit.Must(NewBuilder(cells.params()))(t)
+	if err := held.Add(0, testkit.Zeros(2, 1).View(), testkit.Zeros(2, 1).View(), []uint64{1, 2}, nil); err != nil {
+		t.Fatal(err)
+	}
+	loadRelease := func(d []byte) error { _, err := Load(d); return err }
+	loadPartial := func(d []byte) error { _, err := ImportSecret(d); return err }
 	for _, f := range []struct {
 		name string
 		data []byte
 		load func([]byte) error
 	}{
-		{"release", release, func(d []byte) error { _, err := Load(d); return err }},
-		{"partial", exported(t, b), func(d []byte) error { _, err := ImportSecret(d); return err }},
+		{"release", release, loadRelease},
+		{"partial", exported(t, b), loadPartial},
+		{"codebook release", saved(t, someRelease(t, smallCodebook())), loadRelease},
+		{"codebook partial", exported(t, held), loadPartial},
 	} {
 		if err := f.load(f.data); err != nil {
 			t.Fatal(err)
@@ -278,6 +288,88 @@ func TestDamagedFiles(t *testing.T) {
 	if _, err := Load(exported(t, b)); fault.CodeOf(err) != fault.Corrupt ||
 		!bytes.Contains([]byte(err.Error()), []byte("secret partial")) {
 		t.Errorf("a partial taken for a release: %v", err)
+	}
+}
+
+// smallCodebook is a codebook release with a small file.
+func smallCodebook() settings {
+	return settings{
+		KeyDim: 1, ValueDim: 1, Adjacency: Replace, KeyBound: 1, ValueBound: 1, Scale: 1,
+		Mechanism: codebook.Number, Cells: 2, Codebook: []float64{0.5, -0.5},
+	}
+}
+
+// What the decoder takes for a codebook release gives what its certificate claims: every byte of
+// small files, the sums apart, set to other values and sealed anew. The sensitivity is worked out
+// once more from what the certificate says (core/codebook/PROOF.md), and so is delta, in floating
+// point.
+func TestAcceptedCodebookFilesKeepTheirClaim(t *testing.T) {
+	rows, owners, clipped, heads := smallCodebook(), smallCodebook(), smallCodebook(), smallCodebook()
+	rows.Lambda = 3
+	owners.Adjacency, owners.OwnerRows = AddRemove, 3
+	clipped.OwnerRows, clipped.OwnerBound = 4, 1.5
+	heads.Heads, heads.Codebook, heads.HeadWeights = 2, []float64{0.5, -0.5, 0.1, 0.2}, []float64{1, 2}
+	changes := []byte{1, 144, 2, 3, 4, 8, 16, 32, 64, 128, 255}
+	for name, p := range map[string]settings{
+		"rows": rows, "same cell": smallCodebook(), "owners": owners, "clipped": clipped, "heads": heads,
+	} {
+		r := testkit.Must(testkit.Must(NewBuilder(p.params()))(t).Release(someBudget, nil))(t)
+		file, accepted := saved(t, r), 0
+		for at := range len(file) - 32 - 8*len(r.State()) {
+			for _, change := range changes[:testkit.Size(2, len(changes))] {
+				altered := slices.Clone(file)
+				altered[at] ^= change
+				r, err := Load(resealed(altered))
+				if err == nil {
+					if accepted++; accepted%testkit.Size(20, 4) == 0 { // certificates take long
+						keepsItsClaim(t, fmt.Sprintf("%s, byte %d ^ %d", name, at, change), certificateOf(t, r))
+					}
+				} else if code := fault.CodeOf(err); code != fault.Corrupt && code != fault.Unsupported {
+					t.Fatalf("%s, byte %d ^ %d: %v", name, at, change, err)
+				}
+			}
+		}
+		if accepted < 40 {
+			t.Errorf("%s: only %d files were accepted", name, accepted)
+		}
+	}
+}
+
+// keepsItsClaim checks a codebook release's certificate by itself.
+func keepsItsClaim(t *testing.T, name string, c certificate) {
+	t.Helper()
+	value := big.NewInt(1 << 20)
+	row := big.NewInt(int64(c.Sensitivity.Lambda))
+	row.Mul(row, row).Add(row, value)
+	rows, factor := new(big.Rat).SetInt64(int64(c.Unit.MaxRows)), int64(1)
+	if c.Unit.OwnerBound != nil {
+		rows.SetFloat64(*c.Unit.OwnerBound)
+	}
+	squared := new(big.Rat).Mul(rows, rows)
+	switch replace := c.Adjacency == "replace"; {
+	case replace && c.Unit.OwnerBound != nil:
+		factor = 4
+	case replace && row.Cmp(new(big.Int).Lsh(value, 1)) >= 0:
+		factor = 2
+	case replace:
+		factor, row = 4, value
+	}
+	squared.Mul(squared, new(big.Rat).SetInt(row))
+	want := new(big.Int).Div(squared.Num(), squared.Denom())
+	want.Mul(want, big.NewInt(factor))
+	if c.squared().Cmp(want) != 0 || c.Sensitivity.ValueSquared != 1<<20 {
+		t.Fatalf("%s: the squared sensitivity is %v, want %v", name, c.squared(), want)
+	}
+	square := 0.0
+	delta2, _ := want.Float64()
+	for _, term := range c.Noise.Terms {
+		square += float64(term.Heads) * delta2 / float64(term.Sigma) / float64(term.Sigma)
+	}
+	mu := math.Sqrt(square)
+	phi := func(x float64) float64 { return math.Erfc(-x/math.Sqrt2) / 2 }
+	delta := phi(mu/2-c.Epsilon/mu) - math.Exp(c.Epsilon)*phi(-mu/2-c.Epsilon/mu)
+	if delta > c.Delta*(1+1e-4) || math.Abs(c.Mu/mu-1) > 1e-12 {
+		t.Fatalf("%s: mu %v, delta %v at epsilon %v; it claims %v and %v", name, mu, delta, c.Epsilon, c.Mu, c.Delta)
 	}
 }
 
@@ -364,7 +456,10 @@ func FuzzLoad(f *testing.F) {
 	both := testkit.Must(NewBuilder(q.params()))(f)
 	fuzzFile(
 		f,
-		[][]byte{saved(f, someRelease(f, p)), saved(f, testkit.Must(both.Release(someBudget, nil))(f))},
+		[][]byte{
+			saved(f, someRelease(f, p)), saved(f, testkit.Must(both.Release(someBudget, nil))(f)),
+			saved(f, someRelease(f, smallCodebook())),
+		},
 		".dpa",
 		func(t testing.TB, d []byte) error {
 			r, err := Load(d)
@@ -391,7 +486,16 @@ func FuzzImportSecret(f *testing.F) {
 		f.Fatal(err)
 	}
 	rows := built(f, p, testkit.Ball(testkit.Rand(80), 10, 2, 1), testkit.Ball(testkit.Rand(81), 10, 1, 1))
-	fuzzFile(f, [][]byte{exported(f, rows), exported(f, owned)}, ".partial", func(t testing.TB, d []byte) error {
+	column := func(seed uint64) testkit.Matrix { return testkit.Ball(testkit.Rand(seed), 10, 1, 1) }
+	cells := built(f, smallCodebook(), column(82), column(83))
+	q = smallCodebook()
+	q.OwnerRows, q.OwnerBound = 2, 1.5
+	held := testkit.Must(NewBuilder(q.params()))(f)
+	if err := held.Add(0, testkit.Zeros(3, 1).View(), testkit.Zeros(3, 1).View(), []uint64{1, 2, 1}, nil); err != nil {
+		f.Fatal(err)
+	}
+	seeds := [][]byte{exported(f, rows), exported(f, owned), exported(f, cells), exported(f, held)}
+	fuzzFile(f, seeds, ".partial", func(t testing.TB, d []byte) error {
 		b, err := ImportSecret(d)
 		if err == nil {
 			was, _ := parted(d)
