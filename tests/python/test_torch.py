@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import dpattn
-from conftest import held, make_params, make_release
+from conftest import held, make_codebook_params, make_params, make_release
 from dpattn._c import tensor
 
 torch = pytest.importorskip("torch", reason="needs torch: `make test-python` installs one")
@@ -289,6 +289,73 @@ def test_private_context_is_attention_over_the_union(dtype, centre) -> None:
         torch.testing.assert_close(lse.float(), wanted_lse, rtol=0, atol=4e-3)
     alone = context(query, **arguments)
     torch.testing.assert_close(alone, dpattn.scaled_dot_product_attention(query, release, **arguments))
+
+
+def codebook_release(heads: int, **changes: Any) -> dpattn.Release:
+    """A release with visible noise, in which some cells have too few rows."""
+    return make_release(make_codebook_params(32, heads=heads, key_dim=6, value_dim=4, **changes), rows=300)
+
+
+def kv_tensors(release: dpattn.Release, dtype: Any = torch.float64) -> tuple[Any, Any, Any]:
+    """Keys, values, and the bias as a mask for any queries."""
+    keys, values, bias = (torch.from_numpy(array).to(dtype) for array in release.kv())
+    return keys, values, bias[:, None]
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("scale", [None, 30.0])
+def test_torch_reads_the_key_value_form(dtype, scale) -> None:
+    release = codebook_release(2, scale=scale)
+    query = spread(3, 2, 7, 6, bound=2.0, seed=20).to(dtype)
+    keys, values, mask = kv_tensors(release)
+    wanted = functional.scaled_dot_product_attention(
+        query.double(), *(x.expand(3, *x.shape) for x in (keys, values)), attn_mask=mask, scale=scale
+    )
+    out = dpattn.scaled_dot_product_attention(query, release, scale=scale)
+    assert out.dtype == dtype
+    torch.testing.assert_close(out.double(), wanted, rtol=torch.finfo(dtype).eps, atol=1e-5)
+    torch.testing.assert_close(dpattn.torch.PrivateContext(release)(query, scale=scale), out)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_a_codebook_as_private_context(dtype) -> None:
+    """Merged by lse, and as keys with a bias in one call of torch's, queries of any length."""
+    release = codebook_release(2, scale=5.0)
+    context = dpattn.torch.PrivateContext(release)
+    batch, groups, m, n = 3, 2, 7, 11
+    query = spread(batch, 2 * groups, m, 6, bound=3.0, seed=21).to(dtype)
+    key, value = (spread(batch, 2, n, d, bound=1.0, seed=d).to(dtype) for d in (6, 4))
+    keys, values, mask = kv_tensors(release)
+    union = [torch.cat([y.double(), x.expand(batch, *x.shape)], -2) for x, y in ((keys, key), (values, value))]
+    zeros = torch.zeros(m, n, dtype=torch.float64)
+    arguments: dict[str, Any] = {"scale": 5.0, "enable_gqa": True}
+    for public, masks in (
+        (zeros, {}),
+        (zeros.masked_fill(~torch.ones(m, n, dtype=torch.bool).tril(), -np.inf), {"is_causal": True}),
+        (zeros - np.inf, {"attn_mask": torch.zeros(m, n, dtype=torch.bool)}),
+    ):
+        private = mask.repeat_interleave(groups, 0).expand(-1, m, -1)  # [query heads, m, cells]
+        joint = torch.cat([public.expand(2 * groups, m, n), private], -1)
+        wanted = functional.scaled_dot_product_attention(query.double(), *union, attn_mask=joint, **arguments)
+        out, lse = context(query, key, value, return_lse=True, **masks, **arguments)
+        assert out.dtype == dtype
+        torch.testing.assert_close(out.double(), wanted, rtol=0, atol=1e-5 + torch.finfo(dtype).eps)
+        _, wanted_lse = dpattn.torch.exact_attention(query.double(), *union, attn_mask=joint, **arguments)
+        torch.testing.assert_close(lse, wanted_lse, rtol=0, atol=2e-5)
+
+
+def test_a_model_keeps_its_codebook_release() -> None:
+    model = torch.nn.Sequential(torch.nn.Linear(6, 6), dpattn.torch.PrivateContext(codebook_release(2, scale=None)))
+    file = io.BytesIO()
+    torch.save(model.state_dict(), file)
+    file.seek(0)
+    other = torch.nn.Sequential(torch.nn.Linear(6, 6), dpattn.torch.PrivateContext())
+    other.load_state_dict(torch.load(file, weights_only=True))
+    assert other[1].release.to_bytes() == model[1].release.to_bytes()
+    query = spread(1, 2, 5, 6, bound=1.0, seed=22)
+    with torch.no_grad():
+        torch.testing.assert_close(other(query), model(query))
+    assert "cells=32" in repr(other)
 
 
 def test_gradients_reach_the_public_part() -> None:

@@ -80,7 +80,7 @@ class PrivateContext(nn.Module):
         Notes
         -----
         Queries longer than the release's `query_bound` are scaled to it for the private context
-        only.
+        only; a release of mechanism "codebook" has none, and takes queries of any length.
         """
         if self.release is None:
             raise InvalidArgumentError("this PrivateContext holds no release yet; give it one, or load_state_dict")

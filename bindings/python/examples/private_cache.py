@@ -21,7 +21,7 @@ from sklearn.datasets import load_digits
 
 import dpattn
 
-CELLS, SHARPNESS = 64, 10.0
+CELLS, SHARPNESS = 32, 20.0
 DELTA = 1e-5  # well below 1 / private rows
 
 
