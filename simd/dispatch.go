@@ -76,6 +76,7 @@ type kernels struct {
 	multiply func(v, w *float64, n int)
 	hadamard func(v *float64, n int)
 	round16  func(dst *int16, v *float64, n int, factor float64)
+	add16    func(sums *int64, v *int16, n int)
 
 	// nearest takes a block of 32 centroids for rows r < cols and i < 32, at = keyAt(i):
 	//	best[r*8+at%8] = max(best[r*8+at%8], keys[at] + 2^32 sum_p panel[p*32+i] . u[r][p])

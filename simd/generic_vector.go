@@ -53,3 +53,10 @@ func round16Generic(dst *int16, v *float64, n int, factor float64) {
 		out[i] = int16(math.RoundToEven(max(-32767, min(32767, e*factor))))
 	}
 }
+
+func add16Generic(sums *int64, v *int16, n int) {
+	out := unsafe.Slice(sums, n)
+	for i, e := range unsafe.Slice(v, n) {
+		out[i] += int64(e)
+	}
+}

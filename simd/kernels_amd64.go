@@ -1101,6 +1101,9 @@ func hadamardAVX512(v *float64, n int)
 // round16AVX512 is round16Generic. Conversions round to nearest even, as Go leaves MXCSR.
 func round16AVX512(dst *int16, v *float64, n int, factor float64)
 
+// add16AVX512 is add16Generic.
+func add16AVX512(sums *int64, v *int16, n int)
+
 // round32AVX512 is round32Generic.
 func round32AVX512(dst *float32, src *float64, n int, factor float64)
 
@@ -1124,6 +1127,9 @@ func hadamardAVX2(v *float64, n int)
 
 // round16AVX2 is round16Generic. Conversions round to nearest even, as Go leaves MXCSR.
 func round16AVX2(dst *int16, v *float64, n int, factor float64)
+
+// add16AVX2 is add16Generic.
+func add16AVX2(sums *int64, v *int16, n int)
 
 // round32AVX2 is round32Generic.
 func round32AVX2(dst *float32, src *float64, n int, factor float64)

@@ -21177,6 +21177,38 @@ done:
 	VZEROUPPER
 	RET
 
+// func add16AVX512(sums *int64, v *int16, n int)
+// Requires: AVX, AVX512F
+TEXT ·add16AVX512(SB), NOSPLIT, $0-24
+	MOVQ sums+0(FP), AX
+	MOVQ v+8(FP), CX
+	MOVQ n+16(FP), DX
+
+whole:
+	CMPQ      DX, $0x00000008
+	JL        tail
+	VPMOVSXWQ (CX), Z0
+	VPADDQ    (AX), Z0, Z0
+	VMOVDQU64 Z0, (AX)
+	ADDQ      $0x00000010, CX
+	ADDQ      $0x00000040, AX
+	SUBQ      $0x00000008, DX
+	JMP       whole
+
+tail:
+	TESTQ   DX, DX
+	JZ      done
+	MOVWQSX (CX), BX
+	ADDQ    BX, (AX)
+	ADDQ    $0x02, CX
+	ADDQ    $0x08, AX
+	DECQ    DX
+	JMP     tail
+
+done:
+	VZEROUPPER
+	RET
+
 // func round32AVX512(dst *float32, src *float64, n int, factor float64)
 // Requires: AVX, AVX512F, SSE2
 TEXT ·round32AVX512(SB), NOSPLIT, $0-32
@@ -21538,6 +21570,38 @@ tail:
 	ADDQ      $0x02, AX
 	DECQ      DX
 	JMP       tail
+
+done:
+	VZEROUPPER
+	RET
+
+// func add16AVX2(sums *int64, v *int16, n int)
+// Requires: AVX, AVX2
+TEXT ·add16AVX2(SB), NOSPLIT, $0-24
+	MOVQ sums+0(FP), AX
+	MOVQ v+8(FP), CX
+	MOVQ n+16(FP), DX
+
+whole:
+	CMPQ      DX, $0x00000004
+	JL        tail
+	VPMOVSXWQ (CX), Y0
+	VPADDQ    (AX), Y0, Y0
+	VMOVDQU   Y0, (AX)
+	ADDQ      $0x00000008, CX
+	ADDQ      $0x00000020, AX
+	SUBQ      $0x00000004, DX
+	JMP       whole
+
+tail:
+	TESTQ   DX, DX
+	JZ      done
+	MOVWQSX (CX), BX
+	ADDQ    BX, (AX)
+	ADDQ    $0x02, CX
+	ADDQ    $0x08, AX
+	DECQ    DX
+	JMP     tail
 
 done:
 	VZEROUPPER

@@ -28,6 +28,7 @@ var (
 		multiply: multiplyGeneric,
 		hadamard: hadamardGeneric,
 		round16:  round16Generic,
+		add16:    add16Generic,
 	}
 )
 

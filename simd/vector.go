@@ -1,7 +1,8 @@
 package simd
 
-// The float64 loops that turn a row into integers. Each entry's result is one or a few roundings in
-// a fixed order, never a fused multiply-add: the bits are the same for every set of kernels.
+// The loops that turn a row of float64 into integers, and add these up. Each entry's result is one
+// or a few roundings in a fixed order, never a fused multiply-add: the bits are the same for every
+// set of kernels.
 
 // Widen copies src to dst; len(dst) numbers.
 func Widen(dst []float64, src []float32) {
@@ -57,5 +58,12 @@ func Hadamard(v []float64) {
 func Round16(dst []int16, v []float64, factor float64) {
 	if n := len(dst); n > 0 {
 		active.round16(&dst[0], &v[:n][0], n, factor)
+	}
+}
+
+// Add16 adds v to sums; len(sums) numbers.
+func Add16(sums []int64, v []int16) {
+	if n := len(sums); n > 0 {
+		active.add16(&sums[0], &v[:n][0], n)
 	}
 }

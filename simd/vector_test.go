@@ -69,6 +69,19 @@ func TestVectorLoops(t *testing.T) {
 					t.Fatalf("norm16, length %d, %d: %v, want %v", n, kind, got, want)
 				}
 			}
+			sums := make([]int64, n+guard)
+			for i := range sums {
+				sums[i] = r.Int64() - 1<<62
+			}
+			wantSums := slices.Clone(sums)
+			for i := range integers {
+				integers[i] = int16(r.Uint32())
+			}
+			Add16(sums[:n], integers)
+			add16Generic(&wantSums[0], &integers[0], n)
+			if !slices.Equal(sums, wantSums) {
+				t.Fatalf("add16, length %d: %v, want %v", n, sums, wantSums)
+			}
 			got, want := slices.Repeat([]int16{77}, n+guard), slices.Repeat([]int16{77}, n+guard)
 			for _, factor := range []float64{1, 0.5, 33.3, 1e-300} {
 				Round16(got[:n], v, factor)

@@ -217,9 +217,7 @@ func (s *sums) scatter(h, rows int, p *piece) {
 			continue
 		}
 		to := state[int(p.cell[i])*s.cols:][:s.cols]
-		for c, v := range p.u[i*valueDim:][:valueDim] {
-			to[c] += int64(v)
-		}
+		simd.Add16(to[:valueDim], p.u[i*valueDim:][:valueDim])
 		to[valueDim] += int64(s.lambda)
 	}
 }

@@ -29,6 +29,7 @@ func vectors() {
 		s.multiply()
 		s.hadamard()
 		s.round16()
+		s.add16()
 		s.round32()
 		s.gather()
 	}
@@ -345,6 +346,30 @@ func (s set) round16() {
 		MOVW(one.As16(), Mem{Base: dst})
 		ADDQ(Imm(8), v)
 		ADDQ(Imm(2), dst)
+	})
+	VZEROUPPER()
+	RET()
+}
+
+func (s set) add16() {
+	s.begin("add16", "func(sums *int64, v *int16, n int)", "add16Generic.")
+	sums, v, n := Load(Param("sums"), GP64()), Load(Param("v"), GP64()), Load(Param("n"), GP64())
+	t, one := s.vec(), GP64()
+	s.over(n, func() {
+		VPMOVSXWQ(Mem{Base: v}, t)
+		VPADDQ(Mem{Base: sums}, t, t)
+		if s.width == 8 {
+			VMOVDQU64(t, Mem{Base: sums})
+		} else {
+			VMOVDQU(t, Mem{Base: sums})
+		}
+		ADDQ(U32(uint32(2*s.width)), v)
+		ADDQ(U32(uint32(8*s.width)), sums)
+	}, func() {
+		MOVWQSX(Mem{Base: v}, one)
+		ADDQ(one, Mem{Base: sums})
+		ADDQ(Imm(2), v)
+		ADDQ(Imm(8), sums)
 	})
 	VZEROUPPER()
 	RET()

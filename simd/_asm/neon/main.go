@@ -100,7 +100,7 @@ func main() {
 	f.field("packs", "1")
 	f.field("nearest", "nearestVectors")
 	for _, loop := range []string{
-		"round32", "gather", "widen", "squares", "norm16", "multiply", "hadamard", "round16",
+		"round32", "gather", "widen", "squares", "norm16", "multiply", "hadamard", "round16", "add16",
 	} {
 		f.field(loop, loop+"Generic") // the float64 loops have no kernels of their own here
 	}
