@@ -130,6 +130,16 @@ func (r *Release) KV(keys, values, bias tensor.Tensor) error {
 	if want := [tensor.MaxDim]int{p.Heads, kv.Cells()}; bias.NDim != 2 || bias.Shape != want {
 		return fault.Invalid("bias.shape is %v; it must be [heads, cells] = %v", bias.Shape[:bias.NDim], want[:2])
 	}
+	column := bias // one number a cell, so that it may lie between the rows of the others
+	column.NDim, column.Shape[2], column.Strides[2] = 3, 1, bias.DType.Size()
+	for _, pair := range []struct {
+		names string
+		a, b  *tensor.Tensor
+	}{{"keys and values", &keys, &values}, {"keys and bias", &keys, &column}, {"values and bias", &values, &column}} {
+		if !tensor.Apart(pair.a, pair.b) {
+			return fault.Invalid("%s overlap; rows of outputs must lie apart", pair.names)
+		}
+	}
 	key, value, row := make([]float64, p.KeyDim), make([]float64, p.ValueDim), make([]float64, kv.Cells())
 	for h := range p.Heads {
 		k, v := keys.Head(h), values.Head(h)

@@ -55,11 +55,11 @@ func (p Params) New(shared mechanism.Params) (mechanism.Mechanism, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := own.checkCodebook(&shared); err != nil {
+	d, err := sized(shared, own) // first, so that a codebook that cannot be is not read
+	if err != nil {
 		return nil, err
 	}
-	d, err := sized(shared, own)
-	if err != nil {
+	if err := own.checkCodebook(&shared); err != nil {
 		return nil, err
 	}
 	centroids := make([]int16, len(p.Codebook))

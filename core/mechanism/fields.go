@@ -13,7 +13,7 @@ type Field struct {
 	Value any
 }
 
-// Set reports whether the field is anything but zero.
+// Set reports whether the field is anything but zero, or nil.
 func (f Field) Set() bool {
 	switch v := f.Value.(type) {
 	case int64:
@@ -23,7 +23,7 @@ func (f Field) Set() bool {
 	case float64:
 		return v != 0
 	case []float64:
-		return len(v) != 0
+		return v != nil // a pointer that reaches over nothing is set, too
 	case string:
 		return v != ""
 	}
