@@ -56,6 +56,9 @@ enum { KEY_DIM = 4, VALUE_DIM = 3 };
 
 /* Valid params: one head, KEY_DIM x VALUE_DIM, degree 2, all bounds 1, ADD_REMOVE. */
 dpattn_params typical_params(void);
+/* Valid params of the codebook mechanism: CELLS cells a head, key_bound 2, value_bound 1.5. */
+enum { CELLS = 8 };
+dpattn_params codebook_params(uint32_t heads);
 dpattn_budget typical_budget(void);
 /* So much budget that noise is far below what the tests tolerate. */
 dpattn_budget vast_budget(void);

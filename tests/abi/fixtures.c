@@ -14,6 +14,26 @@ dpattn_params typical_params(void)
     return params;
 }
 
+dpattn_params codebook_params(uint32_t heads)
+{
+    static double centroids[4 * CELLS * KEY_DIM];
+    uint64_t seed = 31;
+    for (size_t i = 0; i < sizeof centroids / sizeof *centroids; i++)
+        centroids[i] = draw(&seed);
+    dpattn_params params;
+    dpattn_params_init(&params, sizeof params, NULL);
+    params.mechanism = DPATTN_CODEBOOK;
+    params.adjacency = DPATTN_ADD_REMOVE;
+    params.heads = heads; /* at most 4 */
+    params.key_dim = KEY_DIM;
+    params.value_dim = VALUE_DIM;
+    params.key_bound = 2;
+    params.value_bound = 1.5;
+    params.codebook = centroids;
+    params.cells = CELLS;
+    return params;
+}
+
 dpattn_budget typical_budget(void)
 {
     dpattn_budget budget = { sizeof budget, 0, 1.0, 1e-6 };

@@ -110,6 +110,8 @@ TEST(layout)
     AT(dpattn_info, leaves, 184);
     AT(dpattn_info, copies, 188);
     AT(dpattn_info, trees, 192);
+    AT(dpattn_info, reserved, 196);
+    AT(dpattn_info, cells, 200);
 
     SIZE(dpattn_structure_params, 40);
     AT(dpattn_structure_params, adjacency, 4);

@@ -58,7 +58,20 @@ TEST(params_sizes)
     OK(dpattn_builder_create(&older, &builder, &err));
     OK(dpattn_builder_free(builder, &err));
 
+    /* That of 0.1.0 ends before codebook. */
+    older = typical_params();
+    older.struct_size = offsetof(dpattn_params, codebook);
+    older.codebook = (const double *)(uintptr_t)16;
+    older.cells = older.reserved_2 = 7;
+    OK(dpattn_builder_create(&older, &builder, &err));
+    OK(dpattn_builder_free(builder, &err));
+    older.mechanism = DPATTN_CODEBOOK;
+    older.degree = 0;
+    older.query_bound = 0;
+    FAILS(DPATTN_INVALID_ARGUMENT, "params.cells", dpattn_builder_create(&older, &builder, &err));
+
     /* One that ends before key_bound lacks a required field. */
+    older = typical_params();
     older.struct_size = offsetof(dpattn_params, key_bound);
     FAILS(DPATTN_INVALID_ARGUMENT, "key_bound", dpattn_builder_create(&older, &builder, &err));
 }

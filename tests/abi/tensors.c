@@ -217,6 +217,32 @@ TEST(output_layouts)
     free(queries);
 }
 
+/* The key-value form lands in memory of any layout, and nowhere else. */
+TEST(kv_layouts)
+{
+    enum { ALL = HEADS * CELLS };
+    dpattn_params params = codebook_params(HEADS);
+    dpattn_release release = release_of(&params, ROWS, typical_budget());
+    double keys[ALL * KEY_DIM], values[ALL * VALUE_DIM], bias[ALL];
+    dpattn_tensor k = cube(keys, DPATTN_F64, HEADS, CELLS, KEY_DIM),
+                  v = cube(values, DPATTN_F64, HEADS, CELLS, VALUE_DIM), b = matrix(bias, DPATTN_F64, HEADS, CELLS);
+    OK(dpattn_release_kv(release, &k, &v, &b, &err));
+    for (size_t d = 0; d < sizeof dtypes / sizeof *dtypes; d++)
+        for (enum layout layout = DENSE; layout < LAYOUTS; layout++) {
+            placed pk = place(layout, dtypes[d], HEADS, CELLS, KEY_DIM);
+            placed pv = place(LAYOUTS - 1 - layout, dtypes[(d + 1) % 4], HEADS, CELLS, VALUE_DIM);
+            placed pb = place(layout, dtypes[(d + 2) % 4], 1, HEADS, CELLS);
+            dpattn_tensor all_bias = pb.tensor;
+            pb.tensor = head_of(&all_bias, 0);
+            OK(dpattn_release_kv(release, &pk.tensor, &pv.tensor, &pb.tensor, &err));
+            pb.tensor = all_bias;
+            check_output(&pk, keys);
+            check_output(&pv, values);
+            check_output(&pb, bias);
+        }
+    OK(dpattn_release_free(release, &err));
+}
+
 /* A 3-D query tensor is accepted for one head, and equals the 2-D one. */
 TEST(one_head_either_way)
 {
@@ -429,4 +455,38 @@ TEST(malformed_queries)
         CHECK(untouched(&clipped, sizeof clipped));
         OK(dpattn_release_free(release, &err));
     }
+}
+
+TEST(malformed_kv)
+{
+    enum { K, V, B, TENSORS };
+    static const char *const arguments[TENSORS] = { "keys", "values", "bias" };
+    dpattn_params params = codebook_params(2);
+    dpattn_release release = release_of(&params, 3, typical_budget());
+    double outputs[TENSORS][2 * CELLS * KEY_DIM];
+    dirty(outputs, sizeof outputs);
+    for (int argument = 0; argument < TENSORS; argument++)
+        for (int b = 0; b < BREAKAGES + 2; b++) {
+            dpattn_tensor t[TENSORS] = { cube(outputs[K], DPATTN_F64, 2, CELLS, KEY_DIM),
+                                         cube(outputs[V], DPATTN_F64, 2, CELLS, VALUE_DIM),
+                                         matrix(outputs[B], DPATTN_F64, 2, CELLS) };
+            const char *what = b < BREAKAGES ? breakages[b].what : "shape";
+            if (b < BREAKAGES)
+                breakages[b].apply(&t[argument]);
+            else if (b == BREAKAGES)
+                t[argument].shape[0]--; /* a head too few */
+            else
+                t[argument].ndim = argument == B ? 3 : 2;
+            FAILS(DPATTN_INVALID_ARGUMENT, "", dpattn_release_kv(release, &t[K], &t[V], &t[B], &err));
+            if (!names(arguments[argument], what))
+                printf("%s, %s: %s\n", arguments[argument], what, err.message);
+            CHECK(names(arguments[argument], what));
+        }
+    dpattn_tensor k = cube(outputs[K], DPATTN_F64, 2, CELLS, KEY_DIM), v = k;
+    dpattn_tensor b = matrix(outputs[B], DPATTN_F64, 2, CELLS);
+    FAILS(DPATTN_INVALID_ARGUMENT, "keys", dpattn_release_kv(release, NULL, &v, &b, &err));
+    FAILS(DPATTN_INVALID_ARGUMENT, "values", dpattn_release_kv(release, &k, NULL, &b, &err));
+    FAILS(DPATTN_INVALID_ARGUMENT, "bias", dpattn_release_kv(release, &k, &v, NULL, &err));
+    CHECK(untouched(outputs, sizeof outputs));
+    OK(dpattn_release_free(release, &err));
 }
