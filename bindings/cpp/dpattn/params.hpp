@@ -65,7 +65,8 @@ struct Params {
     std::uint32_t copies = 0;       ///< whose median answers; 0: the paper's formula
     Trees trees = Trees::standard;
 
-    // Mechanism::codebook alone; empty and zero otherwise.
+    // Mechanism::codebook alone, which takes no query_bound, degree and center; empty and zero
+    // otherwise.
     std::vector<double> codebook; ///< heads * cells * key_dim: centroids of public rows, NEVER of the private ones
     std::uint32_t cells = 0;      ///< centroids a head
 };

@@ -15,6 +15,15 @@
 
 namespace dpattn {
 
+/// A release of Mechanism::codebook as row-major arrays that any attention kernel reads:
+/// softmax(scale * Q keys^T + bias) values, with the scale of Info, is what attend() answers.
+template <class T>
+struct KeysValues {
+    std::vector<T> keys;   ///< [heads, cells, key_dim]: the centroids
+    std::vector<T> values; ///< [heads, cells, value_dim]: the noisy mean value of a cell's rows
+    std::vector<T> bias;   ///< [heads, cells]: natural log of a cell's noisy number of rows
+};
+
 /// PUBLIC: the noisy state. Immutable; answers any number of queries, may be saved, shipped and
 /// published. Move-only; share() makes a second owner of the same state. A moved-from release
 /// answers every call with invalid_handle.
@@ -138,6 +147,53 @@ public:
     std::vector<T> attend(const Input &queries) const
     {
         return try_attend<T>(queries).value();
+    }
+
+    /// The key-value form of a release of Mechanism::codebook, into the caller's memory:
+    ///   keys    [heads, cells, key_dim], of one head also [cells, key_dim]
+    ///   values  [heads, cells, value_dim], likewise
+    ///   bias    [heads, cells]
+    /// Any dtypes, none of which may overlap another. Errors: invalid_argument, invalid_handle,
+    /// unsupported (another mechanism).
+    Result<> try_kv(const Output &keys, const Output &values, const Output &bias) const noexcept
+    {
+        if (Failure f = detail::check({{keys.view(), "keys"}, {values.view(), "values"}, {bias.view(), "bias"}});
+            !f.ok()) {
+            return f;
+        }
+        detail::ErrorText text;
+        const std::int32_t code =
+            dpattn_release_kv(handle(), keys.pointer(), values.pointer(), bias.pointer(), &text);
+        return detail::outcome(code, text);
+    }
+    void kv(const Output &keys, const Output &values, const Output &bias) const { try_kv(keys, values, bias).value(); }
+
+    /// The same as new vectors. Errors: invalid_handle, unsupported, out_of_memory.
+    template <class T = float>
+    Result<KeysValues<T>> try_kv() const noexcept
+    {
+        try {
+            // Of another mechanism there are no cells; the call then says so.
+            const std::size_t heads = info_.heads, cells = info_.cells, rows = detail::times(heads, cells);
+            KeysValues<T> kv;
+            kv.keys.resize(detail::times(rows, info_.key_dim));
+            kv.values.resize(detail::times(rows, info_.value_dim));
+            kv.bias.resize(rows);
+            Result<> done = try_kv(Tensor<T>(kv.keys.data(), heads, cells, info_.key_dim),
+                                   Tensor<T>(kv.values.data(), heads, cells, info_.value_dim),
+                                   Tensor<T>(kv.bias.data(), heads, cells));
+            if (!done) {
+                return done.failure();
+            }
+            return Result<KeysValues<T>>(std::move(kv));
+        } catch (...) {
+            return Failure(Status::out_of_memory, "no memory for keys and values");
+        }
+    }
+    template <class T = float>
+    KeysValues<T> kv() const
+    {
+        return try_kv<T>().value();
     }
 
     /// Shapes, bounds, guarantee and sizes; all zero after a move.
