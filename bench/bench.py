@@ -35,7 +35,9 @@ PATHS = ("avx512vnni", "avx512bw", "avx2", "neon", "generic")
 LENGTHS = (1024, 1634, 4096, 16384, 36491, 65536, 262144, 1_000_000)
 LENGTHS_QUICK = (1024, 1634, 36491, 1_000_000)
 BATCHES = (1, 64)
-SECTIONS = ("build", "attend", "exact", "noise", "abi", "memory")
+# (cells, key_dim, value_dim) of codebooks, and the rows of one Builder.add.
+CODEBOOKS = {(256, 64, 64): 1 << 15, (1024, 384, 64): 1 << 12}
+SECTIONS = ("build", "attend", "exact", "codebook", "noise", "abi", "memory")
 
 Sampler = Callable[[], Optional[float]]
 Samples = Dict[str, List[float]]
@@ -336,6 +338,61 @@ class Bench:
                     )
             say(f"exact: n = {n:,} done")
         return result
+
+    def measure_codebook(self) -> Dict[str, Any]:
+        """Codebook releases: rows beside the limit, queries beside exact attention over C keys."""
+        build: List[Dict[str, Any]] = []
+        attend: List[Dict[str, Any]] = []
+        load = os.getloadavg()[0]
+        for (cells, d, dv), n in CODEBOOKS.items():
+            size = {"cells": cells, "d": d, "dv": dv}
+            samplers: Dict[str, Sampler] = {}
+            for threads in self.threads:
+                case = {**size, "n": n, "threads": threads, "ms": self.ms}
+                samplers[f"add {threads}"] = self.worker.sampler("codebook_add", "gmac_s", **case)
+                if self.active in LIMITS:
+                    samplers[f"limit {threads}"] = self.limit(LIMITS[self.active], threads)
+            taken = interleave(self.rounds, samplers)
+            for threads in self.threads:
+                gmac_s = median(taken, f"add {threads}")
+                assert gmac_s is not None
+                build.append(
+                    {
+                        **{**size, "threads": threads, "simd": self.active},
+                        "add_rows_s": rounded(gmac_s * 1e9 / (cells * d)),
+                        "add_gmac_s": gmac_s,
+                        "add_of_peak": ratio(taken, f"add {threads}", f"limit {threads}"),
+                        "add_vs_one_thread": ratio(taken, f"add {threads}", "add 1"),
+                    }
+                )
+            context = peers.Context(cells, d, dv, max(BATCHES))
+            exact: List[peers.Peer] = [
+                peers.Numpy(context),
+                peers.Onnx(context),
+                peers.Flash(self.build / "flash.so", context),
+            ]
+            for batch in BATCHES:
+                for threads in self.threads:
+                    case = {**size, "batch": batch, "threads": threads, "ms": self.ms}
+                    samplers = {"ours": self.worker.sampler("codebook_attend", "us", **case)}
+                    for peer in exact:
+                        samplers[peer.name] = functools.partial(peer.sample, batch, threads, self.seconds)
+                    taken = interleave(self.rounds, samplers)
+                    taken["best"] = [min(turn) for turn in zip(*(taken[peer.name] for peer in exact))]
+                    attend.append(
+                        {
+                            **{**size, "batch": batch, "threads": threads},
+                            "ours_us": median(taken, "ours"),
+                            **{f"{peer.name}_us": median(taken, peer.name) for peer in exact},
+                            "of_fastest": ratio(taken, "ours", "best"),
+                        }
+                    )
+        where = {key: self.machine[key] for key in ("cpu", "simd", "threads")}
+        return {
+            "machine": {**where, "load_before": rounded(load, 2), "load_after": rounded(os.getloadavg()[0], 2)},
+            "build": build,
+            "attend": attend,
+        }
 
     def measure_noise(self) -> Dict[str, Any]:
         """Exact samples a second, by one thread and by all."""

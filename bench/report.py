@@ -169,6 +169,41 @@ def exact(result: Result) -> str:
     return table(("batch", "threads", "n", *ours, *peers, "s = 2 wins by", "s = 3 wins by"), rows, left=0)
 
 
+def codebook(result: Result) -> str:
+    """Codebook releases, with the machine, since figures of several stand side by side."""
+    c = result["codebook"]
+    m = c["machine"]
+    build = [
+        (
+            *(shape_of_codebook(b), str(b["threads"]), number(b["add_rows_s"]), number(b["add_gmac_s"])),
+            *(percent(b["add_of_peak"]), number(b["add_vs_one_thread"])),
+        )
+        for b in c["build"]
+    ]
+    names = [key for key in c["attend"][0] if key.endswith("_us") and key != "ours_us"]
+    attend = [
+        (
+            *(shape_of_codebook(a), str(a["batch"]), str(a["threads"]), number(a["ours_us"])),
+            *(*(number(a[name]) for name in names), times(a["of_fastest"])),
+        )
+        for a in c["attend"]
+    ]
+    head = ("C, d, d_v", "batch", "threads", "ours", *(name[: -len("_us")] for name in names), "ours by the fastest")
+    return "\n\n".join(
+        (
+            f"{m['cpu']}, {m['threads']} threads, kernels {m['simd']}; load before {m['load_before']}, "
+            f"after {m['load_after']}.",
+            table(("C, d, d_v", "threads", "add: rows/s", "GMAC/s", "of limit", "x 1 thread"), build),
+            table(head, attend),
+        )
+    )
+
+
+def shape_of_codebook(row: Row) -> str:
+    """Cells and dimensions of a row."""
+    return f"{row['cells']:,}, {row['d']}, {row['dv']}"
+
+
 def rest(result: Result) -> str:
     """Noise, calls, memory."""
     noise, abi = result["noise"], result["abi"]
@@ -240,6 +275,16 @@ def goals(result: Result) -> str:
     for threads in sorted({1, many}):
         most = fastest(result, batch=1, threads=threads, n=1_000_000)
         goal(f"{against}at n = 1,000,000, s = 2, one query, threads {threads}", 500, most.get("ratio"), times)
+    c = result["codebook"]
+    for b in c["build"]:
+        what = f"codebook of {shape_of_codebook(b)}: Builder.add, threads {b['threads']}"
+        if b["threads"] == 1:
+            goal(f"{what}, of VPDPWSSD", 0.6, b["add_of_peak"], percent)
+        else:
+            goal(f"{what} against 1", 0.95 * b["threads"], b["add_vs_one_thread"], times)
+    for a in c["attend"]:
+        what = f"codebook of {shape_of_codebook(a)}: batch {a['batch']}, threads {a['threads']}, time by the fastest exact"
+        goal(what, 1.3, a["of_fastest"], times, most=True)
     goal("noise, one thread, M samples/s", 10, result["noise"]["samples_per_s"] / 1e6, number)
     for m in result["memory"]:
         over = (m["peak_mb"] - m["before_mb"]) / m["state_mb"]
@@ -259,6 +304,7 @@ SECTIONS: Dict[str, Callable[[Result], str]] = {
     "build": build,
     "attend": attend,
     "exact": exact,
+    "codebook": codebook,
     "rest": rest,
 }
 

@@ -76,7 +76,13 @@ func attend(r request) answer {
 			out:     tensor.Of(make([]float32, asked*s.dv), asked, s.dv),
 		}
 	})
-	rate := repeat(r.long(), func() float64 {
+	us := a.microseconds(r)
+	return answer{"us": us, "bytes": float64(numberBytes(a.release, s, r.Batch)) * s.macs(), "macs": s.macs()}
+}
+
+// microseconds is the time of one query.
+func (a *asker) microseconds(r request) float64 {
+	return 1e6 / repeat(r.long(), func() float64 {
 		if a.at+r.Batch > asked {
 			a.at = 0
 		}
@@ -85,7 +91,6 @@ func attend(r request) answer {
 		a.at += r.Batch
 		return float64(r.Batch)
 	})
-	return answer{"us": 1e6 / rate, "bytes": float64(numberBytes(a.release, s, r.Batch)) * s.macs(), "macs": s.macs()}
 }
 
 // numberBytes is the size of one number of the state in the form that queries read: of the tables

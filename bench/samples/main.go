@@ -28,6 +28,7 @@ type request struct {
 	D       int     `json:"d"`       // key_dim
 	DV      int     `json:"dv"`      // value_dim
 	S       int     `json:"s"`       // degree
+	Cells   int     `json:"cells"`   // of a codebook
 	N       int     `json:"n"`       // rows
 	Batch   int     `json:"batch"`   // queries a call
 	Threads int     `json:"threads"` // goroutines
@@ -44,6 +45,7 @@ type answer map[string]any
 var ops = map[string]func(request) answer{
 	"machine": machine, "probe": probeRate, "read": readRate, "sums": sums,
 	"add": add, "attend": attend, "noise": samples, "memory": memory,
+	"codebook_add": codebookAdd, "codebook_attend": codebookAttend,
 }
 
 func main() {
