@@ -283,7 +283,7 @@ def goals(result: Result) -> str:
         else:
             goal(f"{what} against 1", 0.95 * b["threads"], b["add_vs_one_thread"], times)
     for a in c["attend"]:
-        what = f"codebook of {shape_of_codebook(a)}: batch {a['batch']}, threads {a['threads']}, time by the fastest exact"
+        what = f"codebook of {shape_of_codebook(a)}: batch {a['batch']}, threads {a['threads']}, of the fastest exact"
         goal(what, 1.3, a["of_fastest"], times, most=True)
     goal("noise, one thread, M samples/s", 10, result["noise"]["samples_per_s"] / 1e6, number)
     for m in result["memory"]:

@@ -30,6 +30,9 @@ const (
 	// partPanels is how many panels a part has at most: the weights of 64 queries for them,
 	// 192 KB, stay in a second-level cache.
 	partPanels = 8
+	// keyChunk is how many entries of keys the loops for many queries take at a time: a bias and
+	// 64 entries at once, or a little more than chunk.
+	keyChunk = 80
 	// chains is how many sums of weights are taken side by side: cell c is in that of c%chains.
 	chains = vector
 )
@@ -105,7 +108,7 @@ type KVWork struct {
 // KVScratch is the memory of one goroutine in Part.
 type KVScratch struct {
 	weights       []float32 // [cells of a part, lanes], or [panels][queries, width]
-	psi           []float32 // [chunk, lanes]
+	psi           []float32 // [keyChunk, lanes]
 	sums, squares []float32 // [chains, lanes]
 	largest       []float32 // [vector]
 	ones          []float32 // [MostQueries]
@@ -115,9 +118,9 @@ type KVScratch struct {
 // NewScratch makes a KVScratch.
 func (t *KV) NewScratch() *KVScratch {
 	s := &KVScratch{
-		weights: aligned(min(t.part, t.padded()) * MostQueries), psi: aligned(chunk * MostQueries),
+		weights: aligned(min(t.part, t.padded()) * MostQueries), psi: aligned(keyChunk * MostQueries),
 		sums: aligned(chains * MostQueries), squares: aligned(chains * MostQueries), largest: aligned(vector),
-		ones: aligned(MostQueries), factors: make([]factor, chunk),
+		ones: aligned(MostQueries), factors: make([]factor, keyChunk),
 	}
 	for i := range s.ones {
 		s.ones[i] = 1
@@ -239,7 +242,7 @@ func (w *KVWork) manyQueries(p, group, lo, hi int, top []float32, s *KVScratch) 
 	gemm := func(out, psi, body, tail *float32, rows, wide, narrow int) {
 		active.gemm(out, &s.psi[0], factors, &s.ones[0], psi, body, tail, rows, wide, narrow, lanes)
 	}
-	size := evenly(1+t.dim, chunk)
+	size := evenly(1+t.dim, keyChunk)
 	for c := lo; c < hi; c += panelCells {
 		width := t.width(c)
 		for i := 0; i < 1+t.dim; i += size {
@@ -273,7 +276,12 @@ func (w *KVWork) Answer(i int, unit float64, out []float64) (lse, squares float6
 	for p := range t.Parts() {
 		top = max(top, w.top[p*w.perGroup+i])
 	}
-	factor := func(p int) float64 { return math.Exp(float64(w.top[p*w.perGroup+i] - top)) }
+	factor := func(p int) float64 {
+		if w.top[p*w.perGroup+i] == top {
+			return 1
+		}
+		return math.Exp(float64(w.top[p*w.perGroup+i] - top))
+	}
 	sum := 0.0
 	for p := range t.Parts() {
 		f := factor(p)
@@ -283,18 +291,15 @@ func (w *KVWork) Answer(i int, unit float64, out []float64) (lse, squares float6
 	for p := range t.Parts() {
 		f := factor(p) * unit / sum
 		from := w.out[(p*w.groups+i/lanes)*lanes*t.cols:]
-		if lanes == 1 {
-			from = from[:t.cols]
-		} else {
-			from = from[i%lanes : (t.cols-1)*lanes+i%lanes+1]
-		}
+		from = from[i%lanes:]
 		if p == 0 {
-			clear(out)
+			for c := range out[:t.cols] {
+				out[c] = f * float64(from[c*lanes])
+			}
+			continue
 		}
-		at := 0
 		for c := range out[:t.cols] {
-			out[c] += f * float64(from[at])
-			at += lanes
+			out[c] += f * float64(from[c*lanes])
 		}
 	}
 	return float64(top) + math.Log(sum), squares / (sum * sum)

@@ -11,6 +11,13 @@ func Widen(dst []float64, src []float32) {
 	}
 }
 
+// Narrow sets dst to src, rounded to nearest even; len(dst) numbers.
+func Narrow(dst []float32, src []float64) {
+	if n := len(dst); n > 0 {
+		active.round32(&dst[0], &src[:n][0], n, 1)
+	}
+}
+
 // Squares returns sum v[i]^2, in eight chains: chain c adds entries c, c+8, ..; then ((0+4)+(2+6))
 // + ((1+5)+(3+7)).
 func Squares(v []float64) float64 {

@@ -87,6 +87,12 @@ func (s *state) Wipe() {
 
 // Load implements mechanism.State.
 func (s *state) Load(_ int, q []float64) (shift float64, clipped bool) {
+	d := s.design
+	most := mostLogit / d.own.Scale / d.own.KeyBound // norm of the longest query
+	// Nearly always this decides; it rounds, and where squares over- or underflow it does not.
+	if square := simd.Squares(q); square <= 0.999*most*most && square < 1e300 && most > 1e-140 {
+		return 0, false
+	}
 	largest := 0.0
 	for _, v := range q {
 		largest = max(largest, math.Abs(v))
@@ -95,10 +101,7 @@ func (s *state) Load(_ int, q []float64) (shift float64, clipped bool) {
 			return math.NaN(), true
 		}
 	}
-	d := s.design
-	most := mostLogit / d.own.Scale / d.own.KeyBound // norm of the longest query
-	// Cheap where it decides: |q| <= sqrt(d) max |q_i|.
-	if largest*math.Sqrt(float64(len(q))) <= most {
+	if largest == 0 {
 		return 0, false
 	}
 	length := 0.0 // in units of the largest: the square of that may overflow

@@ -208,6 +208,10 @@ func (t *Tensor) StoreRow(i int, src []float64) {
 	step := t.Strides[1]
 	switch t.DType {
 	case F32:
+		if step == 4 && uintptr(row)%4 == 0 && len(src) > 0 {
+			simd.Narrow(unsafe.Slice((*float32)(row), len(src)), src)
+			return
+		}
 		for c, x := range src {
 			store32(unsafe.Add(row, c*step), math.Float32bits(float32(x)))
 		}
