@@ -5,7 +5,7 @@ GGML ?= build/ggml/libggml
 GGML_LIB = $(firstword $(wildcard $(GGML)/lib64 $(GGML)/lib))
 with_ggml = -Ibindings/ggml -isystem "$(GGML)/include" -L"$(GGML_LIB)" -lggml-cpu -lggml-base \
 	"-Wl,-rpath,$(abspath $(GGML_LIB))" -lm
-GGML_PROGRAMS := build/tests/ggml-graph build/tests/ggml-example
+GGML_PROGRAMS := build/tests/ggml-graph build/tests/ggml-example build/tests/ggml-kv
 
 .PHONY: ggml
 ggml: build $(VENV)/ready ## private attention in graphs of a real ggml, which pip gets: the example and the tests
@@ -26,6 +26,7 @@ test-ggml: $(GGML_PROGRAMS)
 	$(CXX) -std=c++17 $(WARNINGS) -Iinclude $(with_ggml) -fsyntax-only -x c++ tests/ggml/header.c
 	build/tests/ggml-graph build/$(LINK_NAME)
 	build/tests/ggml-example
+	build/tests/ggml-kv
 
 $(GGML_PROGRAMS): include/dpattn.h bindings/ggml/dpattn-ggml.h build/$(LIBRARY)
 
@@ -33,6 +34,6 @@ build/tests/ggml-graph: tests/ggml/graph.c
 	@mkdir -p $(@D)
 	$(CC) -std=c11 -O1 -g $(WARNINGS) -Wconversion -Iinclude $< -o $@ $(with_ggml) -ldl -lpthread
 
-build/tests/ggml-example: bindings/ggml/example.c
+build/tests/ggml-example build/tests/ggml-kv: build/tests/ggml-%: bindings/ggml/%.c
 	@mkdir -p $(@D)
 	$(CC) -std=c11 -O1 -g $(WARNINGS) -Wconversion -Iinclude $< -o $@ $(call with_library,build) $(with_ggml)

@@ -80,9 +80,12 @@ static float draw(void)
     return 2 * (float)rand() / (float)RAND_MAX - 1;
 }
 
+enum { CELLS = 20 };
+
 /* A release whose two heads answer differently. */
-static int32_t make_release(void)
+static int32_t make_release(int32_t mechanism)
 {
+    static double codebook[HEADS * CELLS * KEY_DIM];
     static float keys[HEADS * ROWS * KEY_DIM], values[HEADS * ROWS * VALUE_DIM];
     const int64_t f = sizeof(float);
     dpattn_tensor k = { keys, DPATTN_F32, 3, { HEADS, ROWS, KEY_DIM }, { ROWS * KEY_DIM * f, KEY_DIM * f, f } };
@@ -95,10 +98,16 @@ static int32_t make_release(void)
         keys[i] = draw() / 3;
     for (int i = 0; i < HEADS * ROWS * VALUE_DIM; i++)
         values[i] = draw() / 3 + (i < ROWS * VALUE_DIM ? 0.1F : -0.1F);
+    for (int i = 0; i < HEADS * CELLS * KEY_DIM; i++)
+        codebook[i] = (double)draw() / 3;
     library.params_init(&params, sizeof params, NULL);
-    params.heads = HEADS, params.key_dim = KEY_DIM, params.value_dim = VALUE_DIM, params.adjacency = DPATTN_REPLACE,
-    params.scale = 1;
-    params.key_bound = params.value_bound = 1, params.query_bound = 2;
+    params.mechanism = mechanism, params.adjacency = DPATTN_REPLACE;
+    params.heads = HEADS, params.key_dim = KEY_DIM, params.value_dim = VALUE_DIM, params.scale = 1;
+    params.key_bound = params.value_bound = 1;
+    if (mechanism == DPATTN_CODEBOOK)
+        params.codebook = codebook, params.cells = CELLS, params.scale = 20;
+    else
+        params.query_bound = 2;
     if (library.builder_create(&params, &builder, &err) ||
         library.builder_add(builder, DPATTN_ALL_HEADS, &k, &v, NULL, NULL, &err) ||
         library.builder_release(builder, &budget, NULL, &release, &err))
@@ -304,24 +313,27 @@ static void test_handles(const dpattn_plugin_v1 *functions)
     CHECK(dpattn_ggml_free(&context) == DPATTN_OK && dpattn_ggml_free(&context) == DPATTN_INVALID_HANDLE);
 }
 
-int main(int argc, char **argv)
+/* A release of a mechanism in graphs of every kind, or in few. */
+static void test_mechanism(int32_t mechanism, int every)
 {
     static const enum ggml_type types[] = { GGML_TYPE_F32, GGML_TYPE_F16, GGML_TYPE_BF16 };
-    static const int64_t queries[] = { 1, 7, 40 };
-    static const int threads[] = { 1, 2, MOST_THREADS };
+    static const int64_t queries[] = { 7, 1, 40 };
+    static const int threads[] = { 2, 1, MOST_THREADS };
+    const int last = every ? 3 : 1;
     dpattn_ggml context;
-    if (argc != 2 || !load(argv[1]) || make_release() != DPATTN_OK)
-        return 1;
     dpattn_plugin_v1 functions = library;
     functions.release_attend_head = watched_attend;
+    CHECK(make_release(mechanism) == DPATTN_OK);
     CHECK(dpattn_ggml_init(&context, &functions, release, NULL) == DPATTN_OK);
-    test_misfits(context); /* while this process has no threads of ggml's */
+    CHECK(context.info.mechanism == mechanism);
+    if (every)
+        test_misfits(context); /* while this process has no threads of ggml's */
     CHECK(library.set_threads(1, NULL) == DPATTN_OK);
 
     for (int layout = 0; layout < LAYOUTS; layout++)
         for (int type = 0; type < 3; type++)
-            for (int i = 0; i < 3; i++)
-                for (int t = 0; t < 3; t++) {
+            for (int i = 0; i < last; i++)
+                for (int t = 0; t < last; t++) {
                     test_graph(&context, (enum layout)layout, types[type], queries[i], 1, 1, threads[t]);
                     test_graph(&context, (enum layout)layout, types[type], queries[i], 3, 2, threads[t]);
                 }
@@ -329,6 +341,14 @@ int main(int argc, char **argv)
     test_handles(&functions);
     dpattn_ggml_free(&context);
     library.release_free(release, NULL);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 2 || !load(argv[1]))
+        return 1;
+    test_mechanism(DPATTN_GAUSSIAN, 1);
+    test_mechanism(DPATTN_CODEBOOK, 0);
     printf("ggml %s: %d passed, %d failed\n", ggml_version(), passed, failed);
     return failed != 0;
 }
