@@ -259,7 +259,7 @@ def test_info_and_words() -> None:
     release = make_release(params)
     info = release.info
     assert (info.mechanism, info.cells, info.features, info.heads) == ("codebook", 7, 7, 2)
-    assert (info.degree, info.polynomial, info.rotate, info.polynomial_error) == (0, "", False, 0)
+    assert (info.degree, info.polynomial, info.rotate, info.polynomial_error) == (0, "0", False, 0)
     assert (info.query_bound, info.logit_bound) == (0, 0)
     assert (info.key_bound, info.value_bound, info.scale) == (1, 2, 5**-0.5)
     assert info.lambda_ == pytest.approx(2 * 3**-0.25, rel=1e-3)

@@ -38,7 +38,7 @@ class Info:
     Attributes
     ----------
     heads, key_dim, value_dim, degree, mechanism, polynomial : object
-        As in `Params`; degree and polynomial are 0 and "" where the mechanism has none.
+        As in `Params`; degree and polynomial are 0 and "0" where the mechanism has none.
     adjacency, owner_rows, owner_bound, rotate : object
         As in `Params`.
     key_bound, value_bound, query_bound, scale, lambda_ : float
@@ -59,7 +59,7 @@ class Info:
         32 hexadecimal digits, random and public: the release's name.
     cells : int
         With mechanism "codebook": of a head. Then there is no polynomial, no rotation, and no bound
-        on a query or a logit: those are 0, "" and False. Else 0.
+        on a query or a logit: those are 0, "0" and False. Else 0.
     range, value_range, leaves, copies, trees : object
         With mechanism "dptree", as in `Params` with defaults filled in (the norm bounds are 0 then,
         and so is mu); else 0 and False.
@@ -436,7 +436,7 @@ class Release(Handle):
         kind = {"codebook": f"{i.cells:,} cells, logits scale * <q, k> with scale {i.scale:g}"}
         if not i.cells:
             fit = f"{i.polynomial_error:.2%} off exp at most, logits up to {i.logit_bound:g}"
-            kind = {"polynomial": f"{i.polynomial}, degree {i.degree}: {fit}".lstrip(", ")}
+            kind = {"polynomial": f"{i.polynomial}, degree {i.degree}: {fit}"}
         return _html.table(
             "dpattn.Release (public)" if self._handle else "dpattn.Release (closed)",
             {
@@ -549,4 +549,4 @@ def _info(handle: int) -> Info:
 
 
 def _word(words: Dict[str, int], number: int) -> str:
-    return next((word for word, value in words.items() if value == number), str(number) if number else "")
+    return next((word for word, value in words.items() if value == number), str(number))
