@@ -69,7 +69,7 @@ func decode(r *wire.Reader, head mechanism.Head, withState bool) (mechanism.Mech
 			n[4], featuremap.MonomialsNumber)
 	}
 	if head.Heads < 1 || head.Heads > mechanism.MaxDim || head.KeyDim < 1 || head.KeyDim > mechanism.MaxDim ||
-		head.Degree < 1 || head.Degree > poly.MaxDegree {
+		head.Degree < 1 || head.Degree > poly.MaxDegree || n[5] > 1 || n[6] > 1 {
 		return nil, wire.Corrupt("its shapes are out of range")
 	}
 	if n[5] != 0 {
@@ -113,8 +113,8 @@ func decode(r *wire.Reader, head mechanism.Head, withState bool) (mechanism.Mech
 			return nil, wire.Corrupt("an integer gain is out of range")
 		}
 	}
-	if !(relative >= 0) {
-		return nil, wire.Corrupt("the polynomial's error is not a number")
+	if !(relative >= 0 && relative <= mechanism.Largest) {
+		return nil, wire.Corrupt("the polynomial's error is out of range")
 	}
 	// The state must be there before tables of its size are made: each feature takes 8 bytes at
 	// least.
