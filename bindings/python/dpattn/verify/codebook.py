@@ -14,11 +14,6 @@ from .report import Report
 
 _MAX_CELLS, _CENTROID2 = 1 << 16, 1 << 30
 
-# Where parameters and head weights are, and lambda in units of the values' bound.
-_LEAST, _LARGEST = 1e-100, 1e100
-_LEAST_WEIGHT, _LARGEST_WEIGHT = 1e-6, 1e6
-_LEAST_LAMBDA, _LARGEST_LAMBDA = 1 / 64, 16
-
 
 class File(gaussian.File):
     """A release file, read as docs/formats.md says; `verify_claim` checks what it claims."""
@@ -61,12 +56,8 @@ class File(gaussian.File):
 
 def verify_claim(file: File, report: Report) -> None:
     """Check everything that the file promises, and fill in the report's facts."""
-    ranges = (
-        all(_LEAST <= x <= _LARGEST for x in (file.key_bound, file.value_bound, file.scale))
-        and _LEAST_LAMBDA <= file.lambda_asked / file.value_bound <= _LARGEST_LAMBDA
-    )
-    report.check(
-        ranges and all(_LEAST_WEIGHT <= weight <= _LARGEST_WEIGHT for weight in file.weights),
+    ranges = report.check(
+        gaussian.in_bounds(file, file.key_bound, file.scale),
         "parameters: bounds, scale, lambda and head weights are in range",
         "parameters: a bound, the scale, lambda or a head weight is out of range",
     )

@@ -28,6 +28,11 @@ MAX_DIM, MAX_OWNER_ROWS = 1 << 16, 1 << 20
 _MAX_SIGMA, _MAX_ROWS = 1 << 53, 1 << 30
 _MIN_OWNER_BOUND = 1 / 1024
 
+# Where bounds, scales and centres are, head weights, and lambda in units of the values' bound.
+_LEAST, LARGEST = 1e-100, 1e100
+_LEAST_WEIGHT, _LARGEST_WEIGHT = 1e-6, 1e6
+_LEAST_LAMBDA, _LARGEST_LAMBDA = 1 / 64, 16
+
 # The grid of docs/formats.md, "What the integers mean".
 KEY_SCALE, VALUE_SCALE, VALUE2 = 32766, 1022, 1 << 20
 
@@ -39,6 +44,9 @@ class File:
     adjacency: str
     owner_rows: int
     owner_bound: float
+    value_bound: float
+    lambda_asked: float
+    weights: Tuple[float, ...]
     epsilon: float
     delta: float
     id: str
@@ -76,6 +84,15 @@ class File:
     def clip_squared(self, row_squared: int) -> int:
         """The bound on the squared norm of an owner's sum, where a row's is at most this."""
         return math.floor(Fraction(self.owner_bound) ** 2 * row_squared)
+
+
+def in_bounds(file: File, *bounds: float) -> bool:
+    """Whether value_bound, these bounds, lambda and the head weights are in range."""
+    return (
+        all(_LEAST <= bound <= LARGEST for bound in (file.value_bound, *bounds))
+        and _LEAST_LAMBDA <= file.lambda_asked / file.value_bound <= _LARGEST_LAMBDA
+        and all(_LEAST_WEIGHT <= weight <= _LARGEST_WEIGHT for weight in file.weights)
+    )
 
 
 def verify_noise(file: File, report: Report) -> bool:

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any, Collection, Dict, List, Sequence
 
 from . import gaussian
-from .gaussian import ADJACENCY, MAX_DIM, MAX_OWNER_ROWS, VALUE2, VALUE_SCALE
+from .gaussian import ADJACENCY, LARGEST, MAX_DIM, MAX_OWNER_ROWS, VALUE2, VALUE_SCALE
 from .numbers import mpmath, workdps
 from .reader import Reader, in_range
 from .report import Report
@@ -16,6 +16,7 @@ from .report import Report
 _POLYNOMIAL = {1: "minimax", 2: "taylor"}
 _ROTATION = {1: "hadamard", 2: "none"}
 _MAX_DEGREE = 8
+_LEAST_LOGIT_BOUND, _MAX_LOGIT_BOUND = 1e-6, 64
 
 
 # ---- The file ----------------------------------------------------------------------------------
@@ -32,7 +33,7 @@ class File(gaussian.File):
     gains: List[int]
 
     def __init__(self, reader: Reader) -> None:
-        take, skip = reader.take, reader.skip
+        take = reader.take
         (self.heads, self.key_dim, self.value_dim, self.degree, mechanism, polynomial, adjacency) = take("7I")
         (self.owner_rows, rotation, feature_map, has_center, has_weights) = take("5I")
         for name, value, low, high in (
@@ -57,8 +58,8 @@ class File(gaussian.File):
         (self.key_bound, self.value_bound, self.query_bound, self.scale) = take("4d")
         (self.lambda_asked, self.owner_bound, self.error) = take("3d")
         self.check_owner_bound()
-        skip(8 * self.heads * self.key_dim * has_center)
-        skip(8 * self.heads * has_weights)
+        self.center = take(f"{self.heads * self.key_dim * has_center}d")
+        self.weights = take(f"{self.heads * has_weights}d")
         self.coefficients = take(f"{self.degree + 1}d")
         self.lambda_, self.constant, *self.gains = take(f"{self.degree + 2}H")
         self.features = math.comb(self.key_dim + self.degree, self.degree)
@@ -75,14 +76,13 @@ class File(gaussian.File):
 
 def verify_claim(file: File, report: Report) -> None:
     """Check everything that the file promises, and fill in the report's facts."""
-    finite = all(
-        map(math.isfinite, (file.key_bound, file.value_bound, file.query_bound, file.scale, *file.coefficients))
-    )
-    positive = min(file.key_bound, file.value_bound, file.query_bound, file.scale) > 0
     report.check(
-        finite and positive,
-        "parameters: bounds, scale and coefficients are in range",
-        "parameters: a bound, the scale or a coefficient is out of range",
+        gaussian.in_bounds(file, file.key_bound, file.query_bound, file.scale)
+        and _LEAST_LOGIT_BOUND <= file.scale * file.query_bound * file.key_bound <= _MAX_LOGIT_BOUND
+        and all(abs(x) <= LARGEST for x in (*file.center, *file.coefficients))
+        and 0 <= file.error <= LARGEST,
+        "parameters: bounds, scale, lambda, centre, head weights and coefficients are in range",
+        "parameters: a bound, the scale, lambda, the centre, a head weight or a coefficient is out of range",
     )
     report.check(
         1 <= file.constant <= 1 << 13

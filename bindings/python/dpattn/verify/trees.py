@@ -35,7 +35,8 @@ _NAMES = {
     5: "DPTreeSoftmaxAdaptive",
     6: "DPTreeCrossAttention",
 }
-_TREE, _SOFTMAX, _ADAPTIVE, _ATTENTION = 1, 4, 5, 6
+_TREE, _HIGH_DIM, _SOFTMAX, _ADAPTIVE, _ATTENTION = 1, 3, 4, 5, 6
+_LEAST, _LARGEST = 1e-100, 1e100
 _ADJACENCY = {1: "add_remove", 2: "replace"}
 _RULES = {1: "basic", 2: "advanced"}
 
@@ -71,34 +72,47 @@ class File:
             self.heads = head[0]
         (self.kind, adjacency, self.owner_rows, self.declared, self.leaves, self.dim, self.value_dim) = take("7I")
         (self.degree, self.copies, squared, no_trees) = take("4I")
-        (self.range, self.weight, *_) = take("5d")
+        (self.range, self.weight, relative_error, copy_factor, failure_probability) = take("5d")
+        softmax = self.kind >= _SOFTMAX
         for name, value, low, high in (
             ("heads", self.heads, 1, 1 << 16),
             ("structure", self.kind, 6 if self.is_release else 1, 6),
             ("adjacency", adjacency, 1, 2),
             ("owner_rows", self.owner_rows, 0, 1 << 20),
-            ("leaves", self.leaves, 1, 1 << 28 if self.kind == _TREE else 1 << 20),
-            ("dim", self.dim, 1, 1 << 16),
-            ("value_dim", self.value_dim, 1, 1 << 16),
-            ("degree", self.degree, int(self.kind >= _SOFTMAX), 8 * (self.kind >= _SOFTMAX)),
+            ("rows", self.declared, 0, _MAX_ROWS),
+            ("leaves", self.leaves, 1, 1 if no_trees else 1 << 28 if self.kind == _TREE else 1 << 20),
+            ("dim", self.dim, 1, 1 << 16 if self.kind >= _HIGH_DIM else 1),
+            ("value_dim", self.value_dim, 1, 1 << 16 if self.kind == _ATTENTION else 1),
+            ("degree", self.degree, int(softmax), 8 * softmax),
             ("copies", self.copies, 1, 1 << 24 if self.kind >= _ADAPTIVE else 1),
             ("squared", squared, 0, int(1 < self.kind < _SOFTMAX)),
-            ("no trees", no_trees, 0, int(self.kind >= _SOFTMAX)),
+            ("no trees", no_trees, 0, int(softmax)),
         ):
             in_range(name, value, low, high)
-        if not (0 < self.range < math.inf and 0 < self.weight < math.inf):
-            raise BadFileError("range and weight must be positive numbers")
+        if not (_LEAST <= self.range <= _LARGEST and _LEAST <= self.weight <= _LARGEST):
+            raise BadFileError("range or weight is out of range")
+        if (self.kind == _TREE and self.range != 1) or (softmax and not 1e-6 <= self.range * self.range <= 64):
+            raise BadFileError("range is not one that the structure has")
+        # What the structure does not read is 0; what it reads did choose sizes that the file names.
+        unread = (relative_error,) * (not softmax) + (copy_factor, failure_probability) * (self.kind < _ADAPTIVE)
+        if any(unread) or any(map(math.isnan, (relative_error, copy_factor, failure_probability))):
+            raise BadFileError("a parameter is missing or out of place")
         if self.is_release and head[1:4] != (self.dim, self.value_dim, self.degree):
             raise BadFileError("it names two shapes")
         self.adjacency = _ADJACENCY[adjacency]
         self.squared, self.trees = bool(squared), not no_trees
         self.columns = self.value_dim + 1 if self.kind == _ATTENTION else 1
         self.coordinates = self.dim
-        if self.kind >= _SOFTMAX:
+        if softmax:
             self.coordinates = math.comb(self.dim + self.degree, self.degree)
             (self.error, *self.coefficients) = take(f"{self.degree + 2}d")
-            if not all(0 <= c < math.inf for c in self.coefficients):
-                raise BadFileError("the polynomial has a coefficient that is negative or not finite")
+            if not all(0 <= c <= _LARGEST for c in (self.error, *self.coefficients)):
+                raise BadFileError("a coefficient of the polynomial or its error is out of range")
+            top = 0.0  # p(R^2), the largest weight
+            for c in reversed(self.coefficients):
+                top = top * self.range * self.range + c
+            if not 0 < top <= _LARGEST:
+                raise BadFileError("the polynomial's coefficients are out of range")
         if self.is_release:
             head_budget = take("2d")
             self.id = bytes(skip(16)).hex()
