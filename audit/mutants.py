@@ -175,7 +175,6 @@ MUTANTS = (
         ASSIGNED,
         MEAN + ASSIGNED,
         (("codebook row, mu 4", 1_000),),
-        small=False,
     ),
     Mutant(
         "codebook-clip",
