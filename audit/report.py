@@ -21,6 +21,8 @@ Result = Dict[str, Any]
 MILLION = 1_000_000
 # The game whose bins are single integers.
 TINY = "tiny noise"
+# How the names of the codebook's games and mutants begin.
+CODEBOOK = "codebook"
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -63,12 +65,36 @@ def mutant_line(mutant: Result) -> str:
 
 def run(result: Result) -> str:
     """Where and when."""
+    spent = f"{result['seconds']:,} s, {result['cpu_seconds']:,} s of processor time"
+    alarm = f"All tests together raise a false alarm with a chance of at most {scientific(result['false_alarm'])}"
+    return f"{measured(result)}, {spent}. {alarm}."
+
+
+def measured(result: Result) -> str:
+    """Where, when and how much."""
     tests = sum(len(game["tests"]) for game in result["games"])
     draws = sum(game["noise"]["draws"] for game in result["games"])
     where = f"Measured on {result['date']}: {result['cpu']}, {result['threads']} threads, {result['size']} size"
-    spent = f"{result['seconds']:,} s, {result['cpu_seconds']:,} s of processor time"
-    alarm = f"All tests together raise a false alarm with a chance of at most {scientific(result['false_alarm'])}"
-    return f"{where}; {tests} tests of {draws:,} numbers, {spent}. {alarm}."
+    return f"{where}; {tests} tests of {draws:,} numbers"
+
+
+def codebook(result: Result) -> str:
+    """The codebook's games and mutants."""
+    some = part(result, True)
+    worst = min(
+        ((test["p"], game["name"]) for game in some["games"] for test in game["tests"]), key=lambda entry: entry[0]
+    )
+    words = f"{measured(some)}, of which the least p value is {power(worst[0])} ({worst[1]})."
+    return "\n\n".join([words, claims(some), mutants(some)])
+
+
+def part(result: Result, inside: bool) -> Result:
+    """The games and mutants of the codebook, or the others."""
+    kept = {
+        name: [entry for entry in result[name] if entry["name"].startswith(CODEBOOK) == inside]
+        for name in ("games", "mutants")
+    }
+    return {**result, **kept}
 
 
 def claims(result: Result) -> str:
@@ -133,7 +159,18 @@ def mutants(result: Result) -> str:
     return table(("mistake", "releases", "caught by", "measured", "p"), rows)
 
 
-SECTIONS: Dict[str, Callable[[Result], str]] = {"run": run, "claims": claims, "noise": some_noise, "mutants": mutants}
+def of_others(section: Callable[[Result], str]) -> Callable[[Result], str]:
+    """The section without the codebook's games and mutants."""
+    return lambda result: section(part(result, False))
+
+
+SECTIONS: Dict[str, Callable[[Result], str]] = {
+    "run": run,
+    "claims": of_others(claims),
+    "noise": of_others(some_noise),
+    "mutants": of_others(mutants),
+    "codebook": codebook,
+}
 
 
 # ---- Plots ---------------------------------------------------------------------------------------
@@ -231,6 +268,9 @@ PLOTS: Dict[str, Callable[[Result, Path], None]] = {
 
 def write(result: Result, folder: Path) -> None:
     """The report and its plots."""
+    if result["only"]:
+        (folder / "report.md").write_text(wrapped("\n\n".join(["# Audit", claims(result), mutants(result)])) + "\n")
+        return
     for name, plot in PLOTS.items():
         plot(result, folder / name)
     parts = [
@@ -249,7 +289,8 @@ def main() -> None:
     """Put the figures into the document."""
     source, document = (Path(argument) for argument in sys.argv[1:])
     result = json.loads(source.read_text())
-    fill(document, "audit", SECTIONS, result)
+    only = {name: section for name, section in SECTIONS.items() if result.get("only", "") in ("", name)}
+    fill(document, "audit", only, result)
 
 
 if __name__ == "__main__":

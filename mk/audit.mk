@@ -16,10 +16,14 @@ test-audit: build $(VENV)/ready ## the audit at its small size: the cheap mutant
 	$(RUN_AUDIT) --small --out $(AUDIT)/small
 
 .PHONY: audit
-audit: build $(VENV)/ready test-full ## noise and privacy as seen from outside, with mutants, after test-full
+audit: test-full ## noise and privacy as seen from outside, with mutants, after test-full
+	@$(MAKE) --no-print-directory audit-games
+
+.PHONY: audit-games
+audit-games: build $(VENV)/ready ## the audit's games and mutants alone; ONLY=codebook: those of that mechanism
 	@$(MAKE) --no-print-directory $(call mutants)
-	$(RUN_AUDIT) --out $(AUDIT)
+	$(RUN_AUDIT) $(if $(ONLY),--only $(ONLY) --out $(AUDIT)/$(ONLY),--out $(AUDIT))
 
 .PHONY: audit-doc
-audit-doc: $(VENV)/ready ## put the figures of build/audit/audit.json into docs/privacy.md
-	$(VENV_PYTHON) audit/report.py $(AUDIT)/audit.json docs/privacy.md
+audit-doc: $(VENV)/ready ## put the figures of the last audit into docs/privacy.md; ONLY=codebook: of that part
+	$(VENV_PYTHON) audit/report.py $(AUDIT)/$(if $(ONLY),$(ONLY)/)audit.json docs/privacy.md
