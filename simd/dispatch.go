@@ -77,6 +77,9 @@ type kernels struct {
 	hadamard func(v *float64, n int)
 	round16  func(dst *int16, v *float64, n int, factor float64)
 	add16    func(sums *int64, v *int16, n int)
+	// squares and round16 of widened numbers, and norm16 of the latter.
+	squares32  func(v *float32, n int) float64
+	round16x32 func(dst *int16, v *float32, n int, factor float64) uint64
 
 	// nearest takes a block of 32 centroids for rows r < cols and i < 32, at = keyAt(i):
 	//	best[r*8+at%8] = max(best[r*8+at%8], keys[at] + 2^32 sum_p panel[p*32+i] . u[r][p])

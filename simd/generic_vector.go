@@ -20,6 +20,14 @@ func squaresGeneric(v *float64, n int) float64 {
 	return ((c[0] + c[4]) + (c[2] + c[6])) + ((c[1] + c[5]) + (c[3] + c[7]))
 }
 
+func squares32Generic(v *float32, n int) float64 {
+	var c [8]float64
+	for i, e := range unsafe.Slice(v, n) {
+		c[i%8] += float64(float64(e) * float64(e))
+	}
+	return ((c[0] + c[4]) + (c[2] + c[6])) + ((c[1] + c[5]) + (c[3] + c[7]))
+}
+
 func norm16Generic(v *int16, n int) (sum uint64) {
 	for _, e := range unsafe.Slice(v, n) {
 		sum += uint64(int32(e) * int32(e))
@@ -59,4 +67,12 @@ func add16Generic(sums *int64, v *int16, n int) {
 	for i, e := range unsafe.Slice(v, n) {
 		out[i] += int64(e)
 	}
+}
+
+func round16x32Generic(dst *int16, v *float32, n int, factor float64) uint64 {
+	for i, e := range unsafe.Slice(v, n) {
+		wide := float64(e)
+		round16Generic(&unsafe.Slice(dst, n)[i], &wide, 1, factor)
+	}
+	return norm16Generic(dst, n)
 }

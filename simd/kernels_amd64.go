@@ -1089,6 +1089,9 @@ func widenAVX512(dst *float64, src *float32, n int)
 // squaresAVX512 is squaresGeneric.
 func squaresAVX512(v *float64, n int) float64
 
+// squares32AVX512 is squares32Generic.
+func squares32AVX512(v *float32, n int) float64
+
 // norm16AVX512 is norm16Generic.
 func norm16AVX512(v *int16, n int) uint64
 
@@ -1100,6 +1103,9 @@ func hadamardAVX512(v *float64, n int)
 
 // round16AVX512 is round16Generic. Conversions round to nearest even, as Go leaves MXCSR.
 func round16AVX512(dst *int16, v *float64, n int, factor float64)
+
+// round16x32AVX512 is round16x32Generic.
+func round16x32AVX512(dst *int16, v *float32, n int, factor float64) uint64
 
 // add16AVX512 is add16Generic.
 func add16AVX512(sums *int64, v *int16, n int)
@@ -1116,6 +1122,9 @@ func widenAVX2(dst *float64, src *float32, n int)
 // squaresAVX2 is squaresGeneric.
 func squaresAVX2(v *float64, n int) float64
 
+// squares32AVX2 is squares32Generic.
+func squares32AVX2(v *float32, n int) float64
+
 // norm16AVX2 is norm16Generic.
 func norm16AVX2(v *int16, n int) uint64
 
@@ -1127,6 +1136,9 @@ func hadamardAVX2(v *float64, n int)
 
 // round16AVX2 is round16Generic. Conversions round to nearest even, as Go leaves MXCSR.
 func round16AVX2(dst *int16, v *float64, n int, factor float64)
+
+// round16x32AVX2 is round16x32Generic.
+func round16x32AVX2(dst *int16, v *float32, n int, factor float64) uint64
 
 // add16AVX2 is add16Generic.
 func add16AVX2(sums *int64, v *int16, n int)

@@ -20948,7 +20948,7 @@ whole:
 	VMOVUPD (AX), Z1
 	VMULPD  Z1, Z1, Z1
 	VADDPD  Z1, Z0, Z0
-	ADDQ    $0x40, AX
+	ADDQ    $0x00000040, AX
 	SUBQ    $0x08, CX
 	JMP     whole
 
@@ -20963,10 +20963,62 @@ tail:
 	VMOVSD (DX), X1
 	VADDSD X0, X1, X1
 	VMOVSD X1, (DX)
-	ADDQ   $0x08, AX
+	ADDQ   $0x00000008, AX
 	ADDQ   $0x08, DX
 	DECQ   CX
 	JMP    tail
+
+done:
+	LEAQ   (SP), DX
+	VMOVSD (DX), X0
+	VADDSD 32(DX), X0, X0
+	VMOVSD 8(DX), X1
+	VADDSD 40(DX), X1, X1
+	VMOVSD 16(DX), X2
+	VADDSD 48(DX), X2, X2
+	VMOVSD 24(DX), X3
+	VADDSD 56(DX), X3, X3
+	VADDSD X2, X0, X0
+	VADDSD X3, X1, X1
+	VADDSD X1, X0, X0
+	VZEROUPPER
+	MOVSD  X0, ret+16(FP)
+	RET
+
+// func squares32AVX512(v *float32, n int) float64
+// Requires: AVX, AVX512F, SSE2
+TEXT ·squares32AVX512(SB), NOSPLIT, $64-24
+	MOVQ   v+0(FP), AX
+	MOVQ   n+8(FP), CX
+	LEAQ   (SP), DX
+	VPXORQ Z0, Z0, Z0
+
+whole:
+	CMPQ      CX, $0x08
+	JL        store
+	VCVTPS2PD (AX), Z1
+	VMULPD    Z1, Z1, Z1
+	VADDPD    Z1, Z0, Z0
+	ADDQ      $0x00000020, AX
+	SUBQ      $0x08, CX
+	JMP       whole
+
+store:
+	VMOVUPD Z0, (DX)
+
+tail:
+	TESTQ     CX, CX
+	JZ        done
+	VMOVSS    (AX), X0
+	VCVTSS2SD X0, X0, X0
+	VMULSD    X0, X0, X0
+	VMOVSD    (DX), X1
+	VADDSD    X0, X1, X1
+	VMOVSD    X1, (DX)
+	ADDQ      $0x00000004, AX
+	ADDQ      $0x08, DX
+	DECQ      CX
+	JMP       tail
 
 done:
 	LEAQ   (SP), DX
@@ -21177,6 +21229,71 @@ done:
 	VZEROUPPER
 	RET
 
+// func round16x32AVX512(dst *int16, v *float32, n int, factor float64) uint64
+// Requires: AVX, AVX2, AVX512F, AVX512VL, SSE2
+TEXT ·round16x32AVX512(SB), NOSPLIT, $0-40
+	MOVQ         dst+0(FP), AX
+	MOVQ         v+8(FP), CX
+	MOVQ         n+16(FP), DX
+	MOVSD        factor+24(FP), X0
+	VBROADCASTSD X0, Z0
+	MOVQ         $0x40dfffc000000000, BX
+	VMOVQ        BX, X1
+	VBROADCASTSD X1, Z1
+	MOVQ         $0xc0dfffc000000000, BX
+	VMOVQ        BX, X2
+	VBROADCASTSD X2, Z2
+	VPXORQ       Z4, Z4, Z4
+	XORQ         BX, BX
+
+whole:
+	CMPQ      DX, $0x00000008
+	JL        reduce
+	VCVTPS2PD (CX), Z3
+	VMULPD    Z3, Z0, Z3
+	VMINPD    Z1, Z3, Z3
+	VMAXPD    Z2, Z3, Z3
+	VCVTPD2DQ Z3, Y3
+	VPMOVDW   Y3, X3
+	VMOVDQU   X3, (AX)
+	VPMADDWD  X3, X3, X3
+	VPMOVZXDQ X3, Y3
+	VPADDQ    Y3, Y4, Y4
+	ADDQ      $0x00000020, CX
+	ADDQ      $0x00000010, AX
+	SUBQ      $0x00000008, DX
+	JMP       whole
+
+reduce:
+	VEXTRACTI128 $0x01, Y4, X3
+	VPADDQ       X3, X4, X4
+	VPEXTRQ      $0x01, X4, SI
+	ADDQ         SI, BX
+	VMOVQ        X4, SI
+	ADDQ         SI, BX
+
+tail:
+	TESTQ      DX, DX
+	JZ         done
+	VMOVSS     (CX), X3
+	VCVTSS2SD  X3, X3, X3
+	VMULSD     X3, X0, X3
+	VMINSD     X1, X3, X3
+	VMAXSD     X2, X3, X3
+	VCVTSD2SIQ X3, SI
+	MOVW       SI, (AX)
+	IMULQ      SI, SI
+	ADDQ       SI, BX
+	ADDQ       $0x04, CX
+	ADDQ       $0x02, AX
+	DECQ       DX
+	JMP        tail
+
+done:
+	VZEROUPPER
+	MOVQ BX, ret+32(FP)
+	RET
+
 // func add16AVX512(sums *int64, v *int16, n int)
 // Requires: AVX, AVX512F
 TEXT ·add16AVX512(SB), NOSPLIT, $0-24
@@ -21354,7 +21471,7 @@ whole:
 	VMOVUPD 32(AX), Y2
 	VMULPD  Y2, Y2, Y2
 	VADDPD  Y2, Y1, Y1
-	ADDQ    $0x40, AX
+	ADDQ    $0x00000040, AX
 	SUBQ    $0x08, CX
 	JMP     whole
 
@@ -21370,10 +21487,67 @@ tail:
 	VMOVSD (DX), X1
 	VADDSD X0, X1, X1
 	VMOVSD X1, (DX)
-	ADDQ   $0x08, AX
+	ADDQ   $0x00000008, AX
 	ADDQ   $0x08, DX
 	DECQ   CX
 	JMP    tail
+
+done:
+	LEAQ   (SP), DX
+	VMOVSD (DX), X0
+	VADDSD 32(DX), X0, X0
+	VMOVSD 8(DX), X1
+	VADDSD 40(DX), X1, X1
+	VMOVSD 16(DX), X2
+	VADDSD 48(DX), X2, X2
+	VMOVSD 24(DX), X3
+	VADDSD 56(DX), X3, X3
+	VADDSD X2, X0, X0
+	VADDSD X3, X1, X1
+	VADDSD X1, X0, X0
+	VZEROUPPER
+	MOVSD  X0, ret+16(FP)
+	RET
+
+// func squares32AVX2(v *float32, n int) float64
+// Requires: AVX, AVX2, SSE2
+TEXT ·squares32AVX2(SB), NOSPLIT, $64-24
+	MOVQ  v+0(FP), AX
+	MOVQ  n+8(FP), CX
+	LEAQ  (SP), DX
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+
+whole:
+	CMPQ      CX, $0x08
+	JL        store
+	VCVTPS2PD (AX), Y2
+	VMULPD    Y2, Y2, Y2
+	VADDPD    Y2, Y0, Y0
+	VCVTPS2PD 16(AX), Y2
+	VMULPD    Y2, Y2, Y2
+	VADDPD    Y2, Y1, Y1
+	ADDQ      $0x00000020, AX
+	SUBQ      $0x08, CX
+	JMP       whole
+
+store:
+	VMOVUPD Y0, (DX)
+	VMOVUPD Y1, 32(DX)
+
+tail:
+	TESTQ     CX, CX
+	JZ        done
+	VMOVSS    (AX), X0
+	VCVTSS2SD X0, X0, X0
+	VMULSD    X0, X0, X0
+	VMOVSD    (DX), X1
+	VADDSD    X0, X1, X1
+	VMOVSD    X1, (DX)
+	ADDQ      $0x00000004, AX
+	ADDQ      $0x08, DX
+	DECQ      CX
+	JMP       tail
 
 done:
 	LEAQ   (SP), DX
@@ -21573,6 +21747,71 @@ tail:
 
 done:
 	VZEROUPPER
+	RET
+
+// func round16x32AVX2(dst *int16, v *float32, n int, factor float64) uint64
+// Requires: AVX, AVX2, SSE2
+TEXT ·round16x32AVX2(SB), NOSPLIT, $0-40
+	MOVQ         dst+0(FP), AX
+	MOVQ         v+8(FP), CX
+	MOVQ         n+16(FP), DX
+	MOVSD        factor+24(FP), X0
+	VBROADCASTSD X0, Y0
+	MOVQ         $0x40dfffc000000000, BX
+	VMOVQ        BX, X1
+	VBROADCASTSD X1, Y1
+	MOVQ         $0xc0dfffc000000000, BX
+	VMOVQ        BX, X2
+	VBROADCASTSD X2, Y2
+	VPXOR        Y4, Y4, Y4
+	XORQ         BX, BX
+
+whole:
+	CMPQ       DX, $0x00000004
+	JL         reduce
+	VCVTPS2PD  (CX), Y3
+	VMULPD     Y3, Y0, Y3
+	VMINPD     Y1, Y3, Y3
+	VMAXPD     Y2, Y3, Y3
+	VCVTPD2DQY Y3, X3
+	VPACKSSDW  X3, X3, X3
+	VMOVQ      X3, (AX)
+	VPMADDWD   X3, X3, X3
+	VPMOVZXDQ  X3, X3
+	VPADDQ     Y3, Y4, Y4
+	ADDQ       $0x00000010, CX
+	ADDQ       $0x00000008, AX
+	SUBQ       $0x00000004, DX
+	JMP        whole
+
+reduce:
+	VEXTRACTI128 $0x01, Y4, X3
+	VPADDQ       X3, X4, X4
+	VPEXTRQ      $0x01, X4, SI
+	ADDQ         SI, BX
+	VMOVQ        X4, SI
+	ADDQ         SI, BX
+
+tail:
+	TESTQ      DX, DX
+	JZ         done
+	VMOVSS     (CX), X3
+	VCVTSS2SD  X3, X3, X3
+	VMULSD     X3, X0, X3
+	VMINSD     X1, X3, X3
+	VMAXSD     X2, X3, X3
+	VCVTSD2SIQ X3, SI
+	MOVW       SI, (AX)
+	IMULQ      SI, SI
+	ADDQ       SI, BX
+	ADDQ       $0x04, CX
+	ADDQ       $0x02, AX
+	DECQ       DX
+	JMP        tail
+
+done:
+	VZEROUPPER
+	MOVQ BX, ret+32(FP)
 	RET
 
 // func add16AVX2(sums *int64, v *int16, n int)

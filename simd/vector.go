@@ -27,6 +27,14 @@ func Squares(v []float64) float64 {
 	return active.squares(&v[0], len(v))
 }
 
+// Squares32 is Squares of the widened numbers.
+func Squares32(v []float32) float64 {
+	if len(v) == 0 {
+		return 0
+	}
+	return active.squares32(&v[0], len(v))
+}
+
 // Norm2 is the exact squared length of integers.
 func Norm2(v []int16) uint64 {
 	if len(v) == 0 {
@@ -66,6 +74,14 @@ func Round16(dst []int16, v []float64, factor float64) {
 	if n := len(dst); n > 0 {
 		active.round16(&dst[0], &v[:n][0], n, factor)
 	}
+}
+
+// Round16x32 is Round16 of the widened numbers, and returns Norm2 of dst.
+func Round16x32(dst []int16, v []float32, factor float64) uint64 {
+	if len(dst) == 0 {
+		return 0
+	}
+	return active.round16x32(&dst[0], &v[:len(dst)][0], len(dst), factor)
 }
 
 // Add16 adds v to sums; len(sums) numbers.

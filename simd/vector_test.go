@@ -83,7 +83,18 @@ func TestVectorLoops(t *testing.T) {
 				t.Fatalf("add16, length %d: %v, want %v", n, sums, wantSums)
 			}
 			got, want := slices.Repeat([]int16{77}, n+guard), slices.Repeat([]int16{77}, n+guard)
+			widened := make([]float64, n)
+			widenGeneric(&widened[0], &narrow[0], n)
+			squares, wantSquares := Squares32(narrow), squaresGeneric(&widened[0], n)
+			if math.Float64bits(squares) != math.Float64bits(wantSquares) {
+				t.Fatalf("squares32, length %d: %v, want %v", n, squares, wantSquares)
+			}
 			for _, factor := range []float64{1, 0.5, 33.3, 1e-300} {
+				norm := Round16x32(got[:n], narrow, factor)
+				round16Generic(&want[0], &widened[0], n, factor)
+				if !slices.Equal(got, want) || norm != norm16Generic(&want[0], n) {
+					t.Fatalf("round16x32, length %d, factor %v: %v, %v, want %v", n, factor, norm, got, want)
+				}
 				Round16(got[:n], v, factor)
 				round16Generic(&want[0], &v[0], n, factor)
 				if !slices.Equal(got, want) {

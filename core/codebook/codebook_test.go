@@ -14,6 +14,7 @@ import (
 	"dpattn/core/mechanism"
 	"dpattn/core/privacy"
 	"dpattn/core/quant"
+	"dpattn/core/tensor"
 	"dpattn/tests/testkit"
 )
 
@@ -331,6 +332,46 @@ func TestEmptyCells(t *testing.T) {
 					t.Fatalf("stddev %v", a.Stddev)
 				}
 			}
+		}
+	}
+}
+
+// Rows of float32 have the sums and the counts of the same rows in float64: rows that lie side by
+// side, rows with a stride, and hostile ones.
+func TestNarrowRowsHaveTheSameSums(t *testing.T) {
+	r := testkit.Rand(10)
+	own := small()
+	own.Cells = 20
+	d := newDesign(t, mechanism.Params{KeyDim: 9, ValueDim: 5}, own)
+	const n = 3000
+	keys, values := testkit.Zeros(n, 9), testkit.Zeros(n, 5)
+	for i := range n {
+		testkit.Hostile(r, keys.Row(i), own.KeyBound)
+		testkit.Hostile(r, values.Row(i), own.ValueBound)
+	}
+	narrow := func(m testkit.Matrix, stride int) tensor.Tensor {
+		cols := len(m.Data) / m.Rows
+		data := make([]float32, len(m.Data)*stride)
+		for i, v := range m.Data {
+			data[i*stride] = float32(v)
+			m.Data[i] = float64(float32(v))
+		}
+		view := tensor.Of(data, m.Rows, cols*stride)
+		view.Shape[1] = cols
+		view.Strides[1] *= stride
+		return view
+	}
+	for _, stride := range []int{1, 2} {
+		s, wide := d.noSums(), d.noSums()
+		counts := s.addBatch(0, narrow(keys, stride), narrow(values, stride), nil)
+		if want := wide.addBatch(0, keys.View(), values.View(), nil); counts != want {
+			t.Errorf("stride %d: %+v, want %+v", stride, counts, want)
+		}
+		if counts.RowsZeroed == 0 || counts.KeysClipped == 0 || counts.ValuesClipped == 0 {
+			t.Errorf("%+v: this test sees nothing", counts)
+		}
+		if !slices.Equal(s.all(), wide.all()) {
+			t.Errorf("stride %d: other sums", stride)
 		}
 	}
 }

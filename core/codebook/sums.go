@@ -186,9 +186,8 @@ func (d *design) quantise(keys, values *tensor.Tensor, lo, rows int, p *piece) (
 	grid, k, v := d.grid(), p.wide[:keyDim], p.wide[keyDim:]
 	for i := range rows {
 		x, u := p.x[i*keyDim:][:keyDim], p.u[i*valueDim:][:valueDim]
-		keys.LoadRow(lo+i, k)
-		values.LoadRow(lo+i, v)
-		key, value := grid.Key(k, x), grid.Value(v, u)
+		key, shrunk := quantiseKey(&grid, keys, lo+i, k, x)
+		value := quantiseValue(&grid, values, lo+i, v, u)
 		counts.Rows++
 		if p.bad[i] = key == quant.Bad || value == quant.Bad; p.bad[i] {
 			counts.RowsZeroed++
@@ -196,7 +195,7 @@ func (d *design) quantise(keys, values *tensor.Tensor, lo, rows int, p *piece) (
 			clear(u)
 			continue
 		}
-		if quant.Shorten(x) {
+		if shrunk {
 			counts.RowsShrunk++
 		}
 		if key == quant.Clipped {
@@ -207,6 +206,36 @@ func (d *design) quantise(keys, values *tensor.Tensor, lo, rows int, p *piece) (
 		}
 	}
 	return counts
+}
+
+// quantiseKey turns key i into integers of |x|^2 < 2^30, and says whether that took more than
+// clipping. wide is scratch.
+func quantiseKey(
+	grid *quant.Grid,
+	keys *tensor.Tensor,
+	i int,
+	wide []float64,
+	x []int16,
+) (outcome quant.Outcome, shrunk bool) {
+	if row, ok := keys.Row32(i); ok {
+		if outcome, ok := grid.Key32(row, x); ok {
+			return outcome, false
+		}
+	}
+	keys.LoadRow(i, wide)
+	outcome = grid.Key(wide, x)
+	return outcome, quant.Shorten(x)
+}
+
+// quantiseValue turns value i into integers. wide is scratch.
+func quantiseValue(grid *quant.Grid, values *tensor.Tensor, i int, wide []float64, u []int16) quant.Outcome {
+	if row, ok := values.Row32(i); ok {
+		if outcome, ok := grid.Value32(row, u); ok {
+			return outcome
+		}
+	}
+	values.LoadRow(i, wide)
+	return grid.Value(wide, u)
 }
 
 // scatter adds a piece's rows to their cells.

@@ -72,11 +72,43 @@ func (g *Grid) Value(v []float64, u []int16) Outcome {
 	return outcome
 }
 
+// Key32 is Key for a key of float32, without the scratch vector, and with |x|^2 < KeyNorm2. It
+// reports false, and leaves x undefined, where that takes more: Key has to do.
+func (g *Grid) Key32(k []float32, x []int16) (Outcome, bool) {
+	if g.Center != nil || g.Rotation != nil {
+		return 0, false
+	}
+	outcome, norm, ok := narrow(k, x, g.KeyBound, KeyScale)
+	return outcome, ok && norm < KeyNorm2
+}
+
+// Value32 is Value for a value of float32, as Key32 is Key.
+func (g *Grid) Value32(v []float32, u []int16) (Outcome, bool) {
+	outcome, norm, ok := narrow(v, u, g.ValueBound, ValueScale)
+	return outcome, ok && norm <= ValueNorm2
+}
+
+// narrow quantises a vector whose square neither over- nor underflows, and returns that of x.
+func narrow(v []float32, x []int16, bound, scale float64) (Outcome, uint64, bool) {
+	square := simd.Squares32(v)
+	if !(square >= leastSquare && square <= mostSquare) {
+		return 0, 0, false
+	}
+	factor, outcome := clip(math.Sqrt(square), 0, bound, scale)
+	return outcome, simd.Round16x32(x, v, factor), true
+}
+
+// Between these neither squares nor their sums are far from exact.
+const (
+	leastSquare = 1e-200
+	mostSquare  = 1e200
+)
+
 // measure returns the length of v. A vector whose square over- or underflows is first scaled by a
 // power of two, to a largest entry in [1/2, 1): what v stands for is v*2^down, of length*2^down. It
 // reports false if v has a NaN or an Inf.
 func measure(v []float64) (length float64, down int, ok bool) {
-	if square := simd.Squares(v); square >= 1e-200 && square <= 1e200 {
+	if square := simd.Squares(v); square >= leastSquare && square <= mostSquare {
 		return math.Sqrt(square), 0, true
 	}
 	largest := 0.0

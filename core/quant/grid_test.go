@@ -225,3 +225,46 @@ func TestNorm2(t *testing.T) {
 		}
 	}
 }
+
+// Keys and values of float32 become what their widened ones become, or are left to those: always
+// where there is a centre or a rotation, a NaN or an Inf; nearly never else.
+func TestNarrowRows(t *testing.T) {
+	rng := testkit.Rand(12)
+	done, rows := 0, testkit.Size(20_000, 1_000_000)
+	for range rows {
+		dim := 1 + rng.IntN(70)
+		bound := []float64{1, 3.7, 1e-30, 1e30}[rng.IntN(4)]
+		g := Grid{KeyBound: bound, ValueBound: bound}
+		wide, narrow := make([]float64, dim), make([]float32, dim)
+		testkit.Hostile(rng, wide, bound)
+		for i, v := range wide {
+			narrow[i] = float32(v)
+			wide[i] = float64(narrow[i])
+		}
+		x, want := make([]int16, dim), make([]int16, dim)
+		good := finite(wide)
+		scratch := slices.Clone(wide)
+		outcome, ok := g.Key32(narrow, x)
+		if wanted := g.Key(scratch, want); ok && (outcome != wanted || !slices.Equal(x, want) || Shorten(want)) {
+			t.Fatalf("key %v, bound %v: %v, %d, want %v, %d", narrow, bound, x, outcome, want, wanted)
+		}
+		copy(scratch, wide)
+		valueOutcome, valueOK := g.Value32(narrow, x)
+		if wanted := g.Value(scratch, want); valueOK && (valueOutcome != wanted || !slices.Equal(x, want)) {
+			t.Fatalf("value %v, bound %v: %v, %d, want %v, %d", narrow, bound, x, valueOutcome, want, wanted)
+		}
+		if !good && (ok || valueOK) {
+			t.Fatalf("%v was taken", narrow)
+		}
+		if ok && valueOK {
+			done++
+		}
+		g.Rotation = NewRotation(dim)
+		if _, ok := g.Key32(narrow, x); ok {
+			t.Fatal("a key was taken that has to be rotated")
+		}
+	}
+	if done < rows/3 {
+		t.Errorf("only %d rows of %d were taken", done, rows)
+	}
+}

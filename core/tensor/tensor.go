@@ -202,6 +202,15 @@ func (t *Tensor) LoadRow(i int, dst []float64) {
 	}
 }
 
+// Row32 is row i of a 2-D tensor, or false where its numbers are not float32 that lie side by side.
+func (t *Tensor) Row32(i int) ([]float32, bool) {
+	row := t.offset(i * t.Strides[0])
+	if t.DType != F32 || t.Strides[1] != 4 || uintptr(row)%4 != 0 {
+		return nil, false
+	}
+	return unsafe.Slice((*float32)(row), t.Shape[1]), true
+}
+
 // StoreRow narrows src to row i of a 2-D tensor, rounding to nearest even.
 func (t *Tensor) StoreRow(i int, src []float64) {
 	row := t.offset(i * t.Strides[0])

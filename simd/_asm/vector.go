@@ -24,11 +24,13 @@ var (
 func vectors() {
 	for _, s := range []set{avx512, avx2} {
 		s.widen()
-		s.squares()
+		s.squares(false)
+		s.squares(true)
 		s.norm16()
 		s.multiply()
 		s.hadamard()
 		s.round16()
+		s.round16x32()
 		s.add16()
 		s.round32()
 		s.gather()
@@ -91,8 +93,14 @@ func (s set) widen() {
 
 // squares keeps the eight chains in one or two vectors; the entries that are left go on from chain
 // 0, in memory.
-func (s set) squares() {
-	s.begin("squares", "func(v *float64, n int) float64", "squaresGeneric.")
+func (s set) squares(narrow bool) {
+	size := 8
+	if narrow {
+		size = 4
+		s.begin("squares32", "func(v *float32, n int) float64", "squares32Generic.")
+	} else {
+		s.begin("squares", "func(v *float64, n int) float64", "squaresGeneric.")
+	}
 	v, n := Load(Param("v"), GP64()), Load(Param("n"), GP64())
 	local := AllocLocal(64)
 	chains := GP64()
@@ -108,11 +116,16 @@ func (s set) squares() {
 	CMPQ(n, Imm(8))
 	JL(LabelRef("store"))
 	for i, a := range acc {
-		VMOVUPD(Mem{Base: v, Disp: 8 * s.width * i}, t)
+		at := Mem{Base: v, Disp: size * s.width * i}
+		if narrow {
+			VCVTPS2PD(at, t)
+		} else {
+			VMOVUPD(at, t)
+		}
 		VMULPD(t, t, t)
 		VADDPD(t, a, a)
 	}
-	ADDQ(Imm(64), v)
+	ADDQ(U32(uint32(8*size)), v)
 	SUBQ(Imm(8), n)
 	JMP(LabelRef("whole"))
 	Label("store")
@@ -122,12 +135,17 @@ func (s set) squares() {
 	Label("tail")
 	TESTQ(n, n)
 	JZ(LabelRef("done"))
-	VMOVSD(Mem{Base: v}, x)
+	if narrow {
+		VMOVSS(Mem{Base: v}, x)
+		VCVTSS2SD(x, x, x)
+	} else {
+		VMOVSD(Mem{Base: v}, x)
+	}
 	VMULSD(x, x, x)
 	VMOVSD(Mem{Base: chains}, sum)
 	VADDSD(x, sum, sum)
 	VMOVSD(sum, Mem{Base: chains})
-	ADDQ(Imm(8), v)
+	ADDQ(U32(uint32(size)), v)
 	ADDQ(Imm(8), chains)
 	DECQ(n)
 	JMP(LabelRef("tail"))
@@ -312,16 +330,10 @@ func (s set) round16() {
 		"round16Generic. Conversions round to nearest even, as Go leaves MXCSR.")
 	dst, v, n := Load(Param("dst"), GP64()), Load(Param("v"), GP64()), Load(Param("n"), GP64())
 	factor, most, least, t := s.vec(), s.vec(), s.vec(), s.vec()
-	constant := func(x float64, v VecVirtual) {
-		g, m := GP64(), XMM()
-		MOVQ(U64(math.Float64bits(x)), g)
-		VMOVQ(g, m)
-		VBROADCASTSD(m, v)
-	}
 	f := Load(Param("factor"), XMM())
 	VBROADCASTSD(f, factor)
-	constant(32767, most)
-	constant(-32767, least)
+	s.constant(32767, most)
+	s.constant(-32767, least)
 	one := GP32()
 	s.over(n, func() {
 		VMULPD(Mem{Base: v}, factor, t)
@@ -349,6 +361,80 @@ func (s set) round16() {
 	})
 	VZEROUPPER()
 	RET()
+}
+
+// round16x32 widens the sums of pairs of products at once, as norm16 does.
+func (s set) round16x32() {
+	s.begin("round16x32", "func(dst *int16, v *float32, n int, factor float64) uint64", "round16x32Generic.")
+	dst, v, n := Load(Param("dst"), GP64()), Load(Param("v"), GP64()), Load(Param("n"), GP64())
+	factor, most, least, t, acc := s.vec(), s.vec(), s.vec(), s.vec(), s.vec()
+	f := Load(Param("factor"), XMM())
+	VBROADCASTSD(f, factor)
+	s.constant(32767, most)
+	s.constant(-32767, least)
+	s.clear(acc)
+	sum, one := GP64(), GP64()
+	XORQ(sum, sum)
+	Label("whole")
+	CMPQ(n, U32(uint32(s.width)))
+	JL(LabelRef("reduce"))
+	VCVTPS2PD(Mem{Base: v}, t)
+	VMULPD(t, factor, t)
+	VMINPD(most, t, t)
+	VMAXPD(least, t, t)
+	if s.width == 8 {
+		VCVTPD2DQ(t, t.AsY())
+		VPMOVDW(t.AsY(), t.AsX())
+		VMOVDQU(t.AsX(), Mem{Base: dst})
+		VPMADDWD(t.AsX(), t.AsX(), t.AsX())
+		VPMOVZXDQ(t.AsX(), t.AsY())
+	} else {
+		VCVTPD2DQY(t, t.AsX())
+		VPACKSSDW(t.AsX(), t.AsX(), t.AsX())
+		VMOVQ(t.AsX(), Mem{Base: dst})
+		VPMADDWD(t.AsX(), t.AsX(), t.AsX())
+		VPMOVZXDQ(t.AsX(), t.AsX()) // of the lower half: the upper one is the same
+	}
+	VPADDQ(t.AsY(), acc.AsY(), acc.AsY())
+	ADDQ(U32(uint32(4*s.width)), v)
+	ADDQ(U32(uint32(2*s.width)), dst)
+	SUBQ(U32(uint32(s.width)), n)
+	JMP(LabelRef("whole"))
+	Label("reduce")
+	VEXTRACTI128(Imm(1), acc.AsY(), t.AsX())
+	VPADDQ(t.AsX(), acc.AsX(), acc.AsX())
+	VPEXTRQ(Imm(1), acc.AsX(), one)
+	ADDQ(one, sum)
+	VMOVQ(acc.AsX(), one)
+	ADDQ(one, sum)
+	Label("tail")
+	TESTQ(n, n)
+	JZ(LabelRef("done"))
+	VMOVSS(Mem{Base: v}, t.AsX())
+	VCVTSS2SD(t.AsX(), t.AsX(), t.AsX())
+	VMULSD(t.AsX(), factor.AsX(), t.AsX())
+	VMINSD(most.AsX(), t.AsX(), t.AsX())
+	VMAXSD(least.AsX(), t.AsX(), t.AsX())
+	VCVTSD2SIQ(t.AsX(), one)
+	MOVW(one.As16(), Mem{Base: dst})
+	IMULQ(one, one)
+	ADDQ(one, sum)
+	ADDQ(Imm(4), v)
+	ADDQ(Imm(2), dst)
+	DECQ(n)
+	JMP(LabelRef("tail"))
+	Label("done")
+	VZEROUPPER()
+	Store(sum, ReturnIndex(0))
+	RET()
+}
+
+// constant sets all of v.
+func (s set) constant(x float64, v VecVirtual) {
+	g, m := GP64(), XMM()
+	MOVQ(U64(math.Float64bits(x)), g)
+	VMOVQ(g, m)
+	VBROADCASTSD(m, v)
 }
 
 func (s set) add16() {

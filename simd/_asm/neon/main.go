@@ -100,7 +100,8 @@ func main() {
 	f.field("packs", "1")
 	f.field("nearest", "nearestVectors")
 	for _, loop := range []string{
-		"round32", "gather", "widen", "squares", "norm16", "multiply", "hadamard", "round16", "add16",
+		"round32", "gather", "widen", "squares", "norm16", "multiply", "hadamard", "round16", "add16", "squares32",
+		"round16x32",
 	} {
 		f.field(loop, loop+"Generic") // the float64 loops have no kernels of their own here
 	}
