@@ -19,8 +19,9 @@
 // # Who may see what
 //
 // A Builder is SECRET: it holds exact sums. A Release is PUBLIC: noisy sums and public parameters,
-// with no path back. What lies between them is a mechanism, behind the three interfaces of package
-// mechanism: the Gaussian moment release (package moment, the default) or the paper's
+// with no path back. What lies between them is a mechanism, behind the interfaces of package
+// mechanism: the Gaussian moment release (package moment, the default), the codebook release for
+// sharp attention where there are public rows of the same kind (package codebook), or the paper's
 // DPTreeCrossAttention (package trees). registry.go is the one list of them, and the only file here
 // that names one.
 //

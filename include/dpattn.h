@@ -190,7 +190,8 @@ enum dpattn_trees {
 };
 
 /* All public. Initialise with dpattn_params_init, then set at least key_dim, value_dim, adjacency
- * and the three bounds (DPTREE: range, value_range and rows). */
+ * and the three bounds (DPTREE: range, value_range and rows; CODEBOOK: key_bound, value_bound,
+ * codebook and cells). */
 typedef struct dpattn_params {
     uint32_t struct_size;
     uint32_t heads;     /* 1..65536; 0: 1. A row j is one unit across all heads: one budget covers them all */
