@@ -16,6 +16,7 @@ import (
 
 	"dpattn/core/codebook"
 	"dpattn/core/fault"
+	"dpattn/core/mechanism"
 	"dpattn/core/moment"
 	"dpattn/core/privacy"
 	"dpattn/core/tensor"
@@ -603,5 +604,35 @@ func TestProgressHidesRows(t *testing.T) {
 				t.Errorf("%s: %d reports with %d rows, %d with none, or others", name, len(reports), rows, len(want))
 			}
 		}
+	}
+}
+
+// Errors say nothing of how many rows or owners a builder has.
+func TestErrorsHideRows(t *testing.T) {
+	for name, p := range everyUnit() {
+		if p.OwnerRows == 0 {
+			continue
+		}
+		var want string
+		for _, n := range []int{0, 1, 50} {
+			b := testkit.Must(NewBuilder(p.params()))(t)
+			put(t, b, 0, n, 1)
+			_, err := b.ExportSecret(make([]byte, 10))
+			if fault.CodeOf(err) != fault.BufferTooSmall || want != "" && err.Error() != want {
+				t.Errorf("%s, %d rows: %v, else %s", name, n, err, want)
+			}
+			want = err.Error()
+		}
+	}
+	p := smallParams()
+	m := testkit.Must(newMechanism(p.params()))(t)
+	keys, values := testkit.Zeros(3, p.KeyDim).View(), testkit.Zeros(3, p.ValueDim).View()
+	var want string
+	for _, had := range []uint64{mechanism.MaxRows - 2, mechanism.MaxRows} {
+		_, err := m.Params().CheckRows(0, keys, values, nil, func(int) uint64 { return had })
+		if fault.CodeOf(err) != fault.Limit || want != "" && err.Error() != want {
+			t.Errorf("%d rows: %v, else %s", had, err, want)
+		}
+		want = err.Error()
 	}
 }

@@ -60,7 +60,9 @@ func decode(r *wire.Reader, head mechanism.Head, withState bool) (mechanism.Mech
 	if checked.Scale != p.Scale || checked.Lambda != p.Lambda {
 		return nil, wire.Corrupt("a parameter is missing")
 	}
-	if lambda != checked.gridLambda() {
+	var asked int16
+	simd.Plain(func() { asked = checked.gridLambda() }) // as where it was made, whatever this host's mode
+	if lambda != asked {
 		return nil, wire.Corrupt("its integer weight is not lambda, rounded")
 	}
 	// Centroids and, of a release, sums must be there before memory of their size is taken.
