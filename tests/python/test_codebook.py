@@ -490,6 +490,8 @@ def test_a_label_names_one_release(tmp_path) -> None:
         with pytest.raises(dpattn.OverspentError):
             make_release(params, ledger=ledger, label="c", epsilon=3.0)
         assert [entry["label"] for entry in ledger.show()["releases"]] == ["a", "b"]
+        assert ledger.load("a").to_bytes() == first.to_bytes()
+    assert dpattn.verify.verify_ledger(tmp_path / "a.ledger").ok
 
 
 # ---- Noise -------------------------------------------------------------------------------------

@@ -150,7 +150,7 @@ def test_names_are_documented() -> None:
 
 
 def test_completion_offers_public_names_only(run_python) -> None:
-    assert dir(dpattn) == sorted([*dpattn.__all__, "torch", "verify"])
+    assert dir(dpattn) == sorted([*dpattn.__all__, "codebook", "torch", "verify"])
     done = run_python("-c", "import dpattn; print(dpattn.verify.verify(b'').ok)")
     assert done.stdout.strip() == "False", done.stderr
     with pytest.raises(AttributeError, match="no attribute 'verified'"):
