@@ -376,6 +376,32 @@ func TestNarrowRowsHaveTheSameSums(t *testing.T) {
 	}
 }
 
+// Rows added with progress, some heads at a time, have the sums of rows added without; of a call
+// that is cancelled there is nothing.
+func TestAddedAside(t *testing.T) {
+	own := small()
+	d := newDesign(t, mechanism.Params{Heads: 3, KeyDim: 4, ValueDim: 2}, own)
+	direct, aside := d.noSums(), d.noSums()
+	for h := range 3 {
+		keys := testkit.Ball(testkit.Rand(uint64(20+h)), 100, 4, 1)
+		values := testkit.Ball(testkit.Rand(uint64(30+h)), 100, 2, 2)
+		addRows(t, direct, h, keys, values, nil)
+		rows := testkit.Must(d.shared.CheckRows(h, keys.View(), values.View(), nil, aside.Rows))(t)
+		for _, goOn := range []bool{false, true} {
+			report := &mechanism.Progress{Report: func(done, total uint64) bool { return goOn || done < total }}
+			if _, err := aside.Add(rows, report); (err == nil) != goOn {
+				t.Fatalf("head %d: %v", h, err)
+			}
+		}
+		if direct.Rows(h) != aside.Rows(h) {
+			t.Errorf("head %d has %d rows, want %d", h, aside.Rows(h), direct.Rows(h))
+		}
+	}
+	if !slices.Equal(direct.all(), aside.all()) {
+		t.Error("other sums")
+	}
+}
+
 // Promise 3, between machines: the sums of fixed rows, and the centroids, have the hash that was
 // recorded on amd64, whatever the processor, the kernels and the threads.
 func TestSumsAreTheSameOnEveryMachine(t *testing.T) {

@@ -21,6 +21,7 @@ import (
 // owners as units rows are kept in owners, as cell and value, and summed at release. SECRET.
 type sums struct {
 	*design
+	first  int // head that exact begins with: 0, except aside in Add
 	exact  gaussian.Sums
 	owners []*owners.Owners // of each head
 	rows   []uint64         // given to each head, where owners are units
@@ -82,14 +83,17 @@ const batchRows = 1 << 14
 // Add implements mechanism.Sums.
 func (s *sums) Add(rows mechanism.Rows, p *mechanism.Progress) (counts mechanism.Diagnostics, err error) {
 	into := s
-	if p != nil || s.owners != nil {
-		// What a cancelled call has added could not be taken out again, so it is added aside.
-		if s.owners == nil {
-			if err := memory.Fits("progress: summing a cancellable call aside", s.StateBytes()); err != nil {
-				return counts, err
-			}
-		}
+	// What a cancelled call has added could not be taken out again, so it is added aside.
+	switch {
+	case s.owners != nil:
 		into = s.noSums()
+		defer into.Wipe()
+	case p != nil:
+		need := 8 * uint64(len(rows.Keys)) * uint64(s.Design.Len)
+		if err := memory.Fits("progress: summing a cancellable call aside", need); err != nil {
+			return counts, err
+		}
+		into = &sums{design: s.design, first: rows.First, exact: s.NewSumsOf(len(rows.Keys))}
 		defer into.Wipe()
 	}
 	total := rows.Count * len(rows.Keys)
@@ -109,7 +113,7 @@ func (s *sums) Add(rows mechanism.Rows, p *mechanism.Progress) (counts mechanism
 		if s.owners != nil {
 			into.rows[h] += uint64(rows.Count)
 		} else {
-			into.exact.CountRows(h, rows.Count)
+			into.exact.CountRows(h-into.first, rows.Count)
 		}
 	}
 	if !p.Step(total, total) {
@@ -240,7 +244,7 @@ func quantiseValue(grid *quant.Grid, values *tensor.Tensor, i int, wide []float6
 
 // scatter adds a piece's rows to their cells.
 func (s *sums) scatter(h, rows int, p *piece) {
-	valueDim, state := s.shared.ValueDim, s.exact.Exact[h*s.Design.Len:]
+	valueDim, state := s.shared.ValueDim, s.exact.Exact[(h-s.first)*s.Design.Len:]
 	for i := range rows {
 		if p.bad[i] {
 			continue
@@ -273,7 +277,7 @@ func (s *sums) keep(h int, ids []uint64, p *piece) (dropped uint64) {
 func (s *sums) Absorb(from mechanism.Sums) (dropped uint64) {
 	other := from.(*sums)
 	if s.owners == nil {
-		s.exact.Absorb(&other.exact)
+		s.exact.Absorb(other.first, &other.exact)
 		return 0
 	}
 	for h, o := range other.owners {

@@ -14,8 +14,11 @@ type Sums struct {
 }
 
 // NewSums makes empty sums.
-func (d *Design) NewSums() Sums {
-	return Sums{make([]int64, d.Heads*d.Len), make([]uint64, d.Heads)}
+func (d *Design) NewSums() Sums { return d.NewSumsOf(d.Heads) }
+
+// NewSumsOf makes empty sums of some heads alone.
+func (d *Design) NewSumsOf(heads int) Sums {
+	return Sums{make([]int64, heads*d.Len), make([]uint64, heads)}
 }
 
 // Rows implements mechanism.Sums.
@@ -24,13 +27,14 @@ func (s *Sums) Rows(h int) uint64 { return s.rows[h] }
 // CountRows adds to the number of rows of head h.
 func (s *Sums) CountRows(h, n int) { s.rows[h] += uint64(n) }
 
-// Absorb adds other sums.
-func (s *Sums) Absorb(from *Sums) {
+// Absorb adds the sums of heads first, first+1, and so on.
+func (s *Sums) Absorb(first int, from *Sums) {
 	for h, n := range from.rows {
-		s.rows[h] += n
+		s.rows[first+h] += n
 	}
+	to := s.Exact[first*(len(s.Exact)/len(s.rows)):]
 	for i, v := range from.Exact {
-		s.Exact[i] += v
+		to[i] += v
 	}
 }
 
