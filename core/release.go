@@ -121,7 +121,7 @@ func (r *Release) KV(keys, values, bias tensor.Tensor) error {
 		}
 		if a.t.NDim != 3 && want[2] != 0 || a.t.Shape != want {
 			return fault.Invalid("%s.shape is %v; it must be [heads, cells, dim] = %v", a.name, a.t.Shape[:a.t.NDim],
-				want)
+				[]int{p.Heads, kv.Cells(), a.dim})
 		}
 	}
 	if err := bias.CheckOutput("bias"); err != nil {

@@ -161,7 +161,7 @@ static uint32_t size_of(size_t size)
     return b < 240 ? (uint32_t)size : b < 248 ? (uint32_t)(size - 4u * (b - 240u)) : b - 248u;
 }
 
-static double center[64], weights[8];
+static double center[64], weights[8], centroids[64];
 
 static dpattn_params parameters(void)
 {
@@ -172,7 +172,7 @@ static dpattn_params parameters(void)
     p.value_dim = (uint32_t)small(4);
     p.heads = (uint32_t)small(2);
     p.degree = (uint32_t)small(3);
-    p.mechanism = byte() < 128 ? 0 : (int32_t)small(2);
+    p.mechanism = byte() < 128 ? 0 : (int32_t)small(3);
     p.polynomial = (int32_t)small(2);
     p.adjacency = (int32_t)small(2);
     p.owner_rows = byte() < 128 ? 0 : (uint32_t)small(2);
@@ -194,6 +194,19 @@ static dpattn_params parameters(void)
         p.copies = byte() < 240 ? 1 + byte() % 3u : 0xFFFFFFFFu;
         if (byte() < 224)
             p.key_bound = p.query_bound = p.value_bound = p.scale = p.lambda = 0, p.polynomial = p.rotation = 0;
+    }
+    if (p.mechanism == DPATTN_CODEBOOK) {
+        uint32_t heads = p.heads ? p.heads : 1;
+        for (int i = 0; i < 64; i++)
+            centroids[i] = i < 4 ? real() : i / 64.0;
+        /* Few cells, or a codebook that is refused before it is read. */
+        p.cells = byte() < 240 ? 1 + byte() % 4u : 0xFFFFFFFFu;
+        p.codebook = byte() < 240 ? centroids : NULL;
+        if (p.cells <= 4 && (heads > 4 || p.key_dim > 4))
+            p.codebook = NULL;
+        p.reserved_2 = byte() < 248 ? 0 : 1;
+        if (byte() < 224)
+            p.query_bound = 0, p.degree = 0, p.polynomial = p.rotation = 0;
     }
     if (byte() >= 224) {
         for (int i = 0; i < 64; i++)
@@ -340,6 +353,15 @@ static void attend(void)
     checked(dpattn_release_attend(from, &queries, &out, b & 1 ? &lse : NULL, b & 2 ? &stddev : NULL,
                                   b & 4 ? &clipped : NULL, e),
             e);
+}
+
+static void keys_and_values(void)
+{
+    dpattn_tensor keys = view(), values = view(), bias = view();
+    uint8_t b = byte();
+    uint64_t from = b < 128 ? releases[2] : handle(releases, builders);
+    dpattn_error *e = error();
+    checked(dpattn_release_kv(from, b == 255 ? NULL : &keys, b == 254 ? NULL : &values, b == 253 ? NULL : &bias, e), e);
 }
 
 static void inform(void)
@@ -492,13 +514,18 @@ static void fill_arena(void)
 }
 
 /* Right arguments all the way, so that the other calls find something to work on: slot gets a
- * builder, and a release of its rows if spend. */
-static void work(int slot, int rows, int owner_rows, int spend)
+ * builder of a mechanism, and a release of its rows if spend. */
+static void work(int slot, int rows, int owner_rows, int spend, int32_t mechanism)
 {
     static const uint64_t owners[] = { 1, 2, 2, 1 };
-    dpattn_params p = { .struct_size = sizeof p, .key_dim = 2, .value_dim = 2, .degree = 2,
-        .polynomial = DPATTN_TAYLOR, .adjacency = 1 + (slot & 1), .owner_rows = (uint32_t)owner_rows };
-    p.key_bound = p.value_bound = p.query_bound = 1;
+    static const double codebook[] = { 0.5, 0, -0.5, 0.25 };
+    dpattn_params p = { .struct_size = sizeof p, .key_dim = 2, .value_dim = 2, .mechanism = mechanism,
+        .adjacency = 1 + (slot & 1), .owner_rows = (uint32_t)owner_rows };
+    p.key_bound = p.value_bound = 1;
+    if (mechanism == DPATTN_CODEBOOK)
+        p.codebook = codebook, p.cells = 2;
+    else
+        p.query_bound = 1, p.degree = 2, p.polynomial = DPATTN_TAYLOR;
     uint64_t made = 0, out = 0;
     dpattn_tensor keys = { memory + GUARD, DPATTN_F32, 2, { rows, 2, 0 }, { 16, 4, 0 } };
     dpattn_tensor values = { memory + GUARD + 64, DPATTN_F32, 2, { rows, 2, 0 }, { 16, 4, 0 } };
@@ -530,20 +557,23 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     at = data, end = data + size;
     memset(memory, 0x5A, sizeof memory);
     file_size = 0;
-    /* Builders with rows, with rows and with owners as units; and their releases, which take long
-     * to make and never change. */
-    static uint64_t kept[2];
-    for (int i = 0; i < 2; i++) {
+    /* Builders with rows, with owners as units, with a codebook; and their releases, which take
+     * long to make and never change. */
+    static uint64_t kept[3];
+    for (int i = 0; i < 3; i++) {
+        int32_t mechanism = i == 2 ? DPATTN_CODEBOOK : DPATTN_GAUSSIAN;
+        int owner_rows = i == 1 ? 2 : 0;
         if (kept[i] == 0) {
-            work(i, 3, 2 * i, 1);
+            work(i, 3, owner_rows, 1, mechanism);
             kept[i] = releases[i];
         }
-        work(i, 3, 2 * i, 0);
+        work(i, 3, owner_rows, 0, mechanism);
         if (dpattn_release_retain(kept[i], &releases[i], NULL) != DPATTN_OK)
             FAIL("a release is gone");
     }
     while (at < end) {
-        switch (byte() % 26) {
+        uint8_t call = byte(); /* beyond 247: what came later, so that older inputs keep their meaning */
+        switch (call < 248 ? call % 26 : call % 2 ? 26 : 27) {
         case 0: create(); break;
         case 1: case 2: add(); break;
         case 3: combine(); break;
@@ -562,7 +592,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         case 17: fill_arena(); break;
         case 18: {
             uint8_t b = byte();
-            work(b % POOL, b >> 3 & 3, b >> 5 & 1, b >> 6 & 1);
+            work(b % POOL, b >> 3 & 3, b >> 5 & 1, b >> 6 & 1, DPATTN_GAUSSIAN);
             break;
         }
         case 19: forget(); break;
@@ -581,6 +611,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 load(trees, dpattn_tree_load, dpattn_tree_free);
             else
                 load(distances, dpattn_distance_load, dpattn_distance_free);
+            break;
+        case 26: keys_and_values(); break;
+        case 27: {
+            uint8_t b = byte();
+            work(b % POOL, b >> 3 & 3, b >> 5 & 1, b >> 6 & 1, DPATTN_CODEBOOK);
+            break;
+        }
         }
     }
     for (int i = 0; i < POOL; i++) {
