@@ -69,6 +69,9 @@ type kernels struct {
 	// weighOne is weigh for one query and n cells: lanes would be 1.
 	weighOne func(x, inverse, top, sums, squares *float32, n int)
 
+	// turn transposes 16 x 16 numbers: dst[j][i] = src[i][j], in rows that are strides bytes apart.
+	turn func(dst, src *float32, dstStride, srcStride int)
+
 	// The loops of vector.go. n >= 1; hadamard's n is a power of two, at least 8.
 	widen    func(dst *float64, src *float32, n int)
 	squares  func(v *float64, n int) float64

@@ -10,7 +10,7 @@ var generic = kernels{
 	runs: runsGeneric, products: productsGeneric, gemv: gemvGeneric, gemm: gemmGeneric,
 	round32: round32Generic, gather: gatherGeneric,
 	squares32: squares32Generic, round16x32: round16x32Generic, add16: add16Generic,
-	largest: largestGeneric, weigh: weighGeneric, weighOne: weighOneGeneric,
+	turn: turnGeneric, largest: largestGeneric, weigh: weighGeneric, weighOne: weighOneGeneric,
 
 	widen: widenGeneric, squares: squaresGeneric, norm16: norm16Generic,
 	multiply: multiplyGeneric, hadamard: hadamardGeneric, round16: round16Generic,

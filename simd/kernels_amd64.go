@@ -1158,6 +1158,9 @@ func weighAVX512(x *float32, inverse *float32, top *float32, sums *float32, squa
 // weighOneAVX512 is weighOneGeneric.
 func weighOneAVX512(x *float32, inverse *float32, top *float32, sums *float32, squares *float32, n int)
 
+// turnAVX512 is turnGeneric.
+func turnAVX512(dst *float32, src *float32, dstStride int, srcStride int)
+
 // largestAVX2 is largestGeneric.
 func largestAVX2(top *float32, x *float32, rows int, lanes int)
 
@@ -1166,3 +1169,6 @@ func weighAVX2(x *float32, inverse *float32, top *float32, sums *float32, square
 
 // weighOneAVX2 is weighOneGeneric.
 func weighOneAVX2(x *float32, inverse *float32, top *float32, sums *float32, squares *float32, n int)
+
+// turnAVX2 is turnGeneric.
+func turnAVX2(dst *float32, src *float32, dstStride int, srcStride int)

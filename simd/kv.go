@@ -98,7 +98,8 @@ type KVWork struct {
 	lanes    int       // 1, 16 or 64: that many queries lie side by side
 	groups   int       // of lanes queries
 	queries  []float32 // [groups, 1+dim, lanes], scaled; the first entry is 1, for the bias
-	out      []float32 // [parts, groups, cols, lanes]: sums of weights times values
+	rows     []float32 // [vector, dim]: scaled queries on their way
+	out      []float32 // [parts, groups, lanes, cols]: sums of weights times values
 	top      []float32 // [parts, groups, lanes]: the largest logit
 	sums     []float64 // [parts, groups, lanes]: of weights
 	squares  []float64 // [parts, groups, lanes]: of weights without the masses
@@ -109,6 +110,7 @@ type KVWork struct {
 type KVScratch struct {
 	weights       []float32 // [cells of a part, lanes], or [panels][queries, width]
 	psi           []float32 // [keyChunk, lanes]
+	values        []float32 // [cols, lanes]
 	sums, squares []float32 // [chains, lanes]
 	largest       []float32 // [vector]
 	ones          []float32 // [MostQueries]
@@ -119,7 +121,8 @@ type KVScratch struct {
 func (t *KV) NewScratch() *KVScratch {
 	s := &KVScratch{
 		weights: aligned(min(t.part, t.padded()) * MostQueries), psi: aligned(keyChunk * MostQueries),
-		sums: aligned(chains * MostQueries), squares: aligned(chains * MostQueries), largest: aligned(vector),
+		values: aligned(t.cols * MostQueries),
+		sums:   aligned(chains * MostQueries), squares: aligned(chains * MostQueries), largest: aligned(vector),
 		ones: aligned(MostQueries), factors: make([]factor, keyChunk),
 	}
 	for i := range s.ones {
@@ -159,18 +162,34 @@ func (w *KVWork) Begin(t *KV, queries [][]float64, scale float64) {
 		}
 		return
 	}
-	clear(w.queries) // lanes without a query hold zeros
-	for group := range w.groups {
-		for i := range w.lanes {
-			w.queries[group*w.lanes*(1+t.dim)+i] = 1
+	w.rows = room(w.rows, vector*t.dim)
+	for first := 0; first < w.perGroup; first += vector {
+		clear(w.rows) // lanes without a query hold zeros
+		for i := first; i < min(first+vector, w.n); i++ {
+			active.round32(&w.rows[(i-first)*t.dim], &queries[i][0], t.dim, scale)
 		}
+		to := w.queries[first/w.lanes*w.lanes*(1+t.dim)+first%w.lanes:]
+		for i := range vector {
+			to[i] = 1
+		}
+		turn(to[w.lanes:], w.rows, vector, t.dim, w.lanes, t.dim)
 	}
-	for i, q := range queries {
-		to := w.queries[i/w.lanes*w.lanes*(1+t.dim)+i%w.lanes:]
-		at := w.lanes
-		for _, v := range q[:t.dim] {
-			to[at] = float32(scale * v)
-			at += w.lanes
+}
+
+// turn transposes src [rows, cols] to dst [cols, rows], whose rows are so many numbers apart.
+func turn(dst, src []float32, rows, cols, dstStride, srcStride int) {
+	for i := 0; i < rows; i += vector {
+		whole := cols - cols%vector
+		if rows-i < vector {
+			whole = 0
+		}
+		for j := 0; j < whole; j += vector {
+			active.turn(&dst[j*dstStride+i], &src[i*srcStride+j], 4*dstStride, 4*srcStride)
+		}
+		for j := whole; j < cols; j++ {
+			for k := i; k < min(i+vector, rows); k++ {
+				dst[j*dstStride+k] = src[k*srcStride+j]
+			}
 		}
 	}
 }
@@ -179,7 +198,6 @@ func (w *KVWork) Begin(t *KV, queries [][]float64, scale float64) {
 func (w *KVWork) Part(p int, s *KVScratch) {
 	t := w.t
 	lo, hi := p*t.part, min((p+1)*t.part, t.padded())
-	clear(w.out[p*w.perGroup*t.cols:][:w.perGroup*t.cols])
 	top := w.top[p*w.perGroup:][:w.perGroup]
 	for i := range top {
 		top[i] = float32(math.Inf(-1))
@@ -196,8 +214,9 @@ func (w *KVWork) Part(p int, s *KVScratch) {
 // fewQueries is Part for queries that are answered one by one.
 func (w *KVWork) fewQueries(p, lo, hi int, top []float32, s *KVScratch) {
 	t, n := w.t, w.n
-	weights := s.weights[:(hi-lo)*n]
+	weights, values := s.weights[:(hi-lo)*n], w.out[p*n*t.cols:][:n*t.cols]
 	clear(weights)
+	clear(values)
 	for c := lo; c < hi; c += panelCells {
 		width := t.width(c)
 		keys, out := at(t.keys, c*(1+t.dim)), &weights[(c-lo)*n]
@@ -227,7 +246,7 @@ func (w *KVWork) fewQueries(p, lo, hi int, top []float32, s *KVScratch) {
 	}
 	for c := lo; c < hi; c += panelCells {
 		width := t.width(c)
-		active.gemv(&w.out[p*n*t.cols], &weights[(c-lo)*n], at(t.body, c*t.wide), at(t.tail, c*narrow),
+		active.gemv(&values[0], &weights[(c-lo)*n], at(t.body, c*t.wide), at(t.tail, c*narrow),
 			width, t.wide, narrow, n, width)
 	}
 }
@@ -259,10 +278,12 @@ func (w *KVWork) manyQueries(p, group, lo, hi int, top []float32, s *KVScratch) 
 	active.gather(&w.sums[first], &sums[0], lanes, chains)
 	active.gather(&w.squares[first], &squares[0], lanes, chains)
 	narrow := t.cols - t.wide
+	clear(s.values[:t.cols*lanes])
 	for c := lo; c < hi; c += chunk {
-		gemm(&w.out[first*t.cols], &weights[(c-lo)*lanes], at(t.body, c*t.wide), at(t.tail, c*narrow),
+		gemm(&s.values[0], &weights[(c-lo)*lanes], at(t.body, c*t.wide), at(t.tail, c*narrow),
 			min(chunk, hi-c), t.wide, narrow)
 	}
+	turn(w.out[first*t.cols:], s.values, t.cols, lanes, t.cols, lanes)
 }
 
 // Answer adds up the parts of query i, in order:
@@ -271,8 +292,7 @@ func (w *KVWork) manyQueries(p, group, lo, hi int, top []float32, s *KVScratch) 
 //
 // lse is ln sum_c w_c, and squares is sum_c (exp(scale <q, key_c>)/sum_c' w_c')^2.
 func (w *KVWork) Answer(i int, unit float64, out []float64) (lse, squares float64) {
-	t, lanes := w.t, w.lanes
-	top := float32(math.Inf(-1))
+	t, top := w.t, float32(math.Inf(-1))
 	for p := range t.Parts() {
 		top = max(top, w.top[p*w.perGroup+i])
 	}
@@ -290,16 +310,15 @@ func (w *KVWork) Answer(i int, unit float64, out []float64) (lse, squares float6
 	}
 	for p := range t.Parts() {
 		f := factor(p) * unit / sum
-		from := w.out[(p*w.groups+i/lanes)*lanes*t.cols:]
-		from = from[i%lanes:]
+		from := w.out[(p*w.perGroup+i)*t.cols:][:t.cols]
 		if p == 0 {
-			for c := range out[:t.cols] {
-				out[c] = f * float64(from[c*lanes])
+			for c, v := range from {
+				out[c] = f * float64(v)
 			}
 			continue
 		}
-		for c := range out[:t.cols] {
-			out[c] += f * float64(from[c*lanes])
+		for c, v := range from {
+			out[c] += f * float64(v)
 		}
 	}
 	return float64(top) + math.Log(sum), squares / (sum * sum)
@@ -337,5 +356,13 @@ func weighGeneric(x, inverse, top, sums, squares *float32, rows, lanes int) {
 func weighOneGeneric(x, inverse, top, sums, squares *float32, n int) {
 	for i := 0; i < n; i++ {
 		weighGeneric(index(x, i), index(inverse, i), top, index(sums, i%chains), index(squares, i%chains), 1, 1)
+	}
+}
+
+func turnGeneric(dst, src *float32, dstStride, srcStride int) {
+	for i := range vector {
+		for j, v := range unsafe.Slice(index(src, i*srcStride/4), vector) {
+			*index(dst, j*dstStride/4+i) = v
+		}
 	}
 }

@@ -67,7 +67,7 @@ func ask(t *KV, queries [][]float64, scale float64, w *KVWork, r *rand.Rand) []k
 	w.Begin(t, queries, scale)
 	scratch := []*KVScratch{t.NewScratch(), t.NewScratch()}
 	for _, s := range scratch {
-		for _, memory := range [][]float32{s.weights, s.psi, s.sums, s.squares, s.largest, w.out, w.top} {
+		for _, memory := range [][]float32{s.weights, s.psi, s.values, s.sums, s.squares, s.largest, w.out, w.top} {
 			for i := range memory {
 				memory[i] = float32(math.NaN())
 			}
@@ -257,6 +257,31 @@ func TestExponential(t *testing.T) {
 			want := math.Exp(float64(v))
 			if e := math.Abs(float64(x[i])-want) / want; !(e <= 2e-7) {
 				t.Fatalf("exp(%v) is %v, want %v: off by %.3g", v, x[i], want, e)
+			}
+		}
+	})
+}
+
+// turn transposes matrices of every size, and writes nothing else.
+func TestTurn(t *testing.T) {
+	with(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(20, 4))
+		for range 300 {
+			rows, cols := 1+r.IntN(70), 1+r.IntN(70)
+			from, to := cols+r.IntN(3), rows+r.IntN(3)
+			src, dst := make([]float32, rows*from), make([]float32, cols*to+vector)
+			for i := range src {
+				src[i] = float32(1 + i)
+			}
+			turn(dst, src, rows, cols, to, from)
+			for i, v := range dst {
+				want := float32(0)
+				if i/to < cols && i%to < rows {
+					want = src[i%to*from+i/to]
+				}
+				if v != want {
+					t.Fatalf("%d x %d: number %d is %v, want %v", rows, cols, i, v, want)
+				}
 			}
 		}
 	})

@@ -32,6 +32,7 @@ var (
 		largest:    largestAVX512,
 		weigh:      weighAVX512,
 		weighOne:   weighOneAVX512,
+		turn:       turnAVX512,
 	}
 	avx512bw = kernels{
 		name:       "avx512bw",
@@ -61,6 +62,7 @@ var (
 		largest:    largestAVX512,
 		weigh:      weighAVX512,
 		weighOne:   weighOneAVX512,
+		turn:       turnAVX512,
 	}
 	avx2 = kernels{
 		name:       "avx2",
@@ -90,6 +92,7 @@ var (
 		largest:    largestAVX2,
 		weigh:      weighAVX2,
 		weighOne:   weighOneAVX2,
+		turn:       turnAVX2,
 	}
 )
 

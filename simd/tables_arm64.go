@@ -31,6 +31,7 @@ var (
 		add16:      add16Generic,
 		squares32:  squares32Generic,
 		round16x32: round16x32Generic,
+		turn:       turnGeneric,
 	}
 )
 

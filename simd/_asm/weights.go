@@ -38,6 +38,7 @@ func weights() {
 		s.largest()
 		s.weigh()
 		s.weighOne()
+		s.turn()
 	}
 }
 
@@ -186,6 +187,49 @@ func (s set) weighOne() {
 	for i := range parts {
 		VMOVUPS(sum[i], Mem{Base: sums, Disp: 32 * i})
 		VMOVUPS(square[i], Mem{Base: squares, Disp: 32 * i})
+	}
+	VZEROUPPER()
+	RET()
+}
+
+// turn takes 16 x 16 numbers at once, or 8 x 8 four times.
+func (s set) turn() {
+	s.begin("turn", "func(dst *float32, src *float32, dstStride int, srcStride int)", "turnGeneric.")
+	dst, src := Load(Param("dst"), GP64()), Load(Param("src"), GP64())
+	to, from := Load(Param("dstStride"), GP64()), Load(Param("srcStride"), GP64())
+	side, at := 2*s.width, GP64()
+	x := transposition{t: s.vec()}
+	for range side {
+		x.z = append(x.z, s.vec())
+	}
+	for i := 0; i < 16; i += side {
+		for j := 0; j < 16; j += side {
+			row := func(base, stride Register, first int) {
+				MOVQ(base, at)
+				for range first {
+					ADDQ(stride, at)
+				}
+			}
+			row(src, from, i)
+			for r := range side {
+				VMOVUPS(Mem{Base: at, Disp: 4 * j}, x.z[r])
+				if r < side-1 {
+					ADDQ(from, at)
+				}
+			}
+			if s.width == 8 {
+				x.whole512()
+			} else {
+				x.whole256()
+			}
+			row(dst, to, j)
+			for c := range side {
+				VMOVUPS(x.z[c/4*4+quadOrder[c%4]], Mem{Base: at, Disp: 4 * i})
+				if c < side-1 {
+					ADDQ(to, at)
+				}
+			}
+		}
 	}
 	VZEROUPPER()
 	RET()

@@ -101,7 +101,7 @@ func main() {
 	f.field("nearest", "nearestVectors")
 	for _, loop := range []string{
 		"round32", "gather", "widen", "squares", "norm16", "multiply", "hadamard", "round16", "add16", "squares32",
-		"round16x32",
+		"round16x32", "turn",
 	} {
 		f.field(loop, loop+"Generic") // the float64 loops have no kernels of their own here
 	}
