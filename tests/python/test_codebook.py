@@ -15,6 +15,7 @@ import pytest
 
 import dpattn
 from conftest import exact, held, make_codebook_params, make_params, make_release
+from dpattn._c import jobs
 
 NAN, INF = float("nan"), float("inf")
 
@@ -452,6 +453,23 @@ def test_chunks_shards_and_partials_add_up(changes, rng) -> None:
     assert counts.owners == (0 if owners is None else 2 * len(set(owners)))
     assert (counts.rows_dropped > 0) == (owners is not None)
     assert (counts.owners_clipped > 0) == (params.owner_bound is not None)
+
+
+def test_long_work_hears_ctrl_c(monkeypatch) -> None:
+    """Rows and queries of long keys are much work, though a state of few values is small."""
+    params = make_codebook_params(400, key_dim=500, value_dim=1)
+    builder = dpattn.Builder(params)
+    assert "cells=400" in repr(builder)
+    seen = []
+    monkeypatch.setattr(jobs, "_run_in_thread", lambda work, _: (seen.append(work), work(None)))
+    builder.add(np.zeros((10, 500)), np.zeros((10, 1)))
+    assert not seen
+    builder.add(np.zeros((150, 500)), np.zeros((150, 1)))  # 30 million multiplications
+    assert seen
+    release = builder.release(epsilon=1.0, delta=1e-6)
+    Q = np.random.default_rng(2).normal(size=(10_000, 500)).astype(np.float32)
+    assert release._chunk < len(Q)  # so that it goes to C in pieces
+    np.testing.assert_array_equal(release.attend(Q)[-5:], release.attend(Q[-5:]))
 
 
 def test_other_codebooks_do_not_merge() -> None:

@@ -176,7 +176,7 @@ class Builder(Handle):
         def work(pointer: Any) -> None:
             call("dpattn_builder_add", handle, which, k, v, o, pointer)
 
-        jobs.run(work, progress, "adding rows", rows * self._state_size())
+        jobs.run(work, progress, "adding rows", rows * self._row_cost())
 
     def merge(self, other: Builder) -> None:
         """Add everything in `other`, which is consumed and wiped.
@@ -300,7 +300,8 @@ class Builder(Handle):
 
     def __repr__(self) -> str:
         state = "open" if self._handle else "closed"
-        shape = " ".join(f"{name}={getattr(self._facts, name)}" for name in ("heads", "key_dim", "value_dim", "degree"))
+        names = ("heads", "key_dim", "value_dim", "cells" if self._facts.cells else "degree")
+        shape = " ".join(f"{name}={getattr(self._facts, name)}" for name in names)
         return f"<dpattn.Builder SECRET: un-noised sums of private rows; {shape}; {state}>"
 
     def __reduce__(self) -> NoReturn:
@@ -331,6 +332,11 @@ class Builder(Handle):
                 raise InvalidArgumentError(f"head is missing; with {heads} heads, (n, key_dim) rows need one")
             return 0
         return integer("head", head, 0, heads - 1)
+
+    def _row_cost(self) -> int:
+        """Multiplications that a row of all heads takes."""
+        facts = self._facts
+        return max(self._state_size(), int(facts.heads) * int(facts.cells) * int(facts.key_dim))
 
     def _state_size(self) -> int:
         """Numbers in the state."""

@@ -174,6 +174,7 @@ class Release(Handle):
         per_query = self._heads * self.info.features * (self._value_dim + 1)
         if self.info.mechanism == "dptree":  # three trees a copy, up to a node a level
             per_query *= self.info.copies * (3 * self.info.leaves.bit_length() if self.info.trees else 1)
+        per_query += self._heads * self.info.cells * self._key_dim
         self._chunk = max(64, _CHUNK_COST // per_query)
         return self
 
