@@ -14,7 +14,8 @@
  *     out  [value_dim, heads, queries, batch]  f32, contiguous
  * `heads` may be a multiple of the release's heads: query heads i*n .. i*n + n-1 then share head i
  * of the release (grouped queries). The release's own scale applies, longer queries are scaled to
- * its query_bound, and there is no mask: every row of a release is past.
+ * its query_bound (a codebook release has none), and there is no mask: every row of a release is
+ * past. A codebook release can do without this node: kv.c puts it into ggml_flash_attn_ext itself.
  *
  * Threads  Heads and queries are shared out among the threads that compute the graph, so the
  *          library need not have threads of its own beside them: call functions.set_threads(1,

@@ -47,6 +47,12 @@ static double logit(double scale, const double *q, const double *k)
     return scale * sum;
 }
 
+static double number_after(const char *json, const char *name)
+{
+    const char *at = strstr(json, name);
+    return at == NULL ? (double)NAN : strtod(at + strlen(name), NULL);
+}
+
 static int32_t stop(void *user, uint64_t done, uint64_t total)
 {
     (void)user;
@@ -184,6 +190,7 @@ TEST(codebook_whole)
 TEST(codebook_kv_is_attend)
 {
     static const double epsilons[] = { 1e6, 1, 0.01 };
+    int floored = 0, projected = 0;
     for (size_t n = 0; n < sizeof epsilons / sizeof *epsilons; n++) {
         dpattn_params params = codebook_params(HEADS);
         dpattn_budget budget = { sizeof budget, 0, epsilons[n], 1e-6 };
@@ -215,16 +222,31 @@ TEST(codebook_kv_is_attend)
                 worst = fmax(worst, fabs(out[i * VALUE_DIM + c] - want[c] / sum));
         }
         CHECK(worst < 1e-5);
+        /* And both are what the noisy integers say. */
+        int64_t state[HEADS * CELLS * (VALUE_DIM + 1)];
+        size_t needed;
+        OK(dpattn_release_state(release, state, sizeof state / 8, &needed, &err));
+        char *json = text_of(dpattn_release_certificate, release);
+        double sigma = number_after(json, "\"sigma\": "), lambda = number_after(json, "\"lambda\": ");
+        CHECK(sigma > 0 && fabs(lambda - 1022 * info_of(release).lambda / 1.5) < 1e-6);
+        free(json);
         for (int m = 0; m < HEADS * CELLS; m++) {
-            double squares = 0;
+            const int64_t *cell = state + m * (VALUE_DIM + 1);
+            double squares = 0, mass = fmax((double)cell[VALUE_DIM], sigma) / lambda;
             for (int c = 0; c < VALUE_DIM; c++)
                 squares += values[m * VALUE_DIM + c] * values[m * VALUE_DIM + c];
-            CHECK(bias[m] >= log(0x1p-20) - 1e-12 && squares <= 1.5 * 1.5 * (1 + 1e-12));
+            floored += mass * lambda == sigma;
+            projected += squares > 1.5 * 1.5 * (1 - 1e-12);
+            CHECK(fabs(bias[m] - log(mass)) < 1e-12 && squares <= 1.5 * 1.5 * (1 + 1e-12));
+            if (squares < 1.5 * 1.5 * (1 - 1e-12))
+                for (int c = 0; c < VALUE_DIM; c++)
+                    CHECK(fabs(values[m * VALUE_DIM + c] - (double)cell[c] * 1.5 / 1022 / mass) < 1e-12);
             CHECK(distance(keys + m * KEY_DIM, params.codebook + m * KEY_DIM) < 1e-6);
         }
         free(queries);
         OK(dpattn_release_free(release, &err));
     }
+    CHECK(floored > 0 && projected > 0); /* of 32 cells with far more noise than rows */
 }
 
 /* The keys of one head in two axes or three; all three arrays in one record a cell. */
