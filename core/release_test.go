@@ -505,8 +505,8 @@ func FuzzImportSecret(f *testing.F) {
 			if b.Info().StateBytes > 1<<16 {
 				return nil // noise for a large state takes long, and is no other noise
 			}
-			if _, err := b.Release(someBudget, nil); err != nil {
-				t.Fatal(err)
+			if _, err := b.Release(someBudget, nil); err != nil && fault.CodeOf(err) != fault.Limit {
+				t.Fatal(err) // of very many copies of a structure noise may not fit
 			}
 		}
 		return err

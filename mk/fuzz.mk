@@ -12,7 +12,8 @@ fuzz-go: ## every fuzz target in Go: the decoders and batches of rows
 	@for package in $$($(GO) list ./core/... ./capi); do \
 		for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
 			echo "$$package $$target"; \
-			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZ_SECONDS)s $$package || exit 1; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZ_SECONDS)s -fuzzminimizetime 10x \
+				$$package || exit 1; \
 		done; \
 	done
 
