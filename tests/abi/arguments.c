@@ -148,6 +148,7 @@ TEST(null_error)
     CHECK(dpattn_release_info(0, NULL, NULL) == DPATTN_INVALID_HANDLE);
     CHECK(dpattn_release_certificate(0, NULL, 0, NULL, NULL) == DPATTN_INVALID_HANDLE);
     CHECK(dpattn_release_state(0, NULL, 0, NULL, NULL) == DPATTN_INVALID_HANDLE);
+    CHECK(dpattn_release_kv(0, NULL, NULL, NULL, NULL) == DPATTN_INVALID_HANDLE);
     CHECK(dpattn_release_save(0, NULL, 0, NULL, NULL) == DPATTN_INVALID_HANDLE);
     CHECK(dpattn_release_load(NULL, 0, NULL, NULL) == DPATTN_INVALID_ARGUMENT);
     CHECK(dpattn_release_retain(0, NULL, NULL) == DPATTN_INVALID_HANDLE);

@@ -44,9 +44,8 @@ static bytes sums(const dpattn_params *params, const double *keys, const double 
 
 /* The host's floating-point mode does not change how rows are rounded, on its own thread or on the
  * library's. */
-TEST(rounding_mode)
+static void check_rounding_modes(dpattn_params params)
 {
-    dpattn_params params = typical_params();
     double *keys = draw_many(31, ROWS * KEY_DIM), *values = draw_many(32, ROWS * VALUE_DIM);
     bytes plain = sums(&params, keys, values, NULL, 1);
     static const int modes[] = { FE_UPWARD, FE_DOWNWARD, FE_TOWARDZERO };
@@ -63,9 +62,14 @@ TEST(rounding_mode)
     free(values);
 }
 
-static void check_shards(uint32_t owner_rows, double owner_bound)
+TEST(rounding_mode)
 {
-    dpattn_params params = typical_params();
+    check_rounding_modes(typical_params());
+    check_rounding_modes(codebook_params(1));
+}
+
+static void check_shards(dpattn_params params, uint32_t owner_rows, double owner_bound)
+{
     params.owner_rows = owner_rows;
     params.owner_bound = owner_bound;
     double *keys = draw_many(31, ROWS * KEY_DIM), *values = draw_many(32, ROWS * VALUE_DIM);
@@ -86,13 +90,16 @@ static void check_shards(uint32_t owner_rows, double owner_bound)
 
 TEST(shards)
 {
-    check_shards(0, 0);
+    check_shards(typical_params(), 0, 0);
+    check_shards(codebook_params(1), 0, 0);
 }
 
 TEST(shards_of_owners)
 {
-    check_shards(3, 0);
-    check_shards(20, 2.5);
+    check_shards(typical_params(), 3, 0);
+    check_shards(typical_params(), 20, 2.5);
+    check_shards(codebook_params(1), 3, 0);
+    check_shards(codebook_params(1), 20, 2.5);
 }
 
 static dpattn_builder import_of(bytes partial)
@@ -216,11 +223,10 @@ TEST(consumed)
 
 /* Rows of NaN, Inf, denormals and 1e308 are no error. Those that are not finite contribute nothing,
  * long ones are scaled to the bounds; the diagnostics count both. */
-TEST(hostile_rows)
+static void check_hostile_rows(dpattn_params params)
 {
     enum { HOSTILE = 10000, GOOD = 200 };
     static const double kinds[] = { (double)NAN, (double)INFINITY, -(double)INFINITY, 5e-324, 1e308, -1e308 };
-    dpattn_params params = typical_params();
     double *keys = malloc(HOSTILE * KEY_DIM * sizeof *keys), *values = malloc(HOSTILE * VALUE_DIM * sizeof *values);
     uint64_t state = 33, zeroed = 0, long_keys = 0, long_values = 0;
     for (int i = 0; i < HOSTILE; i++) {
@@ -277,6 +283,12 @@ TEST(hostile_rows)
     OK(dpattn_builder_free(mixed, &err));
     free(keys);
     free(values);
+}
+
+TEST(hostile_rows)
+{
+    check_hostile_rows(typical_params());
+    check_hostile_rows(codebook_params(1));
 }
 
 /* Of an owner with many rows at most owner_rows are kept, whatever the order; ids are any 64-bit

@@ -23,9 +23,8 @@ static void *attend_thread(void *unused)
     return NULL;
 }
 
-static void prepare(void)
+static void prepare(dpattn_params params)
 {
-    dpattn_params params = typical_params();
     a_release = release_of(&params, 50, typical_budget());
     uint64_t state = 51;
     for (int i = 0; i < QUERIES * KEY_DIM; i++)
@@ -45,10 +44,12 @@ static void run(void *(*body)(void *), int count)
 
 TEST(short_lived_threads)
 {
-    prepare();
-    for (int wave = 0; wave < WAVES; wave++)
-        run(attend_thread, THREADS);
-    OK(dpattn_release_free(a_release, &err));
+    for (int mechanism = 0; mechanism < 2; mechanism++) {
+        prepare(mechanism ? codebook_params(1) : typical_params());
+        for (int wave = 0; wave < WAVES; wave++)
+            run(attend_thread, THREADS);
+        OK(dpattn_release_free(a_release, &err));
+    }
 }
 
 /* The release is freed under its users: each call answers rightly or says INVALID_HANDLE. */
@@ -77,7 +78,7 @@ static void *attend_until_freed(void *number)
 TEST(free_amid_calls)
 {
     for (int round = 0; round < 20; round++) {
-        prepare();
+        prepare(round % 2 ? codebook_params(1) : typical_params());
         run(attend_until_freed, 16);
     }
 }
