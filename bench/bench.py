@@ -35,8 +35,8 @@ PATHS = ("avx512vnni", "avx512bw", "avx2", "neon", "generic")
 LENGTHS = (1024, 1634, 4096, 16384, 36491, 65536, 262144, 1_000_000)
 LENGTHS_QUICK = (1024, 1634, 36491, 1_000_000)
 BATCHES = (1, 64)
-# (cells, key_dim, value_dim) of codebooks, and the rows of one Builder.add.
-CODEBOOKS = {(256, 64, 64): 1 << 15, (1024, 384, 64): 1 << 12}
+# (cells, key_dim, value_dim) of codebooks, and the rows of one Builder.add: a millisecond or less.
+CODEBOOKS = {(256, 64, 64): 1 << 11, (1024, 384, 64): 1 << 9}
 SECTIONS = ("build", "attend", "exact", "codebook", "noise", "abi", "memory")
 
 Sampler = Callable[[], Optional[float]]
