@@ -198,7 +198,8 @@ type answers struct {
 	shift   []float64 // to be added to the logarithm of the denominator; NaN marks a query with NaN or Inf
 	clipped uint64
 
-	rows, outs, stddevs []float64 // what the slices above are made of
+	lse                 [1]float64 // of one query; StoreRow's kernels would move a local one to the heap
+	rows, outs, stddevs []float64  // what the slices above are made of
 }
 
 func (r *Release) newAnswers() *answers {
@@ -247,14 +248,14 @@ func (a *answers) store(out, lse, stddev *tensor.Tensor, h, lo, hi int) {
 	}
 	for i := range a.answers {
 		ans := &a.answers[i]
-		sum := [1]float64{ans.LSE + a.shift[i]}
-		if sum[0] != sum[0] {
+		a.lse[0] = ans.LSE + a.shift[i]
+		if a.lse[0] != a.lse[0] {
 			fill(ans.Out, math.NaN())
 			fill(ans.Stddev, math.NaN())
 		}
 		o.StoreRow(i, ans.Out)
 		if lse != nil {
-			l.StoreRow(i, sum[:])
+			l.StoreRow(i, a.lse[:])
 		}
 		if stddev != nil {
 			s.StoreRow(i, ans.Stddev)

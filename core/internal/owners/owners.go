@@ -185,7 +185,9 @@ func (o *Owners) Wipe() {
 // Encode writes the owners in ascending order, each with its rows in ascending rank.
 func (o *Owners) Encode(w *wire.Writer) {
 	w.U64(uint64(len(o.rows)))
-	for _, id := range o.sorted() {
+	ids := o.sorted()
+	defer clear(ids)
+	for _, id := range ids {
 		rows := slices.Clone(*o.rows[id])
 		slices.SortFunc(rows, Row.compare)
 		w.U64(id)
