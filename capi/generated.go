@@ -58,7 +58,7 @@ var _ = [...]struct{}{
 	same[mechanism.MaxDim-C.DPATTN_MAX_DIM],
 	same[poly.MaxDegree-C.DPATTN_MAX_DEGREE],
 	same[mechanism.MaxOwnerRows-C.DPATTN_MAX_OWNER_ROWS],
-	same[moment.MinOwnerBound-0.0009765625],
+	same[mechanism.MinOwnerBound-0.0009765625],
 	same[moment.MaxLogitBound-64.0],
 	same[mechanism.MaxRows-C.DPATTN_MAX_ROWS],
 	same[dptree.MaxLeaves-C.DPATTN_MAX_LEAVES],

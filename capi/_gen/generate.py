@@ -42,7 +42,7 @@ GO_NAMES = {
     "DPATTN_MAX_OWNER_ROWS": "mechanism.MaxOwnerRows",
     "DPATTN_MAX_ROWS": "mechanism.MaxRows",
     "DPATTN_MAX_LOGIT_BOUND": "moment.MaxLogitBound",
-    "DPATTN_MIN_OWNER_BOUND": "moment.MinOwnerBound",
+    "DPATTN_MIN_OWNER_BOUND": "mechanism.MinOwnerBound",
     "DPATTN_MAX_LEAVES": "dptree.MaxLeaves",
     "DPATTN_MAX_TREE_LEAVES": "dptree.MaxTreeLeaves",
     "DPATTN_MAX_COPIES": "dptree.MaxCopies",

@@ -70,13 +70,8 @@ func (p Params) New(shared mechanism.Params) (mechanism.Mechanism, error) {
 		grid.Key(wide, x)
 		quant.Shorten(x)
 	}
-	d.derive(centroids, own.gridLambda())
+	d.derive(centroids, gaussian.GridLambda(own.Lambda, own.ValueBound))
 	return d, nil
-}
-
-// gridLambda is Lambda on the integer grid, of checked parameters.
-func (p *Params) gridLambda() int16 {
-	return int16(math.RoundToEven(p.Lambda / p.ValueBound * quant.ValueScale))
 }
 
 // sized returns a design with its shapes, after making sure that state and codebook fit.
@@ -97,34 +92,23 @@ func (d *design) derive(centroids []int16, lambda int16) {
 	d.centroids, d.lambda = centroids, lambda
 	d.own.digest = digestOf(centroids)
 	d.shared.Mechanism = d.own
-	squared := rowSquared(lambda)
+	row := quant.ValueNorm2 + int64(lambda)*int64(lambda) // bound on the squared norm of one row's part
 	replace := d.shared.Adjacency == privacy.Replace
-	switch {
-	case d.own.OwnerBound > 0:
-		d.clip = gaussian.Worth(squared, d.own.OwnerBound)
-		squared = new(big.Int).Set(d.clip)
+	var squared *big.Int
+	if d.own.OwnerBound > 0 {
+		d.clip = gaussian.Worth(big.NewInt(row), d.own.OwnerBound)
+		squared = gaussian.ClippedSquared(replace, d.clip)
+	} else {
 		if replace {
-			squared.Lsh(squared, 2)
-		}
-	default:
-		if replace {
-			squared.Lsh(squared, 1)
-			if same := big.NewInt(4 * quant.ValueNorm2); same.Cmp(squared) > 0 {
-				squared = same
-			}
+			row = max(2*row, 4*quant.ValueNorm2) // to another cell; within one
 		}
 		m := big.NewInt(int64(max(d.shared.OwnerRows, 1)))
-		squared.Mul(squared, m.Mul(m, m))
+		squared = m.Mul(m, m).Mul(m, big.NewInt(row))
 	}
 	d.Design = &gaussian.Design{
 		Heads: d.shared.Heads, Len: d.own.Cells * d.cols, Squared: squared,
 		Weights: d.own.HeadWeights, RowsPublic: d.shared.RowsPublic(),
 	}
-}
-
-// rowSquared is U, the bound on the squared norm of what one row contributes.
-func rowSquared(lambda int16) *big.Int {
-	return big.NewInt(quant.ValueNorm2 + int64(lambda)*int64(lambda))
 }
 
 // book is head h's centroids as keys are assigned to them. A release needs none, so they are made

@@ -1,6 +1,7 @@
 package codebook
 
 import (
+	"dpattn/core/gaussian"
 	"dpattn/core/internal/wire"
 	"dpattn/core/mechanism"
 	"dpattn/core/privacy"
@@ -61,7 +62,7 @@ func decode(r *wire.Reader, head mechanism.Head, withState bool) (mechanism.Mech
 		return nil, wire.Corrupt("a parameter is missing")
 	}
 	var asked int16
-	simd.Plain(func() { asked = checked.gridLambda() }) // as where it was made, whatever this host's mode
+	simd.Plain(func() { asked = gaussian.GridLambda(checked.Lambda, checked.ValueBound) }) // as where it was made, whatever this host's mode
 	if lambda != asked {
 		return nil, wire.Corrupt("its integer weight is not lambda, rounded")
 	}

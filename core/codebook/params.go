@@ -7,14 +7,12 @@ import (
 	"math"
 
 	"dpattn/core/fault"
+	"dpattn/core/gaussian"
 	"dpattn/core/mechanism"
 )
 
 // MaxCells is the largest number of cells of a head.
 const MaxCells = 1 << 16
-
-// MinOwnerBound keeps what is left of a clipped sum far above the grid.
-const MinOwnerBound = 1. / 1024
 
 // Params are the codebook release's own parameters. Zero means default where one is named; the
 // others are required. They must be chosen without looking at the private data, the codebook above
@@ -81,23 +79,12 @@ func (p Params) checked(shared *mechanism.Params) (Params, error) {
 			return p, err
 		}
 	}
-	if p.Lambda == 0 {
-		// Unlike Pow, the same bits on every machine.
-		p.Lambda = p.ValueBound / math.Sqrt(math.Sqrt(float64(shared.ValueDim)))
+	var err error
+	if p.Lambda, err = gaussian.CheckedLambda(p.Lambda, p.ValueBound, shared.ValueDim); err != nil {
+		return p, err
 	}
-	if ratio := p.Lambda / p.ValueBound; !(ratio >= 1./64 && ratio <= 16) {
-		return p, fault.Invalid(
-			"params.lambda is %v; it must be in value_bound/64 .. value_bound*16 (value_bound is %v)",
-			p.Lambda,
-			p.ValueBound,
-		)
-	}
-	if p.OwnerBound != 0 && !(p.OwnerBound >= MinOwnerBound && p.OwnerBound <= float64(shared.OwnerRows)) {
-		return p, fault.Invalid(
-			"params.owner_bound is %v; it must be 0 (none) or in 1/1024..owner_rows, and owner_rows is %d",
-			p.OwnerBound,
-			shared.OwnerRows,
-		)
+	if err := shared.CheckOwnerBound(p.OwnerBound); err != nil {
+		return p, err
 	}
 	return p, mechanism.CheckHeadWeights(p.HeadWeights, shared.Heads)
 }

@@ -192,21 +192,11 @@ func (d *design) quantise(keys, values *tensor.Tensor, lo, rows int, p *piece) (
 		x, u := p.x[i*keyDim:][:keyDim], p.u[i*valueDim:][:valueDim]
 		key, shrunk := quantiseKey(&grid, keys, lo+i, k, x)
 		value := quantiseValue(&grid, values, lo+i, v, u)
-		counts.Rows++
-		if p.bad[i] = key == quant.Bad || value == quant.Bad; p.bad[i] {
-			counts.RowsZeroed++
+		if p.bad[i] = gaussian.CountRow(&counts, key, value); p.bad[i] {
 			clear(x)
 			clear(u)
-			continue
-		}
-		if shrunk {
+		} else if shrunk {
 			counts.RowsShrunk++
-		}
-		if key == quant.Clipped {
-			counts.KeysClipped++
-		}
-		if value == quant.Clipped {
-			counts.ValuesClipped++
 		}
 	}
 	return counts

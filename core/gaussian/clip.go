@@ -19,6 +19,16 @@ func Worth(row *big.Int, rows float64) *big.Int {
 	return new(big.Int).Div(square.Num(), square.Denom())
 }
 
+// ClippedSquared is the squared sensitivity to one unit whose sum has a squared norm of at most
+// bound: bound, and 4 times that where one unit is replaced by another.
+func ClippedSquared(replace bool, bound *big.Int) *big.Int {
+	squared := new(big.Int).Set(bound)
+	if replace {
+		squared.Lsh(squared, 2)
+	}
+	return squared
+}
+
 // Clip makes the exact squared norm of a sum at most bound: if it is larger, it scales all of it by
 // one factor, rounding each number toward zero, and reports that it did. What comes out is a
 // function of the sum alone (PROOF.md of package moment, "Clipped sums").

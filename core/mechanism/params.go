@@ -9,6 +9,8 @@ import (
 const (
 	MaxDim       = 1 << 16 // heads, key_dim, value_dim
 	MaxOwnerRows = 1 << 20
+	// MinOwnerBound keeps what is left of a clipped sum far above the grid.
+	MinOwnerBound = 1. / 1024
 	// Bounds, scales and centres stay in a range in which no product of theirs over- or underflows.
 	Least   = 1e-100
 	Largest = 1e100
@@ -69,6 +71,15 @@ func InRange(name string, value float64) error {
 		return nil
 	}
 	return fault.Invalid("params.%s is %v; it is required and must be a number in %g..%g", name, value, Least, Largest)
+}
+
+// CheckOwnerBound checks how many rows' worth of norm an owner's sum is clipped to; 0: it is not.
+func (p *Params) CheckOwnerBound(bound float64) error {
+	if bound == 0 || bound >= MinOwnerBound && bound <= float64(p.OwnerRows) {
+		return nil
+	}
+	return fault.Invalid("params.owner_bound is %v; it must be 0 (none) or in 1/1024..owner_rows, and owner_rows is %d",
+		bound, p.OwnerRows)
 }
 
 // CheckHeadWeights checks a mechanism's shares of mu^2 for heads.

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"sync"
 
+	"dpattn/core/gaussian"
 	"dpattn/core/internal/memory"
 	"dpattn/core/internal/owners"
 	"dpattn/core/internal/parallel"
@@ -202,20 +203,10 @@ func (d *design) quantisePiece(
 		x, u := p.x[i*keyDim:][:keyDim], p.u[i*d.cols:][:d.cols]
 		keys.LoadRow(lo+i, k)
 		values.LoadRow(lo+i, v)
-		key, value := grid.Key(k, x), grid.Value(v, u[:valueDim])
 		u[valueDim] = d.lambda
-		t.Rows++
-		if p.bad[i] = key == quant.Bad || value == quant.Bad; p.bad[i] {
-			t.RowsZeroed++
+		if p.bad[i] = gaussian.CountRow(&t, grid.Key(k, x), grid.Value(v, u[:valueDim])); p.bad[i] {
 			clear(x)
 			clear(u)
-			continue
-		}
-		if key == quant.Clipped {
-			t.KeysClipped++
-		}
-		if value == quant.Clipped {
-			t.ValuesClipped++
 		}
 	}
 	return t

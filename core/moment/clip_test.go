@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 
+	"dpattn/core/gaussian"
 	"dpattn/core/internal/parallel"
 	"dpattn/core/poly"
 	"dpattn/tests/testkit"
@@ -122,10 +123,10 @@ func TestClipBound(t *testing.T) {
 		if clip.String() != c.want {
 			t.Errorf("%v rows: %v, want %s", c.rows, clip, c.want)
 		}
-		if got := ClippedSensitivity(false, clip); got.Squared.Cmp(clip) != 0 || got.Sharper {
+		if got := gaussian.ClippedSquared(false, clip); got.Cmp(clip) != 0 {
 			t.Errorf("%v rows: ADD_REMOVE %v", c.rows, got)
 		}
-		if got := ClippedSensitivity(true, clip); got.Squared.Cmp(new(big.Int).Lsh(clip, 2)) != 0 || got.Sharper {
+		if got := gaussian.ClippedSquared(true, clip); got.Cmp(new(big.Int).Lsh(clip, 2)) != 0 {
 			t.Errorf("%v rows: REPLACE %v", c.rows, got)
 		}
 	}

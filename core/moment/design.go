@@ -52,9 +52,8 @@ func (p Params) New(shared mechanism.Params) (mechanism.Mechanism, error) {
 	if err != nil {
 		return nil, fault.Invalid("params: %v", err)
 	}
-	lambda := int16(math.RoundToEven(own.Lambda / own.ValueBound * quant.ValueScale))
 	phi := featuremap.NewMonomials(exp, shared.KeyDim, d.features, own.Scale, own.KeyBound)
-	d.derive(phi, lambda)
+	d.derive(phi, gaussian.GridLambda(own.Lambda, own.ValueBound))
 	return d, nil
 }
 
@@ -87,7 +86,7 @@ func (d *design) derive(phi featuremap.Map, lambda int16) {
 		d.sensitivity = d.bounds().Sensitivity(replace, max(d.shared.OwnerRows, 1))
 	} else {
 		d.clip = d.bounds().Clip(d.own.OwnerBound)
-		d.sensitivity = ClippedSensitivity(replace, d.clip)
+		d.sensitivity = Sensitivity{Squared: gaussian.ClippedSquared(replace, d.clip)} // PROOF.md, "Clipped sums"
 	}
 	d.Design = &gaussian.Design{
 		Heads: d.shared.Heads, Len: d.features * d.cols, Squared: d.sensitivity.Squared,

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"dpattn/core/fault"
+	"dpattn/core/gaussian"
 	"dpattn/core/mechanism"
 	"dpattn/core/poly"
 )
@@ -78,8 +79,6 @@ const (
 	defaultDegree = 2
 	// MaxLogitBound is the largest Scale*QueryBound*KeyBound.
 	MaxLogitBound = 64
-	// MinOwnerBound keeps what is left of a clipped sum far above the grid.
-	MinOwnerBound = 1. / 1024
 )
 
 // Kind implements mechanism.Settings.
@@ -159,20 +158,12 @@ func (p *Params) checkNumbers(shared *mechanism.Params) error {
 			return err
 		}
 	}
-	if p.OwnerBound != 0 && !(p.OwnerBound >= MinOwnerBound && p.OwnerBound <= float64(shared.OwnerRows)) {
-		return fault.Invalid(
-			"params.owner_bound is %v; it must be 0 (none) or in 1/1024..owner_rows, and owner_rows is %d",
-			p.OwnerBound,
-			shared.OwnerRows,
-		)
+	if err := shared.CheckOwnerBound(p.OwnerBound); err != nil {
+		return err
 	}
-	if p.Lambda == 0 {
-		// Unlike Pow, the same bits on every machine.
-		p.Lambda = p.ValueBound / math.Sqrt(math.Sqrt(float64(shared.ValueDim)))
-	}
-	if ratio := p.Lambda / p.ValueBound; !(ratio >= 1./64 && ratio <= 16) {
-		return fault.Invalid("params.lambda is %v; it must be in value_bound/64 .. value_bound*16 (value_bound is %v)",
-			p.Lambda, p.ValueBound)
+	var err error
+	if p.Lambda, err = gaussian.CheckedLambda(p.Lambda, p.ValueBound, shared.ValueDim); err != nil {
+		return err
 	}
 	if b := p.logitBound(); !(b >= 1e-6 && b <= MaxLogitBound) {
 		return fault.Invalid("params: scale*query_bound*key_bound, the bound on a logit, is %v; it must be in 1e-6..%d",

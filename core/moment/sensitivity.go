@@ -50,16 +50,3 @@ func (b Bounds) Sensitivity(replace bool, rows int) Sensitivity {
 func (b Bounds) Clip(rows float64) *big.Int {
 	return gaussian.Worth(b.Sensitivity(false, 1).Squared, rows)
 }
-
-// ClippedSensitivity returns the sensitivity for one unit whose summed contribution has a squared
-// norm of at most clip (PROOF.md, "Clipped sums").
-//
-//	ADD_REMOVE: clip
-//	REPLACE:    4 clip
-func ClippedSensitivity(replace bool, clip *big.Int) Sensitivity {
-	square := new(big.Int).Set(clip)
-	if replace {
-		square.Lsh(square, 2)
-	}
-	return Sensitivity{Squared: square}
-}
