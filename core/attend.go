@@ -57,7 +57,7 @@ func (r *Release) attend(
 		}
 		return clipped, nil
 	}
-	return r.sideBySide(b, heads*b.count, &queries, &out, lse, stddev), nil
+	return r.inParallel(b, heads*b.count, &queries, &out, lse, stddev), nil
 }
 
 // blocks says how a call's queries are shared out: count blocks a head, of size queries, m in all,
@@ -71,9 +71,9 @@ const leastShare = 16
 // millisecond's work.
 const short = 1 << 30
 
-// together is one call of Attend whose blocks are answered side by side. It is used again, so that
+// call is one call of Attend whose blocks are answered side by side. It is used again, so that
 // what its goroutines share costs no allocation.
-type together struct {
+type call struct {
 	release               *Release
 	blocks                blocks
 	queries, out          tensor.Tensor
@@ -83,8 +83,8 @@ type together struct {
 	task                  func(worker, i int)
 }
 
-func (r *Release) newTogether() *together {
-	c := &together{release: r}
+func (r *Release) newCall() *call {
+	c := &call{release: r}
 	c.task = func(_, i int) {
 		var lse, stddev *tensor.Tensor
 		if c.wantsLSE {
@@ -98,11 +98,11 @@ func (r *Release) newTogether() *together {
 	return c
 }
 
-// sideBySide runs many blocks in parallel.
-func (r *Release) sideBySide(b blocks, tasks int, queries, out *tensor.Tensor, lse, stddev *tensor.Tensor) uint64 {
-	c, _ := r.calls.Get().(*together)
+// inParallel answers many blocks in parallel.
+func (r *Release) inParallel(b blocks, tasks int, queries, out *tensor.Tensor, lse, stddev *tensor.Tensor) uint64 {
+	c, _ := r.calls.Get().(*call)
 	if c == nil {
-		c = r.newTogether()
+		c = r.newCall()
 	}
 	defer r.calls.Put(c)
 	c.blocks, c.queries, c.out = b, *queries, *out
@@ -125,11 +125,11 @@ func (r *Release) sideBySide(b blocks, tasks int, queries, out *tensor.Tensor, l
 
 // block answers the queries of one block.
 func (r *Release) block(b blocks, i int, queries, out, lse, stddev *tensor.Tensor, threads int) (clipped uint64) {
-	a, _ := r.spare.Get().(*answers)
+	a, _ := r.pool.Get().(*answers)
 	if a == nil {
 		a = r.newAnswers()
 	}
-	defer r.spare.Put(a)
+	defer r.pool.Put(a)
 	h, lo := i/b.count, i%b.count*b.size
 	hi := min(lo+b.size, b.m)
 	a.begin(r, b.first+h, hi-lo, stddev != nil)

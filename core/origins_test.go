@@ -234,7 +234,7 @@ func TestMergeRefusesExactlyRowsInCommon(t *testing.T) {
 }
 
 // An origin is drawn for rows, once, when they leave: not to say how large the partial is, not for
-// nothing, and for rows of whatever fate and head.
+// nothing, and for rows of whatever outcome and head.
 func TestWhenAnOriginIsDrawn(t *testing.T) {
 	for name, p := range everyUnit() {
 		b := shard(t, p, 1)

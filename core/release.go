@@ -22,8 +22,8 @@ type Release struct {
 	budget    privacy.Budget
 	id        [16]byte
 	size      int       // of the saved release
-	spare     sync.Pool // *answers
-	calls     sync.Pool // *together
+	pool      sync.Pool // *answers
+	calls     sync.Pool // *call
 
 	certified   sync.Once
 	certificate []byte

@@ -62,7 +62,8 @@ func decode(r *wire.Reader, head mechanism.Head, withState bool) (mechanism.Mech
 		return nil, wire.Corrupt("a parameter is missing")
 	}
 	var asked int16
-	simd.Plain(func() { asked = gaussian.GridLambda(checked.Lambda, checked.ValueBound) }) // as where it was made, whatever this host's mode
+	// As where it was made, whatever mode this host computes in.
+	simd.Plain(func() { asked = gaussian.GridLambda(checked.Lambda, checked.ValueBound) })
 	if lambda != asked {
 		return nil, wire.Corrupt("its integer weight is not lambda, rounded")
 	}

@@ -21,7 +21,7 @@ type state struct {
 	*gaussian.State
 	design *design
 	heads  []*simd.KV
-	spare  sync.Pool // *work
+	pool   sync.Pool // *work
 }
 
 // open makes what queries need: keys and values in units of their bounds, which f32 holds whatever
@@ -124,11 +124,11 @@ func (s *state) Load(_ int, q []float64) (shift float64, clipped bool) {
 //	std(out_i) = sigma sqrt(sum_c e_c^2)/D * sqrt(step^2 + out_i^2/lambda^2)
 func (s *state) Attend(h int, queries [][]float64, answers []mechanism.Answer, threads int) {
 	d := s.design
-	w, _ := s.spare.Get().(*work)
+	w, _ := s.pool.Get().(*work)
 	if w == nil {
 		w = newWork()
 	}
-	defer s.spare.Put(w)
+	defer s.pool.Put(w)
 	w.attend(s.heads[h], queries, d.own.Scale*d.own.KeyBound, threads)
 	for i := range queries {
 		a := &answers[i]

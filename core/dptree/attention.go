@@ -200,7 +200,7 @@ func (t *CrossAttention) Sums(y, dst []float64) (clipped bool, err error) {
 		return false, fault.Invalid("sums has %d numbers; it must have value_dim + 1 = %d", len(dst), d.columns)
 	}
 	q := t.query()
-	defer t.spare.Put(q)
+	defer t.pool.Put(q)
 	clipped, _ = q.load(d, y)
 	t.f.attend(q)
 	copy(dst, q.medians)
@@ -233,7 +233,7 @@ func (t *CrossAttention) Attend(y, out []float64) (Answer, error) {
 		return Answer{}, fault.Invalid("out has %d numbers; it must have value_dim = %d", len(out), d.ValueDim)
 	}
 	q := t.query()
-	defer t.spare.Put(q)
+	defer t.pool.Put(q)
 	clipped, _ := q.load(d, y)
 	a := t.f.output(q, out)
 	a.Clipped = clipped
@@ -244,7 +244,7 @@ func (t *CrossAttention) Attend(y, out []float64) (Answer, error) {
 // fit.
 func (t *CrossAttention) AttendClipped(y, out []float64) Answer {
 	q := t.query()
-	defer t.spare.Put(q)
+	defer t.pool.Put(q)
 	copy(q.y, y)
 	q.place(t.f.d)
 	return t.f.output(q, out)

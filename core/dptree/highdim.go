@@ -31,7 +31,7 @@ func (f *forest) sumL2(q *query) float64 {
 // distance is the answer at y, of d.Dim numbers; NaN if one of them is.
 func (r *released) distance(y []float64, of func(f *forest, q *query) float64) float64 {
 	q := r.query()
-	defer r.spare.Put(q)
+	defer r.pool.Put(q)
 	if _, ok := q.load(r.f.d, y); !ok {
 		return math.NaN()
 	}
@@ -80,7 +80,7 @@ func (t *HighDim) Both(y []float64) (l1, l2 float64, err error) {
 		return 0, 0, err
 	}
 	q := t.query()
-	defer t.spare.Put(q)
+	defer t.pool.Put(q)
 	if _, ok := q.load(t.f.d, y); !ok {
 		return math.NaN(), math.NaN(), nil
 	}

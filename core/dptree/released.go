@@ -12,8 +12,8 @@ import (
 
 // released is what all structures offer: their guarantee, their size and their file.
 type released struct {
-	f     *forest
-	spare sync.Pool // *query
+	f    *forest
+	pool sync.Pool // *query
 }
 
 // releaseRows makes any structure but the Tree from all its rows at once, with its randomness

@@ -34,9 +34,9 @@ func (d *design) newQuery() *query {
 	return q
 }
 
-// query returns one that can be answered, too. It goes back to spare.
+// query returns one that can be answered, too. It goes back to the pool.
 func (r *released) query() *query {
-	if q, ok := r.spare.Get().(*query); ok {
+	if q, ok := r.pool.Get().(*query); ok {
 		return q
 	}
 	d := r.f.d
@@ -180,7 +180,7 @@ func (r *released) sum(y []float64) (float64, error) {
 		return 0, err
 	}
 	q := r.query()
-	defer r.spare.Put(q)
+	defer r.pool.Put(q)
 	if _, ok := q.load(r.f.d, y); !ok {
 		return math.NaN(), nil
 	}
@@ -193,7 +193,7 @@ func (r *released) stddev(y []float64) (float64, error) {
 		return 0, err
 	}
 	q := r.query()
-	defer r.spare.Put(q)
+	defer r.pool.Put(q)
 	if _, ok := q.load(r.f.d, y); !ok {
 		return 0, fault.Invalid("query has a NaN; it must be numbers")
 	}

@@ -53,7 +53,7 @@ type monomialTable struct {
 	m     *Monomials
 	cols  int
 	table *simd.Table
-	spare sync.Pool // *queryWork
+	pool  sync.Pool // *queryWork
 }
 
 // queryWork is the memory of one call of Sum.
@@ -72,11 +72,11 @@ func (t *monomialTable) newWork() *queryWork {
 
 // Sum implements Table.
 func (t *monomialTable) Sum(queries, sums [][]float64, threads int) {
-	w, _ := t.spare.Get().(*queryWork)
+	w, _ := t.pool.Get().(*queryWork)
 	if w == nil {
 		w = t.newWork()
 	}
-	defer t.spare.Put(w)
+	defer t.pool.Put(w)
 	threads = max(threads, 1)
 	if t.m.Features*t.cols*len(queries) < serial {
 		threads = 1
@@ -104,7 +104,7 @@ type wideTable struct {
 	m     *Monomials
 	cols  int
 	state []float64
-	spare sync.Pool // *[]float64: psi, and the parts' sums
+	pool  sync.Pool // *[]float64: psi, and the parts' sums
 }
 
 // wideParts is the number of parts that a query's sum is made of, in a fixed order.
@@ -113,12 +113,12 @@ const wideParts = 64
 // Sum implements Table.
 func (t *wideTable) Sum(queries, sums [][]float64, threads int) {
 	r := t.m.Features
-	memory, _ := t.spare.Get().(*[]float64)
+	memory, _ := t.pool.Get().(*[]float64)
 	if memory == nil {
 		fresh := make([]float64, r+wideParts*t.cols)
 		memory = &fresh
 	}
-	defer t.spare.Put(memory)
+	defer t.pool.Put(memory)
 	psi, partial := (*memory)[:r], (*memory)[r:]
 	if r*t.cols < serial {
 		threads = 1

@@ -1,7 +1,7 @@
 // Package mechanism is the seam between a builder or release and the mechanism behind it.
 //
 // A mechanism is one way of making a private release of keys and values. It has a folder of its own
-// and three halves, which are the three interfaces here:
+// and implements the interfaces here:
 //
 //	Mechanism  everything public that follows from the parameters: shapes, sensitivity, costs
 //	Sums       SECRET: what is kept of private rows, exact and without noise

@@ -30,15 +30,15 @@ func (tm *testMap) contributions(t *testing.T, rng *rand.Rand, n int) {
 	grid := quant.Grid{KeyBound: tm.keyBound, ValueBound: 7, Rotation: quant.NewRotation(tm.dim)}
 	k, v := make([]float64, tm.dim), make([]float64, valueDim)
 	x, u := make([]int16, tm.dim), make([]int16, cols)
-	const flock = 256 // rows that are summed together
+	const batchRows = 256 // rows that are summed together
 	sums := tm.newExact(cols, 32767)
-	intake := sums.NewBatch(tm.dim, flock)
+	batch := sums.NewBatch(tm.dim, batchRows)
 	want := make([]int64, len(tm.seqs)*cols)
 	largest, shrunk, waiting, mended := 0.0, 0, 0, uint64(0)
 	check := func() {
 		sums.Wipe()
-		if got := intake.AddTo(sums, waiting); got != mended {
-			t.Fatalf("%s: the intake shrank %d rows, the gate %d", tm.name, got, mended)
+		if got := batch.AddTo(sums, waiting); got != mended {
+			t.Fatalf("%s: the batch shrank %d rows, the gate %d", tm.name, got, mended)
 		}
 		got := make([]int64, len(want))
 		sums.AddTo(got)
@@ -86,7 +86,7 @@ func (tm *testMap) contributions(t *testing.T, rng *rand.Rand, n int) {
 		if !admitted {
 			shrunk++
 		}
-		intake.Set(waiting, slices.Clone(given), u)
+		batch.Set(waiting, slices.Clone(given), u)
 		waiting++
 		if !admitted {
 			mended++
@@ -97,7 +97,7 @@ func (tm *testMap) contributions(t *testing.T, rng *rand.Rand, n int) {
 				want[f*cols+c] += int64(p) * int64(e)
 			}
 		}
-		if waiting == min(flock, intake.Capacity()) {
+		if waiting == min(batchRows, batch.Capacity()) {
 			check()
 		}
 		hi, lo := bits.Mul64(uint64(after), simd.Norm2(u))

@@ -29,7 +29,7 @@ type Reader struct {
 	low   float64 // bounds of the denominator
 	high  float64
 	table featuremap.Table
-	spare sync.Pool // *products
+	pool  sync.Pool // *products
 }
 
 // products is the memory of one block of queries: <psi, S_c> of each.
@@ -55,11 +55,11 @@ func NewReader(p Public, state []int64) *Reader {
 // Attend answers up to mechanism.Block rotated queries [d] each, of norm at most the query bound.
 // The answers' bits depend neither on threads nor on which queries come together.
 func (r *Reader) Attend(queries [][]float64, answers []mechanism.Answer, threads int) {
-	w, _ := r.spare.Get().(*products)
+	w, _ := r.pool.Get().(*products)
 	if w == nil {
 		w = &products{make([]float64, mechanism.Block*r.Cols), make([][]float64, mechanism.Block)}
 	}
-	defer r.spare.Put(w)
+	defer r.pool.Put(w)
 	rows := w.rows[:len(queries)]
 	for i := range rows {
 		rows[i] = w.flat[i*r.Cols : (i+1)*r.Cols]

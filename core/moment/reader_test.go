@@ -31,7 +31,7 @@ func newTable(t testing.TB, kind poly.Kind, dim, degree int, b float64, valueDim
 	tb.lambda = int16(quant.ValueScale * math.Pow(float64(valueDim), -0.25))
 	cols := valueDim + 1
 	sums := tb.newExact(cols, 1024)
-	intake := sums.NewBatch(tb.dim, 1)
+	batch := sums.NewBatch(tb.dim, 1)
 	rng := testkit.Rand(uint64(9 + rows))
 	grid := quant.Grid{KeyBound: tb.keyBound, ValueBound: valueBound}
 	x, u := make([]int16, dim), make([]int16, cols)
@@ -42,8 +42,8 @@ func newTable(t testing.TB, kind poly.Kind, dim, degree int, b float64, valueDim
 		grid.Key(k, x)
 		grid.Value(v, u[:valueDim])
 		u[valueDim] = tb.lambda
-		intake.Set(0, x, u)
-		intake.AddTo(sums, 1)
+		batch.Set(0, x, u)
+		batch.AddTo(sums, 1)
 	}
 	tb.sums = make([]int64, len(tb.seqs)*cols)
 	sums.AddTo(tb.sums)

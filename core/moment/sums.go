@@ -13,10 +13,10 @@ import (
 // sums is the secret half of a builder: the exact sums of each head. SECRET.
 type sums struct {
 	*design
-	heads []head
-	batch *Batch // working memory, made on first use
-	hands int    // goroutines that it was made for
-	asked int    // rows that it was made for
+	heads   []head
+	batch   *Batch // working memory, made on first use
+	threads int    // goroutines that it was made for
+	asked   int    // rows that it was made for
 }
 
 // head is the secret part of one head. With rows as units exact is live and owners nil; with owners
@@ -91,11 +91,11 @@ func (b *sums) Wipe() {
 
 // batchFor returns working memory for adding rows rows to sums of this builder's shape.
 func (b *sums) batchFor(s *Exact, rows int) *Batch {
-	if b.batch != nil && (b.hands != parallel.Threads() || rows > max(b.asked, b.batch.Capacity())) {
+	if b.batch != nil && (b.threads != parallel.Threads() || rows > max(b.asked, b.batch.Capacity())) {
 		b.dropBatch()
 	}
 	if b.batch == nil {
-		b.batch, b.hands, b.asked = s.NewBatch(b.shared.KeyDim, rows), parallel.Threads(), rows
+		b.batch, b.threads, b.asked = s.NewBatch(b.shared.KeyDim, rows), parallel.Threads(), rows
 	}
 	return b.batch
 }

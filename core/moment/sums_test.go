@@ -31,16 +31,16 @@ func (tm *testMap) someRows(rng *rand.Rand, n, cols int) (x, u []int16) {
 // canonical order.
 func (tm *testMap) sum(x, u []int16, n, cols int, chunks ...int) []int64 {
 	sums := tm.newExact(cols, 1000)
-	intake := sums.NewBatch(tm.dim, n)
+	batch := sums.NewBatch(tm.dim, n)
 	for lo := 0; lo < n; {
-		hi := min(n, lo+intake.Capacity())
+		hi := min(n, lo+batch.Capacity())
 		if len(chunks) > 0 {
 			hi, chunks = min(hi, lo+chunks[0]), chunks[1:]
 		}
 		for i := lo; i < hi; i++ {
-			intake.Set(i-lo, slices.Clone(x[i*tm.dim:(i+1)*tm.dim]), u[i*cols:(i+1)*cols])
+			batch.Set(i-lo, slices.Clone(x[i*tm.dim:(i+1)*tm.dim]), u[i*cols:(i+1)*cols])
 		}
-		intake.AddTo(sums, hi-lo)
+		batch.AddTo(sums, hi-lo)
 		lo = hi
 	}
 	out := make([]int64, len(tm.seqs)*cols)
@@ -132,8 +132,8 @@ func TestAddAndSet(t *testing.T) {
 	}
 }
 
-// Nothing of a key is left in an intake that was wiped, in its mender neither.
-func TestIntakeWipe(t *testing.T) {
+// Nothing of a key is left in a batch that was wiped, in its mender either.
+func TestBatchWipe(t *testing.T) {
 	tm := rawMap("heavy", 3, 2000, 8192, 11585, 14188)
 	sums := tm.newExact(2, 1000)
 	in := sums.NewBatch(tm.dim, 40)

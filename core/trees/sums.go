@@ -132,15 +132,15 @@ func (d *design) keep(into *owners.Owners, keys, values tensor.Tensor, ids []uin
 		keys.LoadRow(i, wide[:keyDim])
 		values.LoadRow(i, wide[keyDim:])
 		row := make([]int16, width)
-		var fate dptree.Outcome
-		simd.Plain(func() { fate = d.heads.Round(wide[:keyDim], wide[keyDim:], row) })
+		var outcome dptree.Outcome
+		simd.Plain(func() { outcome = d.heads.Round(wide[:keyDim], wide[keyDim:], row) })
 		counts.Rows++
-		if fate&dptree.Zeroed != 0 {
+		if outcome&dptree.Zeroed != 0 {
 			counts.RowsZeroed++
 			continue
 		}
-		counts.KeysClipped += uint64(fate & dptree.PointClipped / dptree.PointClipped)
-		counts.ValuesClipped += uint64(fate & dptree.WeightClipped / dptree.WeightClipped)
+		counts.KeysClipped += uint64(outcome & dptree.PointClipped / dptree.PointClipped)
+		counts.ValuesClipped += uint64(outcome & dptree.WeightClipped / dptree.WeightClipped)
 		if into.Add(id, owners.NewRow(row)) {
 			counts.RowsDropped++
 		}
@@ -165,7 +165,7 @@ func absorb(into, from []head) (dropped uint64) {
 	return dropped
 }
 
-// release implements secret. Its noise is not Gaussian: package dptree draws it.
+// Release implements mechanism.Sums. Its noise is not Gaussian: package dptree draws it.
 func (b *sums) Release(budget privacy.Budget, p *mechanism.Progress) (mechanism.State, error) {
 	var report dptree.Report
 	if p != nil {
