@@ -21,7 +21,8 @@ REQUIRED = {
 }
 
 
-# What each mechanism reads beside shapes, adjacency and owner_rows.
+# What each mechanism reads beside shapes, adjacency and owner_rows. What others are given the
+# library reads or refuses.
 READS = {
     "gaussian": (
         *REQUIRED["gaussian"],
@@ -224,9 +225,10 @@ class Params:
             book = _codebook(codebook, self.heads, self.key_dim)
         put("codebook", book)
         put("head_weights", None if head_weights is None else _head_weights(head_weights, self.heads))
+        reads = READS.get(self.mechanism, _OPTIONAL)
         for name in _OPTIONAL:
             value = getattr(self, name)
-            if name in READS[self.mechanism] or value is None:
+            if name in reads or value is None:
                 continue
             if isinstance(value, np.ndarray) or value != _UNREAD.get(name):
                 shown = f"has shape {value.shape}" if isinstance(value, np.ndarray) else f"is {value!r}"
