@@ -122,12 +122,12 @@ type sums struct {
 
 // Add adds rows aside first: what a cancelled call has added could not be taken out again.
 func (s *sums) Add(rows mechanism.Rows, p *mechanism.Progress) (counts mechanism.Diagnostics, err error) {
-	aside, n, total := s.d.Design.NewSums(), s.d.shared.ValueDim, rows.Count*len(rows.Values)
+	aside, n, total := s.d.NewSumsOf(len(rows.Values)), s.d.shared.ValueDim, rows.Count*len(rows.Values)
 	value, u := make([]float64, n), make([]int16, n)
 	defer func() { aside.Wipe(); clear(value); clear(u) }()
 	grid := quant.Grid{ValueBound: s.d.shared.Mechanism.(Params).ValueBound}
 	for i, values := range rows.Values {
-		to := aside.Exact[(rows.First+i)*s.d.Len:][:s.d.Len]
+		to := aside.Exact[i*s.d.Len:][:s.d.Len]
 		for j := range rows.Count {
 			if j%4096 == 0 && !p.Step(i*rows.Count+j, total) {
 				return mechanism.Diagnostics{}, mechanism.ErrCancelled
@@ -146,16 +146,16 @@ func (s *sums) Add(rows mechanism.Rows, p *mechanism.Progress) (counts mechanism
 			}
 			to[n] += one
 		}
-		aside.CountRows(rows.First+i, rows.Count)
+		aside.CountRows(i, rows.Count)
 	}
 	if !p.Step(total, total) {
 		return mechanism.Diagnostics{}, mechanism.ErrCancelled
 	}
-	s.Sums.Absorb(&aside)
+	s.Sums.Absorb(rows.First, &aside)
 	return counts, nil
 }
 
-func (s *sums) Absorb(from mechanism.Sums) uint64 { s.Sums.Absorb(&from.(*sums).Sums); return 0 }
+func (s *sums) Absorb(from mechanism.Sums) uint64 { s.Sums.Absorb(0, &from.(*sums).Sums); return 0 }
 
 func (s *sums) Release(budget privacy.Budget, p *mechanism.Progress) (mechanism.State, error) {
 	noisy, err := s.Sums.Release(s.d.Design, budget, p)
