@@ -71,11 +71,8 @@ func (b *Builder) ExportSecret(dst []byte) (needed int, err error) {
 	if err := b.lock("builder"); err != nil {
 		return 0, err
 	}
-	needed = wire.Overhead + b.originsLen() + mechanism.EncodedLen(
-		b.mechanism,
-	) + 8*len(
-		counts(&b.counts),
-	) + b.sums.Len()
+	needed = wire.Overhead + b.originsLen() + mechanism.EncodedLen(b.mechanism) +
+		8*len(counts(&b.counts)) + b.sums.Len()
 	if len(dst) < needed {
 		// How large it is says how many owners there are: so does needed, but texts are logged.
 		return needed, fault.New(fault.BufferTooSmall, "capacity is %d bytes; the partial needs more", len(dst))

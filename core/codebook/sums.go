@@ -430,17 +430,15 @@ func (s *sums) decode(r *wire.Reader) error {
 		return s.exact.Decode(r)
 	}
 	for h, o := range s.owners {
-		if s.rows[h] = r.U64(); s.rows[h] > mechanism.MaxRows {
-			return wire.Corrupt("a head has too many rows")
+		var err error
+		if s.rows[h], err = mechanism.DecodeRows(r); err != nil {
+			return err
 		}
 		if err := o.Decode(r, 1+s.shared.ValueDim, s.possible); err != nil {
 			return err
 		}
 	}
-	if r.Short || len(r.Buf) != 0 {
-		return wire.Corrupt("its length does not fit its shapes")
-	}
-	return nil
+	return r.End()
 }
 
 // Wipe implements mechanism.Sums.

@@ -78,8 +78,9 @@ func (s *Sums) Decode(r *wire.Reader) error {
 		return wire.Corrupt("its length does not fit its shapes")
 	}
 	for h := range s.rows {
-		if s.rows[h] = r.U64(); s.rows[h] > mechanism.MaxRows {
-			return wire.Corrupt("a head has too many rows")
+		var err error
+		if s.rows[h], err = mechanism.DecodeRows(r); err != nil {
+			return err
 		}
 	}
 	r.I64s(s.Exact)

@@ -28,6 +28,15 @@ func ReleaseLen(m Mechanism) uint64 {
 	return uint64(wire.Overhead+EncodedLen(m)+8+8+16) + m.StateLen()
 }
 
+// DecodeRows reads how many rows a head was given.
+func DecodeRows(r *wire.Reader) (uint64, error) {
+	rows := r.U64()
+	if rows > MaxRows {
+		return 0, wire.Corrupt("a head has too many rows")
+	}
+	return rows, nil
+}
+
 // Damaged is what a wrong parameter becomes in a file: damage. Only what this version lacks stays
 // that.
 func Damaged(err error) error {

@@ -198,8 +198,9 @@ func (d *design) possible(row []int16) bool {
 func (b *sums) decode(r *wire.Reader) error {
 	for h := range b.heads {
 		head := &b.heads[h]
-		if head.rows = r.U64(); head.rows > mechanism.MaxRows {
-			return wire.Corrupt("a head has too many rows")
+		var err error
+		if head.rows, err = mechanism.DecodeRows(r); err != nil {
+			return err
 		}
 		if head.owners == nil {
 			integers := make([]int64, b.Design.Len)
@@ -210,8 +211,5 @@ func (b *sums) decode(r *wire.Reader) error {
 			return err
 		}
 	}
-	if r.Short || len(r.Buf) != 0 {
-		return wire.Corrupt("its length does not fit its shapes")
-	}
-	return nil
+	return r.End()
 }

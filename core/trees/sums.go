@@ -256,29 +256,37 @@ func (d *design) DecodeSums(r *wire.Reader) (mechanism.Sums, error) {
 	if err != nil {
 		return nil, err
 	}
-	for h := range b.heads {
-		head := &b.heads[h]
-		if head.rows = r.U64(); head.rows > mechanism.MaxRows {
-			err = wire.Corrupt("a head has too many rows")
-		} else if head.owners != nil {
-			err = head.owners.Decode(r, d.width(), d.heads.Rounded)
-		} else {
-			part := wire.Reader{Buf: r.Take(head.exact.SecretLen())}
-			if err = wire.Corrupt("its length does not fit its shapes"); !r.Short {
-				err = head.exact.TakeSecret(&part)
-			}
-			if err == nil && head.exact.Rows() != head.rows {
-				err = wire.Corrupt("it has two numbers of rows")
-			}
-		}
-		if err != nil {
-			b.Wipe()
-			return nil, err
-		}
-	}
-	if r.Short || len(r.Buf) != 0 {
+	if err := b.decode(r); err != nil {
 		b.Wipe()
-		return nil, wire.Corrupt("its length does not fit its shapes")
+		return nil, err
 	}
 	return b, nil
+}
+
+// decode reads what Encode wrote into empty sums.
+func (b *sums) decode(r *wire.Reader) error {
+	for h := range b.heads {
+		head := &b.heads[h]
+		var err error
+		if head.rows, err = mechanism.DecodeRows(r); err != nil {
+			return err
+		}
+		if head.owners != nil {
+			if err := head.owners.Decode(r, b.width(), b.design.heads.Rounded); err != nil {
+				return err
+			}
+			continue
+		}
+		part := wire.Reader{Buf: r.Take(head.exact.SecretLen())}
+		if r.Short {
+			return r.End()
+		}
+		if err := head.exact.TakeSecret(&part); err != nil {
+			return err
+		}
+		if head.exact.Rows() != head.rows {
+			return wire.Corrupt("it has two numbers of rows")
+		}
+	}
+	return r.End()
 }

@@ -111,6 +111,14 @@ func (r *Reader) I64s(dst []int64) {
 	}
 }
 
+// End refuses what is left, and where more was taken than there was.
+func (r *Reader) End() error {
+	if r.Short || len(r.Buf) != 0 {
+		return Corrupt("its length does not fit its shapes")
+	}
+	return nil
+}
+
 // Unseal checks magic, checksum and version, in the order that gives the most helpful message.
 func Unseal(data []byte, magic string) (*Reader, error) {
 	what := kinds[magic]
