@@ -256,8 +256,8 @@ class Params:
 
         0 with "codebook", which has none.
         """
-        if self.mechanism == "dptree":
-            return (self.range or 0.0) ** 2
+        if self.range is not None:
+            return self.range**2
         scale = self.scale if self.scale is not None else 1.0 / math.sqrt(self.key_dim)
         return scale * self.query_bound * self.key_bound
 
@@ -283,7 +283,7 @@ class Params:
 
     def _to_c(self) -> abi.Params:
         """The C struct; it points into this object's arrays, which must outlive the call."""
-        moments = self.mechanism == "gaussian"  # others have no use for the defaults of these two
+        moments = "polynomial" in READS.get(self.mechanism, ())  # others do not read these two
         return abi.Params(
             struct_size=ctypes.sizeof(abi.Params),
             heads=self.heads,

@@ -105,7 +105,7 @@ class Info:
     @property
     def bounds(self) -> str:
         """What keys, values and queries are scaled down or clipped to, in words."""
-        if self.mechanism == "dptree":
+        if self.range:
             r, w = self.range, self.value_range
             return f"entries of k and q in [0, {r:g}], of v in [{-w:g}, {w:g}]"
         longest = f", |q| <= {self.query_bound:g}" if self.query_bound else ""
@@ -172,7 +172,7 @@ class Release(Handle):
         self.info = _info(handle)
         self._heads, self._key_dim, self._value_dim = self.info.heads, self.info.key_dim, self.info.value_dim
         per_query = self._heads * self.info.features * (self._value_dim + 1)
-        if self.info.mechanism == "dptree":  # three trees a copy, up to a node a level
+        if self.info.copies:  # three trees a copy, up to a node a level
             per_query *= self.info.copies * (3 * self.info.leaves.bit_length() if self.info.trees else 1)
         per_query += self._heads * self.info.cells * self._key_dim
         self._chunk = max(64, _CHUNK_COST // per_query)
@@ -342,7 +342,7 @@ class Release(Handle):
         head the numbers of each term of the certificate.
         """
         shape = (self._heads, self.info.features, self._value_dim + 1)
-        state = np.empty((self.info.state_bytes // 8,) if self.info.mechanism == "dptree" else shape, np.int64)
+        state = np.empty((self.info.state_bytes // 8,) if self.info.copies else shape, np.int64)
         needed = ctypes.c_size_t()
         call("dpattn_release_state", self._open(), state.ctypes.data, state.size, ctypes.byref(needed))
         return state

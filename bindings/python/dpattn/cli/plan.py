@@ -27,7 +27,7 @@ def _plan(options: argparse.Namespace) -> None:
         plan(params, n=options.rows, epsilon=options.epsilon, delta=options.delta, target_error=options.target_error)
     )
     hidden = [] if options.target_error else ["rows_for_error"]
-    if options.mechanism == "codebook":
+    if not result["degree"]:
         hidden += ["degree", "logit_bound", "polynomial_error"]
     text = table({name: value for name, value in result.items() if name not in hidden})
     if options.degree is None and options.mechanism == "gaussian":
