@@ -57,8 +57,7 @@ func joint(into, from *Builder) (origins, error) {
 	all, apart := into.origins.union(from.origins)
 	if !apart {
 		return nil, fault.Invalid(
-			"from: it holds rows of a partial that into has already; each partial may be merged once",
-		)
+			"from: it holds rows of a partial that into has already; each partial may be merged once")
 	}
 	if len(all) > maxOrigins {
 		return nil, fault.New(fault.Limit, "from: together the builders would have rows of more than %d partials",

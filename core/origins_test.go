@@ -253,10 +253,7 @@ func TestWhenAnOriginIsDrawn(t *testing.T) {
 		if !bytes.Equal(held(t, b), held(t, other)) || b.origins[0] == other.origins[0] {
 			t.Errorf(
 				"%s: of two builders with the same rows, origins %x and %x, the partials must differ in these alone",
-				name,
-				b.origins,
-				other.origins,
-			)
+				name, b.origins, other.origins)
 		}
 		if err := other.Merge(b); err != nil || b.origins != nil || len(other.origins) != 2 {
 			t.Errorf("%s: %v; the consumed builder has origins %x", name, err, b.origins)

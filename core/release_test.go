@@ -211,9 +211,7 @@ func someRelease(t testing.TB, p settings) *Release {
 	return testkit.Must(
 		built(t, p, testkit.Ball(testkit.Rand(70), 500, p.KeyDim, 1),
 			testkit.Ball(testkit.Rand(71), 500, p.ValueDim, 1)).Release(someBudget, nil),
-	)(
-		t,
-	)
+	)(t)
 }
 
 func TestSaveLoad(t *testing.T) {
@@ -714,9 +712,7 @@ func TestPlan(t *testing.T) {
 		t,
 	), testkit.Must(
 		Plan(p.params(), 100000000, someBudget, 0),
-	)(
-		t,
-	)
+	)(t)
 	if few.Degree >= many.Degree {
 		t.Errorf("degree %d for few rows, %d for many: more rows deserve a higher degree", few.Degree, many.Degree)
 	}

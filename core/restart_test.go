@@ -46,9 +46,7 @@ func TestRestart(t *testing.T) {
 		m := testkit.Must(newMechanism(p.params()))(t)
 		r := testkit.Must(
 			with(t, m, someRecords(testkit.Rand(301), m, 200, func() uint64 { return 3 })).Release(someBudget, nil),
-		)(
-			t,
-		)
+		)(t)
 		file := filepath.Join(t.TempDir(), "release")
 		if err := os.WriteFile(file, saved(t, r), 0o600); err != nil {
 			t.Fatal(err)

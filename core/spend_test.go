@@ -294,9 +294,7 @@ func TestLedgerOfBothKinds(t *testing.T) {
 				t,
 			),
 		),
-	)(
-		t,
-	)
+	)(t)
 	each := privacy.Budget{Epsilon: 0.5, Delta: 1e-6}
 	k, v := box(1, 9, 3, 0, 1), box(2, 9, 2, -1, 1)
 	tree := func() *Builder { return treeBuilder(t, treeParams(), k, v, nil) }

@@ -103,10 +103,7 @@ func TestTreesApproximateAttention(t *testing.T) {
 			queries, out, lse, std := testkit.Zeros(info.Heads*q.Rows, 3), testkit.Zeros(
 				info.Heads*q.Rows,
 				2,
-			), testkit.Zeros(info.Heads*q.Rows, 1), testkit.Zeros(
-				info.Heads*q.Rows,
-				2,
-			)
+			), testkit.Zeros(info.Heads*q.Rows, 1), testkit.Zeros(info.Heads*q.Rows, 2)
 			for i := range info.Heads {
 				copy(queries.Data[i*len(q.Data):], q.Data)
 			}
@@ -343,9 +340,7 @@ func TestTreesSmallest(t *testing.T) {
 	for _, rows := range []int{0, 1} {
 		r := testkit.Must(
 			treeBuilder(t, p, box(1, rows, 1, 0, 1), box(2, rows, 1, -1, 1), nil).Release(someBudget, nil),
-		)(
-			t,
-		)
+		)(t)
 		q, out, lse := testkit.Dense(4, 1, []float64{math.NaN(), math.Inf(1), 2, 0.5}), testkit.Zeros(
 			4,
 			1,
@@ -417,9 +412,7 @@ func TestTreesState(t *testing.T) {
 			testkit.Dense(1, 2, []float64{2, -1}),
 			nil,
 		).Release(vast, nil),
-	)(
-		t,
-	)
+	)(t)
 	var all treesCertificate
 	if err := json.Unmarshal(r.Certificate(), &all); err != nil {
 		t.Fatal(err)

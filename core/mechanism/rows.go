@@ -68,10 +68,7 @@ func (p *Params) CheckRows(
 	case p.OwnerRows > 0 && len(owners) != c.Count:
 		return Rows{}, fault.Invalid(
 			"owners has %d ids; with params.owner_rows = %d it must have one for each of the %d rows",
-			len(owners),
-			p.OwnerRows,
-			c.Count,
-		)
+			len(owners), p.OwnerRows, c.Count)
 	}
 	for h := range heads {
 		if had(c.First+h)+uint64(c.Count) > MaxRows {

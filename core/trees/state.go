@@ -101,12 +101,7 @@ func (s *state) Certificate(head mechanism.Certificate) any {
 	c := certificate{
 		Certificate: head, Heads: d.shared.Heads,
 		Shape: shape{
-			d.shared.KeyDim,
-			d.shared.ValueDim,
-			d.own.Degree,
-			heads.Features(),
-			d.own.Leaves,
-			d.own.Copies,
+			d.shared.KeyDim, d.shared.ValueDim, d.own.Degree, heads.Features(), d.own.Leaves, d.own.Copies,
 		},
 		Bounds:     bounds{d.own.Range, d.own.ValueRange, d.own.logitBound()},
 		FeatureMap: features{heads.Coefficients(), heads.PolynomialError()},
