@@ -30,6 +30,7 @@ include mk/check.mk
 include mk/bench.mk
 include mk/audit.mk
 include mk/compare.mk
+include mk/study.mk
 include mk/docs.mk
 
 .PHONY: help
