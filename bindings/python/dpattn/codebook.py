@@ -21,6 +21,8 @@ MANY_ROWS = 100_000
 # Lengths that differ by less, relatively, are one length.
 ONE_LENGTH = 1e-3
 _BATCH = 8192
+# Passes over the rows, at most: later ones change the distance to centroids by less than 1 %.
+_PASSES, _MANY_PASSES = 50, 20
 
 
 def fit(
@@ -101,9 +103,11 @@ def fit(
         x, size = _scaled(keys, bound)
         many = len(x) > MANY_ROWS
         if many:
-            means = sklearn.cluster.MiniBatchKMeans(cells, batch_size=max(_BATCH, 4 * cells), random_state=seed)
+            means = sklearn.cluster.MiniBatchKMeans(
+                cells, batch_size=max(_BATCH, 4 * cells), max_iter=_MANY_PASSES, random_state=seed
+            )
         else:
-            means = sklearn.cluster.KMeans(cells, random_state=seed)
+            means = sklearn.cluster.KMeans(cells, max_iter=_PASSES, random_state=seed)
         with warnings.catch_warnings():
             # Fewer different rows than cells: what follows says so.
             warnings.simplefilter("ignore", sklearn.exceptions.ConvergenceWarning)
