@@ -81,9 +81,6 @@ func newSettings(s settings) (*Builder, error) {
 	return NewBuilder(p)
 }
 
-// momentParams are the moment release's own parameters, with defaults filled in.
-func momentParams(m mechanism.Mechanism) moment.Params { return m.Params().Mechanism.(moment.Params) }
-
 // normBounds are those of keys and values, of a mechanism that has them.
 func normBounds(m mechanism.Mechanism) (key, value float64) {
 	f := mechanism.NewFields(m.Params().Mechanism.Fields())

@@ -29,10 +29,8 @@ func built(t testing.TB, p settings, k, v testkit.Matrix) *Builder {
 // attended answers all queries.
 func attended(t testing.TB, r *Release, q testkit.Matrix) (out, lse, std testkit.Matrix) {
 	t.Helper()
-	out, lse, std = testkit.Zeros(q.Rows, r.mechanism.Params().ValueDim), testkit.Zeros(
-		q.Rows,
-		1,
-	), testkit.Zeros(q.Rows, r.mechanism.Params().ValueDim)
+	dim := r.mechanism.Params().ValueDim
+	out, lse, std = testkit.Zeros(q.Rows, dim), testkit.Zeros(q.Rows, 1), testkit.Zeros(q.Rows, dim)
 	l, s := lse.View(), std.View()
 	if _, err := r.Attend(q.View(), out.View(), &l, &s); err != nil {
 		t.Fatal(err)

@@ -285,16 +285,10 @@ func TestReleaseToKeepsTheBuilder(t *testing.T) {
 // nothing aside refuses the paper's.
 func TestLedgerOfBothKinds(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.ledger")
-	l := testkit.Must(
-		ledger.Create(
-			path,
-			testkit.Must(
-				privacy.NewAllowance(privacy.Budget{Epsilon: 2, Delta: 1e-5}, privacy.Budget{Epsilon: 1, Delta: 2e-6}),
-			)(
-				t,
-			),
-		),
+	allowance := testkit.Must(
+		privacy.NewAllowance(privacy.Budget{Epsilon: 2, Delta: 1e-5}, privacy.Budget{Epsilon: 1, Delta: 2e-6}),
 	)(t)
+	l := testkit.Must(ledger.Create(path, allowance))(t)
 	each := privacy.Budget{Epsilon: 0.5, Delta: 1e-6}
 	k, v := box(1, 9, 3, 0, 1), box(2, 9, 2, -1, 1)
 	tree := func() *Builder { return treeBuilder(t, treeParams(), k, v, nil) }

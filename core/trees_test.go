@@ -100,10 +100,9 @@ func TestTreesApproximateAttention(t *testing.T) {
 			t.Errorf("%s: %+v", name, info)
 		}
 		for h := range info.Heads {
-			queries, out, lse, std := testkit.Zeros(info.Heads*q.Rows, 3), testkit.Zeros(
-				info.Heads*q.Rows,
-				2,
-			), testkit.Zeros(info.Heads*q.Rows, 1), testkit.Zeros(info.Heads*q.Rows, 2)
+			rows := info.Heads * q.Rows
+			queries, out := testkit.Zeros(rows, 3), testkit.Zeros(rows, 2)
+			lse, std := testkit.Zeros(rows, 1), testkit.Zeros(rows, 2)
 			for i := range info.Heads {
 				copy(queries.Data[i*len(q.Data):], q.Data)
 			}
@@ -341,10 +340,8 @@ func TestTreesSmallest(t *testing.T) {
 		r := testkit.Must(
 			treeBuilder(t, p, box(1, rows, 1, 0, 1), box(2, rows, 1, -1, 1), nil).Release(someBudget, nil),
 		)(t)
-		q, out, lse := testkit.Dense(4, 1, []float64{math.NaN(), math.Inf(1), 2, 0.5}), testkit.Zeros(
-			4,
-			1,
-		), testkit.Zeros(4, 1)
+		q := testkit.Dense(4, 1, []float64{math.NaN(), math.Inf(1), 2, 0.5})
+		out, lse := testkit.Zeros(4, 1), testkit.Zeros(4, 1)
 		l := lse.View()
 		clipped, err := r.Attend(q.View(), out.View(), &l, nil)
 		if err != nil || clipped != 3 {
@@ -404,15 +401,8 @@ func TestTreesPlan(t *testing.T) {
 func TestTreesState(t *testing.T) {
 	p := treeParams()
 	p.Leaves, p.Degree = 4, 1
-	r := testkit.Must(
-		treeBuilder(
-			t,
-			p,
-			testkit.Dense(1, 3, []float64{0, 0, 0}),
-			testkit.Dense(1, 2, []float64{2, -1}),
-			nil,
-		).Release(vast, nil),
-	)(t)
+	key, value := testkit.Dense(1, 3, []float64{0, 0, 0}), testkit.Dense(1, 2, []float64{2, -1})
+	r := testkit.Must(treeBuilder(t, p, key, value, nil).Release(vast, nil))(t)
 	var all treesCertificate
 	if err := json.Unmarshal(r.Certificate(), &all); err != nil {
 		t.Fatal(err)

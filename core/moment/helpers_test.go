@@ -90,32 +90,21 @@ func someMaps(t testing.TB) []*testMap {
 		return gains
 	}
 	return []*testMap{
-		expMap(
-			t,
-			poly.Minimax,
-			8,
-			2,
-			2,
-		), expMap(t, poly.Minimax, 5, 3, 2), expMap(t, poly.Minimax, 64, 1, 0.5), expMap(t, poly.Minimax, 3, 5, 3),
-		expMap(
-			t,
-			poly.Minimax,
-			1,
-			8,
-			6,
-		), expMap(t, poly.Minimax, 2, 6, 1e-3), expMap(t, poly.Taylor, 5, 3, 4), expMap(t, poly.Taylor, 17, 2, 1),
+		expMap(t, poly.Minimax, 8, 2, 2),
+		expMap(t, poly.Minimax, 5, 3, 2),
+		expMap(t, poly.Minimax, 64, 1, 0.5),
+		expMap(t, poly.Minimax, 3, 5, 3),
+		expMap(t, poly.Minimax, 1, 8, 6),
+		expMap(t, poly.Minimax, 2, 6, 1e-3),
+		expMap(t, poly.Taylor, 5, 3, 4),
+		expMap(t, poly.Taylor, 17, 2, 1),
 		expMap(t, poly.Taylor, 2, 8, 64),
-		rawMap(
-			"all weights largest",
-			6,
-			8192,
-			largest(3)...), rawMap("all weights largest", 1, 8192, largest(8)...), rawMap("odd kernel", 4, 1, 8188),
-		rawMap(
-			"kernel touches zero",
-			4,
-			5789,
-			5789,
-		), rawMap("constant only", 3, 8188, 0, 0), rawMap("square only", 5, 1, 0, 11579),
+		rawMap("all weights largest", 6, 8192, largest(3)...),
+		rawMap("all weights largest", 1, 8192, largest(8)...),
+		rawMap("odd kernel", 4, 1, 8188),
+		rawMap("kernel touches zero", 4, 5789, 5789),
+		rawMap("constant only", 3, 8188, 0, 0),
+		rawMap("square only", 5, 1, 0, 11579),
 	}
 }
 

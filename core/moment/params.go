@@ -18,6 +18,7 @@ const (
 	Taylor  Polynomial = 2
 )
 
+// String is the name of the polynomial in certificates.
 func (p Polynomial) String() string {
 	switch p {
 	case Minimax:
@@ -44,6 +45,7 @@ const (
 	NoRotation Rotation = 2
 )
 
+// String is the name of the rotation in certificates.
 func (r Rotation) String() string {
 	switch r {
 	case Hadamard:

@@ -112,22 +112,18 @@ func (tm *testMap) largestSharper() int16 {
 func TestReplaceSensitivity(t *testing.T) {
 	rng := testkit.Rand(3)
 	maps := []*testMap{
-		expMap(
-			t,
-			poly.Minimax,
-			3,
-			2,
-			2,
-		), expMap(t, poly.Minimax, 4, 3, 2), expMap(t, poly.Minimax, 2, 4, 3), expMap(t, poly.Minimax, 8, 1, 0.5),
-		expMap(
-			t,
-			poly.Taylor,
-			3,
-			3,
-			4,
-		), expMap(t, poly.Taylor, 3, 1, 6), expMap(t, poly.Minimax, 1, 3, 1), expMap(t, poly.Minimax, 16, 2, 4),
-		rawMap("kernel touches zero", 4, 5789, 5789), rawMap("kernel touches zero", 1, 5789, 5789),
-		rawMap("odd kernel", 4, 1, 8188), rawMap("odd kernel", 1, 1, 8188),
+		expMap(t, poly.Minimax, 3, 2, 2),
+		expMap(t, poly.Minimax, 4, 3, 2),
+		expMap(t, poly.Minimax, 2, 4, 3),
+		expMap(t, poly.Minimax, 8, 1, 0.5),
+		expMap(t, poly.Taylor, 3, 3, 4),
+		expMap(t, poly.Taylor, 3, 1, 6),
+		expMap(t, poly.Minimax, 1, 3, 1),
+		expMap(t, poly.Minimax, 16, 2, 4),
+		rawMap("kernel touches zero", 4, 5789, 5789),
+		rawMap("kernel touches zero", 1, 5789, 5789),
+		rawMap("odd kernel", 4, 1, 8188),
+		rawMap("odd kernel", 1, 1, 8188),
 		rawMap("cubic, touches zero", 2, 5789, 0, 0, 10026),
 	}
 	sharper := 0

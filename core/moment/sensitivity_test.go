@@ -48,9 +48,8 @@ func TestSensitivityIsExact(t *testing.T) {
 				for _, floor := range []float64{0, 0.01, 0.5, math.Inf(1)} {
 					b := Bounds{phi2, value2, lambda, floor}
 					for _, rows := range []int{1, 2, 1 << 20} {
-						unit := new(
-							big.Int,
-						).Add(new(big.Int).SetUint64(value2), big.NewInt(int64(lambda)*int64(lambda)))
+						unit := new(big.Int).SetUint64(value2)
+						unit.Add(unit, big.NewInt(int64(lambda)*int64(lambda)))
 						unit.Mul(unit, new(big.Int).SetUint64(phi2))
 						unit.Mul(unit, big.NewInt(int64(rows)*int64(rows)))
 						add, replace := b.Sensitivity(false, rows), b.Sensitivity(true, rows)
