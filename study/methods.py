@@ -153,7 +153,7 @@ class Codebooks:
         public ones, drawn again and again until they are as many as the private ones.
         """
         s, found = self.s, {}
-        repeats = 10 if len(s.public) < 1000 else 1
+        repeats, count = (40, 1) if len(s.public) < 1000 else (1, 2)
         for repeat in range(repeats):
             fit, ask = held_out(len(s.public), rng)
             labellings = []
@@ -166,7 +166,7 @@ class Codebooks:
                 params = codebook_params(codebook, s.classes)
                 for labels in labellings:
                     values = one_hot(labels[drawn], s.classes)
-                    counts = dict.fromkeys(epsilons, 2)
+                    counts = dict.fromkeys(epsilons, count)
                     for epsilon, release in releases(params, s.public[drawn], values, epsilons, counts):
                         for scale in SCALES:
                             right = accuracy(kv_labels(release, s.public[ask], scale), labels[ask])
@@ -287,7 +287,7 @@ def class_means(s: Split, epsilons: Sequence[float], counts: Dict[float, int], r
 
 
 STEPS = 30
-RATES = (1.0, 4.0, 16.0, 64.0)
+RATES = (1.0, 4.0, 16.0, 64.0, 256.0)
 
 
 def gradient_descent(

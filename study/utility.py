@@ -18,6 +18,7 @@ import re
 import shutil
 import statistics
 import sys
+import textwrap
 import time
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Tuple
@@ -235,14 +236,15 @@ def setting(chosen: List[Any]) -> str:
 
 def accuracies(study: Dict[str, Any]) -> Iterator[str]:
     for said in study["sets"].values():
-        yield (
+        text = (
             f"**{said['title']}**: {said['private_rows']:,} private rows of {said['key_dim']} numbers, "
             f"{said['public_rows']:,} public rows without labels, {said['queries']:,} queries; "
-            f"{said['splits']} splits.\n"
+            f"{said['splits']} splits. "
             f"Exact attention {percent(said['exact attention'])}, "
             f"exact neighbours {percent(said['exact neighbours'])}; "
             f"neighbours among the public rows, had they labels, {percent(said['public rows, labelled'])}."
         )
+        yield textwrap.fill(text, 100)
         lines = []
         for method in PRIVATE:
             cells = [f"{percent(own['accuracy'])} ± {percent(own['standard_error'])}" for own in said[method]]
@@ -347,7 +349,7 @@ def doc(options: argparse.Namespace) -> int:
         if not marked.search(text):
             raise SystemExit(f"{options.document} has no part {part}")
         filled = "\n\n".join(write(study)) + "\n"
-        text = marked.sub(lambda _, filled=filled: filled, text)
+        text = marked.sub(lambda _, filled=filled: filled, text, count=1)
     options.document.write_text(text, encoding="utf-8")
     shutil.copyfile(options.study / "utility.png", options.document.with_suffix(".png"))
     return 0
