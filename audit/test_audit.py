@@ -12,6 +12,7 @@ from pathlib import Path
 
 import bounds
 import distribution
+import mutants
 import numpy as np
 import pytest
 
@@ -78,3 +79,8 @@ def test_the_document_names_tests_that_are_there() -> None:
     assert [name for name in sorted(names) if not re.search(rf"(?:func|def) {name}", code)] == []
     paths = set(re.findall(r"`((?:audit|bench|tests)/[\w./]*)`", document))
     assert [path for path in sorted(paths) if not (ROOT / path).exists()] == []
+
+
+def test_every_mutant_finds_its_place(tmp_path: Path) -> None:
+    for mutant in mutants.MUTANTS:
+        mutants.write(mutant, tmp_path / mutant.name)  # exits where the sources have changed
