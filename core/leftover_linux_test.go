@@ -39,14 +39,15 @@ func hide[N any](what string, numbers []N, count, stride int) needle {
 	return n
 }
 
-// The two places where needles are in the clear while memory is searched.
-var (
-	window [1 << 20]byte
-	plain  [64]byte
-)
+// window is memory that is searched, under the mask.
+var window [1 << 20]byte
+
+// overlap is more than the longest needle has.
+const overlap = 64
 
 // search looks for the needles in all memory that this process can write, and counts where it finds
-// each.
+// each. Needles stay under the mask and what is searched goes there: a needle in the clear would
+// stay in a register, and on a stack wherever the search is interrupted.
 func search(t *testing.T, needles []needle) (found []int) {
 	t.Helper()
 	found = make([]int, len(needles))
@@ -60,16 +61,7 @@ func search(t *testing.T, needles []needle) (found []int) {
 		t.Skip(err)
 	}
 	defer clear(window[:])
-	defer clear(plain[:])
-	mine := func(at uintptr) bool {
-		for _, place := range [][]byte{window[:], plain[:]} {
-			if first := uintptr(unsafe.Pointer(&place[0])); at >= first && at < first+uintptr(len(place)) {
-				return true
-			}
-		}
-		return false
-	}
-	const overlap = len(plain)
+	first := uintptr(unsafe.Pointer(&window[0]))
 	for lines := bufio.NewScanner(bytes.NewReader(maps)); lines.Scan(); {
 		var lo, hi uintptr
 		var rights string
@@ -82,17 +74,17 @@ func search(t *testing.T, needles []needle) (found []int) {
 			if n, err := memory.ReadAt(part, int64(at)); err != nil {
 				part = part[:n]
 			}
+			for i := range part {
+				part[i] ^= mask
+			}
 			for i, n := range needles {
-				wanted := plain[:len(n.masked)]
-				for j, b := range n.masked {
-					wanted[j] = b ^ mask
-				}
 				for from := 0; ; from++ {
-					next := bytes.Index(part[from:], wanted)
+					next := bytes.Index(part[from:], n.masked)
 					if next < 0 {
 						break
 					}
-					if from += next; !mine(at + uintptr(from)) {
+					from += next
+					if place := at + uintptr(from); place < first || place >= first+uintptr(len(window)) {
 						found[i]++
 					}
 				}
