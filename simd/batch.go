@@ -36,17 +36,19 @@ type Keys interface {
 	// Prepare makes rows lo..lo+n-1, multiples of 32, ready for Fill. Ranges may be prepared at
 	// once.
 	Prepare(lo, n int)
-	// Fill writes the features of one block for n pairs of rows from pair lo on, multiples of 16:
+	// Locate says in scratch, which is the goroutine's, what block Fill is to make.
+	Locate(scratch *Scratch, block int)
+	// Fill writes the features of that block for n pairs of rows from pair lo on, multiples of 16:
 	//
 	//	panel[p*32+i] = phi(x[2(lo+p)])[32 block + i], phi(x[2(lo+p)+1])[32 block + i]
 	//
 	// two rows to a word, zero beyond the last feature. It adds their squares to norms
-	// [n/16][2][16], of the even rows and of both rows. scratch is the goroutine's.
-	Fill(panel []int32, norms []uint32, scratch *Scratch, block, lo, n int)
+	// [n/16][2][16], of the even rows and of both rows.
+	Fill(panel []int32, norms []uint32, scratch *Scratch, lo, n int)
 	Wipe()
 }
 
-// Scratch is working memory of Keys.Fill.
+// Scratch is working memory of Keys.Locate and Keys.Fill.
 type Scratch [2][2 * step]int
 
 // Layout says where sums of phi (x) u lie in memory, with cols columns: blocks of 32 features,
@@ -301,9 +303,10 @@ func (b *Batch) Accumulate(sums []int64, block int, w *Worker) {
 		w.blocks = 1
 	}
 	sums = sums[block*l.Cols*Lanes:][:l.Cols*Lanes]
+	b.keys.Locate(&w.fill, block)
 	for lo := 0; lo < pairs; lo += l.panel() {
 		n := min(l.panel(), pairs-lo)
-		b.keys.Fill(w.panel, w.norms[2*lo:], &w.fill, block, lo, n)
+		b.keys.Fill(w.panel, w.norms[2*lo:], &w.fill, lo, n)
 		for c := 0; c < l.Cols; c += l.tile {
 			width := min(l.tile, l.Cols-c)
 			for p := 0; p < n; p += l.limit {

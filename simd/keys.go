@@ -77,10 +77,16 @@ func (k *keys) Prepare(lo, n int) {
 	}
 }
 
-// Fill implements Keys.
-func (k *keys) Fill(panel []int32, norms []uint32, scratch *Scratch, block, lo, n int) {
+// Locate implements Keys.
+func (k *keys) Locate(scratch *Scratch, block int) {
 	for half := range scratch {
 		k.locate(block*Lanes+half*step, &scratch[half])
+	}
+}
+
+// Fill implements Keys.
+func (k *keys) Fill(panel []int32, norms []uint32, scratch *Scratch, lo, n int) {
+	for half := range scratch {
 		active.gen(&panel[half*step], &scratch[half], &k.f[2*lo], &k.g[2*lo], n, &norms[0])
 	}
 }
